@@ -9,6 +9,10 @@ public import NIOCore
 /// Input that is not WebM, or stops being WebM midway, comes out as ``MediaPiece/opaque(_:)``: no byte is ever lost.
 /// Any input is safe: what the splitter holds back is bounded by ``Options``.
 ///
+/// A viewer can start only where a cluster starts: a key frame in the midst of a cluster is no join point, because the
+/// bytes before it would have to be made up. (ffmpeg begins clusters at key frames unless its limits for clusters, the
+/// options `cluster_time_limit` and `cluster_size_limit`, have just begun one.)
+///
 /// Sizes of segments and clusters, known or unknown as live encoders write them, are not needed and not looked at:
 /// which element begins tells where the one before ended.
 public struct WebMSplitter: Sendable {
