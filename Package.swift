@@ -14,6 +14,7 @@ let package = Package(
         .library(name: "PeerTreeCore", targets: ["PeerTreeCore"]),
         .library(name: "SocketIO", targets: ["SocketIO"]),
         .library(name: "WebRTC", targets: ["WebRTC"]),
+        .library(name: "PeerTreeMedia", targets: ["PeerTreeMedia"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
@@ -53,5 +54,17 @@ let package = Package(
             swiftSettings: strict
         ),
         .testTarget(name: "WebRTCTests", dependencies: ["WebRTC"], swiftSettings: strict),
+
+        // Cuts a WebM stream where a late viewer can start.
+        .target(
+            name: "PeerTreeMedia",
+            dependencies: [.product(name: "NIOCore", package: "swift-nio")],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "PeerTreeMediaTests",
+            dependencies: ["PeerTreeMedia", .product(name: "NIOCore", package: "swift-nio")],
+            swiftSettings: strict
+        ),
     ]
 )

@@ -1,0 +1,21 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+let package = Package(
+    name: "Examples",
+    platforms: [.macOS(.v15)],
+    dependencies: [
+        .package(name: "peer-tree", path: ".."),
+        .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
+    ],
+    targets: [
+        // Cuts a WebM file the way a broadcast does, and writes what a viewer who came late would get.
+        .executableTarget(
+            name: "late-join",
+            dependencies: [
+                .product(name: "PeerTreeMedia", package: "peer-tree"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ]
+        )
+    ]
+)

@@ -1,0 +1,39 @@
+# Every target does the set-up it needs itself. `make help` lists them.
+SHELL := /bin/bash
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+run: ## Build, then watch a clip flow through a tree of 24 peers (peer-tree demo)
+	@Scripts/bootstrap build
+	@Scripts/run
+
+test: ## Everything continuous integration checks
+	@Scripts/test
+
+bench: ## Benchmarks, beside what they are compared with
+	@Scripts/bootstrap bench
+	@Scripts/bench
+
+lint: ## Check the formatting of all Swift code
+	@Scripts/lint
+
+format: ## Format all Swift code
+	@Scripts/lint --fix
+
+wasm-check: ## Compile and link the core as Embedded Swift for WebAssembly
+	@Scripts/wasm-check
+
+docs: ## Build the documentation into .build/docs
+	@Scripts/bootstrap build
+	@Scripts/docs
+
+release: ## Build the optimised peer-tree command and say where it is
+	@Scripts/bootstrap build
+	@Scripts/release
+
+clean: ## Remove everything that was built
+	rm -rf .build .build-* .venv Examples/.build Benchmarks/.build
+
+.PHONY: help run test bench lint format wasm-check docs release clean
+.DEFAULT_GOAL := help
