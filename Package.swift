@@ -12,6 +12,7 @@ let package = Package(
     platforms: [.macOS(.v15)],
     products: [
         .library(name: "PeerTreeCore", targets: ["PeerTreeCore"]),
+        .library(name: "PeerTreeClient", targets: ["PeerTreeClient"]),
         .library(name: "SocketIO", targets: ["SocketIO"]),
         .executable(name: "socketio-echo", targets: ["socketio-echo"]),
         .library(name: "WebRTC", targets: ["WebRTC"]),
@@ -64,9 +65,11 @@ let package = Package(
         // ICE, DTLS, SCTP and data channels on SwiftNIO, OpenSSL and usrsctp.
         .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
         .systemLibrary(name: "CUSRSCTP", providers: [.apt(["libusrsctp-dev"]), .brew(["libusrsctp"])]),
+        .systemLibrary(name: "CDatagram"),
         .target(
             name: "WebRTC",
             dependencies: [
+                "CDatagram",
                 "COpenSSL",
                 "CUSRSCTP",
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -75,7 +78,17 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
-        .testTarget(name: "WebRTCTests", dependencies: ["WebRTC"], swiftSettings: strict),
+        .testTarget(
+            name: "WebRTCTests",
+            dependencies: ["WebRTC", .product(name: "NIOCore", package: "swift-nio")],
+            swiftSettings: strict
+        ),
+        // A peer for the interoperation tests and for measuring.
+        .executableTarget(
+            name: "webrtc-interop",
+            dependencies: ["WebRTC", .product(name: "NIOCore", package: "swift-nio")],
+            swiftSettings: strict
+        ),
 
         // Cuts a WebM stream where a late viewer can start.
         .target(
@@ -86,6 +99,20 @@ let package = Package(
         .testTarget(
             name: "PeerTreeMediaTests",
             dependencies: ["PeerTreeMedia", .product(name: "NIOCore", package: "swift-nio")],
+            swiftSettings: strict
+        ),
+
+        // The native peer: drives the core over Socket.IO and WebRTC.
+        .target(
+            name: "PeerTreeClient",
+            dependencies: [
+                "PeerTreeCore",
+                "SocketIO",
+                "WebRTC",
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: strict
         ),
     ]
