@@ -13,6 +13,8 @@ let package = Package(
     products: [
         .library(name: "PeerTreeCore", targets: ["PeerTreeCore"]),
         .library(name: "PeerTreeClient", targets: ["PeerTreeClient"]),
+        .library(name: "PeerTreeServer", targets: ["PeerTreeServer"]),
+        .executable(name: "peer-tree", targets: ["peer-tree"]),
         .library(name: "SocketIO", targets: ["SocketIO"]),
         .executable(name: "socketio-echo", targets: ["socketio-echo"]),
         .library(name: "WebRTC", targets: ["WebRTC"]),
@@ -20,7 +22,14 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.5.0"),
+        .package(url: "https://github.com/apple/swift-configuration.git", from: "1.0.2"),
+        .package(url: "https://github.com/apple/swift-crypto.git", from: "4.0.0"),
+        .package(url: "https://github.com/apple/swift-http-types.git", from: "1.4.0"),
         .package(url: "https://github.com/apple/swift-log.git", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-nio-extras.git", from: "1.30.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.20.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.8.0"),
     ],
     targets: [
         // The tracker and the peer as state machines. Imports nothing.
@@ -112,6 +121,45 @@ let package = Package(
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict
+        ),
+
+        // Placement and signalling over Socket.IO, and the server's pages.
+        .target(
+            name: "PeerTreeServer",
+            dependencies: [
+                "PeerTreeCore",
+                "SocketIO",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+                .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: strict
+        ),
+
+        // The command line.
+        .executableTarget(
+            name: "peer-tree",
+            dependencies: [
+                "PeerTreeClient",
+                "PeerTreeCore",
+                "PeerTreeMedia",
+                "PeerTreeServer",
+                "SocketIO",
+                "WebRTC",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Configuration", package: "swift-configuration"),
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: strict
         ),

@@ -31,7 +31,7 @@ public struct PeerTreeMessages: AsyncSequence, Sendable {
 
 /// Hands messages from the event loop to one asynchronous reader and tells the loop what was taken.
 final class MessageQueue: Sendable {
-    private struct State {
+    fileprivate struct State {
         var messages: [PeerTreeMessage] = []
         var head = 0
         var byteCount = 0
@@ -78,7 +78,7 @@ final class MessageQueue: Sendable {
             defer { state.waiter = nil }
             return state.waiter
         }
-        waiter?.resume(with: end.map { nil }.mapError { $0 })
+        waiter?.resume(with: end.asNextMessage)
     }
 
     func next() async throws -> PeerTreeMessage? {
@@ -110,7 +110,7 @@ final class MessageQueue: Sendable {
             onTaken(message.lastSequence)
             continuation.resume(returning: message)
         case .end(let end):
-            continuation.resume(with: end.map { nil }.mapError { $0 })
+            continuation.resume(with: end.asNextMessage)
         case .wait:
             break
         }
@@ -125,8 +125,18 @@ final class MessageQueue: Sendable {
     }
 }
 
+extension Result where Success == Void, Failure == PeerTreeError {
+    /// What a reader gets in place of a message.
+    fileprivate var asNextMessage: Result<PeerTreeMessage?, any Error> {
+        switch self {
+        case .success: .success(nil)
+        case .failure(let error): .failure(error)
+        }
+    }
+}
+
 extension MessageQueue.State {
-    mutating func takeFirst() -> PeerTreeMessage? {
+    fileprivate mutating func takeFirst() -> PeerTreeMessage? {
         guard head < messages.count else { return nil }
         let message = messages[head]
         head += 1
@@ -139,7 +149,7 @@ extension MessageQueue.State {
     }
 
     /// Whether a message may wait, now that the reader is behind.
-    mutating func admits(_ message: PeerTreeMessage, limit: Int, policy: StreamPolicy) -> Bool {
+    fileprivate mutating func admits(_ message: PeerTreeMessage, limit: Int, policy: StreamPolicy) -> Bool {
         if isDropping, message.isJoinPoint, byteCount <= limit / 2 { isDropping = false }
         if policy == .lossless || (byteCount + message.count <= limit && !isDropping) { return true }
         switch policy {

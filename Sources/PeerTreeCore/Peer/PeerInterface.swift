@@ -164,4 +164,7 @@ public struct PeerCounters: Equatable, Sendable {
     public var slowChildren: UInt64 = 0
     /// Times a child was cut back to a join point.
     public var skips: UInt64 = 0
+
+    /// All zero.
+    public init() {}
 }

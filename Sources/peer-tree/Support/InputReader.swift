@@ -1,0 +1,54 @@
+import Foundation
+import NIOCore
+
+/// Reads a file or standard input in pieces, without blocking the tasks of the program.
+final class InputReader: Sendable {
+    private let descriptor: Int32
+    private let name: String
+    private let queue = DispatchQueue(label: "peer-tree.input")
+
+    /// The size of a regular file; nil for a pipe.
+    let size: Int?
+
+    /// Opens a file, or standard input for `-`.
+    ///
+    /// - Throws: ``Failure`` naming the file and what is wrong with it.
+    init(_ path: String) throws {
+        name = path == "-" ? "standard input" : path
+        descriptor = path == "-" ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            throw Failure(status: .noInput, message: "Cannot read '\(path)': \(String(cString: strerror(errno))).")
+        }
+        var information = stat()
+        guard fstat(descriptor, &information) == 0 else {
+            size = nil
+            return
+        }
+        let kind = information.st_mode & S_IFMT
+        if kind == S_IFDIR {
+            throw Failure(status: .noInput, message: "Cannot read '\(path)': it is a directory.")
+        }
+        size = kind == S_IFREG ? Int(information.st_size) : nil
+    }
+
+    /// The next bytes, as many as there are; nil at the end.
+    func read() async throws -> ByteBuffer? {
+        try await withCheckedThrowingContinuation { continuation in
+            queue.async { [self] in
+                continuation.resume(with: Result { try readNow() })
+            }
+        }
+    }
+
+    private func readNow() throws -> ByteBuffer? {
+        var buffer = ByteBufferAllocator().buffer(capacity: 65_536)
+        let count = buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: 65_536) { bytes in
+            var result: Int
+            repeat { result = Foundation.read(descriptor, bytes.baseAddress, bytes.count) } while result < 0 && errno == EINTR
+            return max(0, result)
+        }
+        if count > 0 { return buffer }
+        guard errno == 0 || size != nil || count == 0 else { return nil }
+        return nil
+    }
+}
