@@ -14,6 +14,11 @@ struct EventHandlers {
     /// Calls the handlers of the event in the order in which they were added.
     func call(_ event: SocketIOEvent) {
         for handler in catchAll { handler(event) }
+        callNamed(event)
+    }
+
+    /// Calls the handlers of the name only: for what the library itself has to tell.
+    func callNamed(_ event: SocketIOEvent) {
         for entry in handlers where entry.name == event.name { entry.handler(event) }
     }
 }

@@ -231,7 +231,7 @@ public final class SocketIOSocket: @unchecked Sendable {
             let handlers = handlers
             let event = SocketIOEvent(name: "disconnect", arguments: [.string(reason.rawValue)], acknowledgement: nil)
             for handler in disconnectHandlers { handler(reason) }
-            handlers.call(event)
+            handlers.callNamed(event)
             namespace.callDisconnectHandlers(self, reason)
         }
         handlers = EventHandlers()
