@@ -1,0 +1,160 @@
+/// Peers and their signalling sockets coming and going, and the end of the tree.
+extension BroadcastTree {
+    /// Begins a broadcast in a free entry of the tracker's table.
+    mutating func begin(isNative: Bool, capacity: Int, stripes count: Int) {
+        state = .live
+        stripes = Array(repeating: SpanningTree(), count: count)
+        stripeCapacity = Array(repeating: 0, count: count)
+        let source = insertPeer(isNative: isNative, capacity: capacity, interior: nil)
+        for stripe in stripes.indices {
+            stripes[stripe].update(source) { $0.flags.insert(.attached) }
+            stripeCapacity[stripe] = 0
+        }
+    }
+
+    /// Adds a viewer, in the best place of every stripe. It is interior in one of them and a leaf in the others.
+    mutating func join(
+        isNative: Bool,
+        capacity: Int,
+        _ context: inout TrackerContext
+    ) throws(TrackerError) -> Int32 {
+        guard peerCount < context.options.maximumPeersPerTree else {
+            throw .tooManyPeers(limit: context.options.maximumPeersPerTree)
+        }
+        for stripe in stripes {
+            guard let depth = stripe.shallowestSlotDepth, depth <= context.options.maximumDepth else {
+                throw .treeFull
+            }
+        }
+        var interior = 0
+        for stripe in stripes.indices where stripeCapacity[stripe] < stripeCapacity[interior] { interior = stripe }
+        // A slot in one of n stripes carries an n-th of the stream: the upload offered stays the same.
+        let peer = insertPeer(isNative: isNative, capacity: capacity * stripes.count, interior: interior)
+        for stripe in stripes.indices {
+            place(peer, stripe: stripe, reason: .joined, isAnnounced: false, &context)
+        }
+        context.statistics.joins += 1
+        settle(&context)
+        return peer
+    }
+
+    /// A viewer discovers the tree it is in. It keeps its subtree, and its parents unless one of them is suspect or has
+    /// not been attached to since the last time: then that parent evidently does not serve it.
+    mutating func rejoin(_ peer: Int32, _ context: inout TrackerContext) throws(TrackerError) {
+        guard peer != SpanningTree.source else { throw .sourceJoinsOwnTree }
+        context.statistics.rejoins += 1
+        resume(peer, &context)
+        for stripe in stripes.indices {
+            let node = stripes[stripe].nodes[Int(peer)]
+            guard node.parent != SpanningTree.none else { continue }
+            releaseHold(of: peer, stripe: stripe, &context)
+            if peers[Int(node.parent)].isSuspect || node.flags.contains(.rejoined) {
+                replaceParent(of: peer, stripe: stripe, reason: .joined, isAnnounced: false, &context)
+            } else {
+                assign(peer, stripe: stripe, reason: .joined, isAnnounced: false, &context)
+            }
+            stripes[stripe].update(peer) { $0.flags.insert(.rejoined) }
+        }
+        settle(&context)
+    }
+
+    /// A peer's signalling socket is gone without a word.
+    mutating func signallingLost(_ peer: Int32, _ context: inout TrackerContext) {
+        let isSource = peer == SpanningTree.source
+        guard peers[Int(peer)].isNative else {
+            // A legacy client has no token to come back with.
+            if isSource { end(.sourceLost, &context) } else { removePeer(peer, reason: .vanished, &context) }
+            return
+        }
+        guard !peers[Int(peer)].isSuspect else { return }
+        setSuspect(peer, true)
+        let window = isSource ? context.options.sourceResumeWindow : context.options.resumeWindow
+        peers[Int(peer)].resumeTimer = context.timers.start(
+            TimerQueue.Subject(tree: index, peer: peer, stripe: 0, kind: isSource ? .sourceResume : .viewerResume),
+            deadline: context.now + window
+        )
+        for stripe in stripes.indices {
+            var timer = stripes[stripe].nodes[Int(peer)].attachTimer
+            context.timers.cancel(&timer)
+            stripes[stripe].update(peer) { $0.attachTimer = timer }
+            let parent = stripes[stripe].nodes[Int(peer)].parent
+            if parent != SpanningTree.none { saySuspect(peer, to: parent, &context) }
+            for child in stripes[stripe].children(of: peer) { saySuspect(peer, to: child, &context) }
+        }
+    }
+
+    /// A peer's signalling socket is back.
+    mutating func resume(_ peer: Int32, _ context: inout TrackerContext) {
+        guard peers[Int(peer)].isSuspect else { return }
+        context.timers.cancel(&peers[Int(peer)].resumeTimer)
+        setSuspect(peer, false)
+        if peer == SpanningTree.source { complaints[peer] = nil }
+        for stripe in stripes.indices { startAttachTimer(peer, stripe: stripe, &context) }
+        settle(&context)
+    }
+
+    /// A native peer did not attach in time. If it was on its way to a better place, it goes back to the parent that
+    /// kept its slot; else it is broken, and removed.
+    mutating func attachTimedOut(_ peer: Int32, stripe: Int, _ context: inout TrackerContext) {
+        let node = stripes[stripe].nodes[Int(peer)]
+        guard node.childCount == 0, let previous = heldParent(node), !peers[Int(previous)].isEvicted else {
+            removePeer(peer, reason: .attachTimeout, &context)
+            return
+        }
+        stripes[stripe].unlink(peer)
+        sayChildGone(peer, from: node.parent, stripe: stripe, &context)
+        attach(peer, to: previous, stripe: stripe)
+        context.statistics.movesReverted += 1
+        assign(peer, stripe: stripe, reason: .rebalanced, isAnnounced: true, &context)
+        stripes[stripe].update(peer) { $0.flags.insert(.pinned) }
+        settle(&context)
+    }
+
+    /// Stops the timer about `subject`, wherever it is kept.
+    mutating func cancelTimer(of subject: TimerQueue.Subject, _ context: inout TrackerContext) {
+        guard subject.kind == .attach else {
+            context.timers.cancel(&peers[Int(subject.peer)].resumeTimer)
+            return
+        }
+        var timer = stripes[Int(subject.stripe)].nodes[Int(subject.peer)].attachTimer
+        context.timers.cancel(&timer)
+        stripes[Int(subject.stripe)].update(subject.peer) { $0.attachTimer = timer }
+    }
+
+    private func saySuspect(_ peer: Int32, to neighbour: Int32, _ context: inout TrackerContext) {
+        context.outputs.append(.suspect(peer: handle(of: neighbour), neighbour: handle(of: peer)))
+    }
+
+    // MARK: The end
+
+    /// Ends the tree: its handles are void from now on, and its peers are reported one by one as the outputs are
+    /// drained, so that a large audience does not have to be queued at once.
+    mutating func end(_ reason: TreeEndReason, _ context: inout TrackerContext) {
+        guard state == .live else { return }
+        state = .ending(reason, cursor: 0)
+        context.statistics.treesEnded += 1
+        context.endingTrees.append(index)
+    }
+
+    /// The next thing to say about a tree that has ended; nil once all is said, which makes the entry free.
+    mutating func nextEnding(_ context: inout TrackerContext) -> TrackerOutput? {
+        guard case .ending(let reason, var cursor) = state else { return nil }
+        while cursor < peers.count {
+            let peer = cursor
+            cursor += 1
+            guard peers[peer].isOccupied else { continue }
+            state = .ending(reason, cursor: cursor)
+            context.timers.cancel(&peers[peer].resumeTimer)
+            for stripe in stripes.indices {
+                var timer = stripes[stripe].nodes[peer].attachTimer
+                context.timers.cancel(&timer)
+            }
+            let gone = handle(of: Int32(truncatingIfNeeded: peer))
+            return .removed(peer: gone, reason: .treeEnded(reason))
+        }
+        let over = TrackerOutput.treeEnded(tree: handle, reason: reason)
+        let next = BroadcastTree(index: index, generation: generation &+ 1)
+        self = next
+        return over
+    }
+}

@@ -1,0 +1,145 @@
+/// One broadcast: its source and viewers, and a spanning tree per stripe.
+///
+/// A peer has the same index in the table of peers and in every stripe's nodes; index 0 is the source.
+struct BroadcastTree {
+    enum State: Equatable {
+        /// In the tracker's free list.
+        case free
+        case live
+        /// Over; `cursor` is the next peer to report as removed.
+        case ending(TreeEndReason, cursor: Int)
+    }
+
+    let index: UInt32
+    let generation: UInt32
+    var state = State.free
+    var peers: [PeerRecord] = []
+    var firstFreePeer = SpanningTree.none
+    var peerCount = 0
+    var stripes: [SpanningTree] = []
+    /// Slots offered by all viewers, per stripe: a newcomer becomes interior where the fewest are.
+    var stripeCapacity: [Int] = []
+    var nextOrdinal: UInt32 = 0
+    var movesInFlight = 0
+    /// Parents that failed a peer; only peers that ever reported one have an entry.
+    var exclusions: [ExclusionKey: Exclusions] = [:]
+    /// What children say about a peer; only peers that were complained about have an entry.
+    var complaints: [Int32: Complaints] = [:]
+
+    init(index: UInt32, generation: UInt32) {
+        self.index = index
+        self.generation = generation
+    }
+
+    var handle: TreeHandle {
+        TreeHandle(index: index, generation: generation)
+    }
+
+    func handle(of peer: Int32) -> PeerHandle {
+        PeerHandle(
+            tree: handle,
+            index: UInt32(bitPattern: peer),
+            generation: peers[Int(peer)].generation
+        )
+    }
+
+    /// The table index behind a handle whose tree is this one, or nil if it is stale.
+    func index(of peer: PeerHandle) -> Int32? {
+        guard let index = Int32(exactly: peer.index), Int(index) < peers.count,
+            peers[Int(index)].generation == peer.generation, peers[Int(index)].isOccupied
+        else { return nil }
+        return index
+    }
+
+    /// What the tracker would tell `peer` about its place in `stripe` now.
+    func assignment(of peer: Int32, stripe: Int) -> Assignment {
+        let tree = stripes[stripe]
+        let node = tree.nodes[Int(peer)]
+        let isPlaced = node.parent != SpanningTree.none
+        return Assignment(
+            stripe: stripe,
+            parent: isPlaced ? handle(of: node.parent) : nil,
+            epoch: node.epoch,
+            depth: isPlaced ? tree.depth(of: peer) : 0,
+            standby: node.flags.contains(.native) ? tree.standby(for: peer).map { handle(of: $0) } : nil,
+            isAttached: node.flags.contains(.attached)
+        )
+    }
+
+    // MARK: The table of peers
+
+    /// Takes a place in the table and in every stripe, detached everywhere.
+    mutating func insertPeer(isNative: Bool, capacity: Int, interior: Int?) -> Int32 {
+        let index: Int32
+        if firstFreePeer == SpanningTree.none {
+            index = Int32(truncatingIfNeeded: peers.count)
+            peers.appendGrowingByQuarters(PeerRecord())
+        } else {
+            index = firstFreePeer
+            firstFreePeer = peers[Int(index)].nextFree
+        }
+        peers[Int(index)].occupy(isNative: isNative)
+        peerCount += 1
+        for stripe in stripes.indices {
+            var node = SpanningTreeNode()
+            node.flags = isNative ? [.occupied, .native] : [.occupied]
+            node.ordinal = nextOrdinal
+            if interior == nil || interior == stripe {
+                node.capacity = UInt16(clamping: capacity)
+                stripeCapacity[stripe] += Int(node.capacity)
+            }
+            stripes[stripe].insert(node, at: index)
+        }
+        nextOrdinal &+= 1
+        return index
+    }
+
+    /// Gives back the place of a peer that is detached and childless in every stripe.
+    mutating func erasePeer(_ peer: Int32) {
+        for stripe in stripes.indices {
+            stripeCapacity[stripe] -= Int(stripes[stripe].nodes[Int(peer)].capacity)
+            stripes[stripe].remove(peer)
+            exclusions[ExclusionKey(peer: peer, stripe: stripe)] = nil
+        }
+        complaints[peer] = nil
+        peers[Int(peer)].vacate(nextFree: firstFreePeer)
+        firstFreePeer = peer
+        peerCount -= 1
+    }
+
+    /// Sets or clears the mark of a peer whose signalling socket is gone, in every stripe.
+    mutating func setSuspect(_ peer: Int32, _ isSuspect: Bool) {
+        peers[Int(peer)].isSuspect = isSuspect
+        for stripe in stripes.indices {
+            stripes[stripe].update(peer) { node in
+                if isSuspect { node.flags.insert(.suspect) } else { node.flags.remove(.suspect) }
+            }
+        }
+    }
+}
+
+/// What is known of a peer regardless of stripes.
+struct PeerRecord {
+    private(set) var generation: UInt32 = 0
+    private(set) var nextFree = SpanningTree.none
+    var resumeTimer = TimerQueue.none
+    private(set) var isOccupied = false
+    private(set) var isNative = false
+    /// Its signalling socket is gone and may come back.
+    var isSuspect = false
+    /// It did not forward, and offers nothing from now on.
+    var isEvicted = false
+
+    mutating func occupy(isNative: Bool) {
+        isOccupied = true
+        self.isNative = isNative
+        isSuspect = false
+        isEvicted = false
+    }
+
+    mutating func vacate(nextFree: Int32) {
+        isOccupied = false
+        generation &+= 1
+        self.nextFree = nextFree
+    }
+}

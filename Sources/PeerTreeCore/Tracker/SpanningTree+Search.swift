@@ -1,0 +1,131 @@
+extension SpanningTree {
+    /// Levels between `index` and the root of its subtree, which is the source if the node is placed.
+    func depth(of index: Int32) -> Int {
+        var depth = 0
+        var current = nodes[Int(index)].parent
+        while current != Self.none {
+            depth += 1
+            current = nodes[Int(current)].parent
+        }
+        return depth
+    }
+
+    /// Whether `ancestor` is `index` or above it.
+    func isAncestor(_ ancestor: Int32, of index: Int32) -> Bool {
+        var current = index
+        while current != Self.none {
+            if current == ancestor { return true }
+            current = nodes[Int(current)].parent
+        }
+        return false
+    }
+
+    /// The children of a node, newest first.
+    func children(of index: Int32) -> [Int32] {
+        var children: [Int32] = []
+        children.reserveCapacity(Int(nodes[Int(index)].childCount))
+        var child = nodes[Int(index)].firstChild
+        while child != Self.none {
+            children.append(child)
+            child = nodes[Int(child)].nextSibling
+        }
+        return children
+    }
+
+    /// The level a newcomer would get, or nil if no slot is free.
+    var shallowestSlotDepth: Int? {
+        let slot = nodes[Int(Self.source)].bestSlot
+        return slot == .none ? nil : slot.distance + 1
+    }
+
+    /// The level of the deepest leaf that may be moved, or nil if there is none.
+    var deepestMovableLeafDepth: Int? {
+        let height = nodes[Int(Self.source)].leafHeight
+        return height < 0 ? nil : Int(height)
+    }
+
+    /// The placed peer with the best free slot.
+    func bestParent() -> Int32? {
+        var current = Self.source
+        while true {
+            let next = nodes[Int(current)].bestSlotChild
+            if next == current || next == Self.none { return next == Self.none ? nil : current }
+            current = next
+        }
+    }
+
+    /// The placed peer with the best free slot that is not one of `excluded`.
+    mutating func bestParent(excluding excluded: [Int32]) -> Int32? {
+        for index in excluded {
+            update(index) { $0.flags.insert(.blocked) }
+        }
+        let parent = bestParent()
+        for index in excluded {
+            update(index) { $0.flags.remove(.blocked) }
+        }
+        return parent
+    }
+
+    /// The deepest leaf that may be moved.
+    func deepestMovableLeaf() -> Int32? {
+        guard nodes[Int(Self.source)].leafHeight >= 0 else { return nil }
+        var current = Self.source
+        while nodes[Int(current)].leafHeight > 0 {
+            current = nodes[Int(current)].leafChild
+        }
+        return current
+    }
+
+    /// A deep leaf that may be moved and offers at least `capacity` slots. It is the deepest of all leaves if that one
+    /// is large enough; else each step goes where the deepest leaf is among the children that have a large enough one.
+    func deepMovableLeaf(capacity: Int) -> Int32? {
+        if let deepest = deepestMovableLeaf(), Int(nodes[Int(deepest)].capacity) >= capacity { return deepest }
+        var current = Self.source
+        while true {
+            let node = nodes[Int(current)]
+            if node.firstChild == Self.none {
+                return node.leafHeight == 0 && Int(node.capacity) >= capacity ? current : nil
+            }
+            var best = Self.none
+            var bestHeight: Int32 = -1
+            var child = node.firstChild
+            while child != Self.none {
+                let below = nodes[Int(child)]
+                if below.leafHeight > bestHeight, Int(below.leafCapacity) >= capacity {
+                    best = child
+                    bestHeight = below.leafHeight
+                }
+                child = below.nextSibling
+            }
+            guard best != Self.none else { return nil }
+            current = best
+        }
+    }
+
+    /// A peer outside the subtree of `index`, other than its parent, that could serve it: a sibling of the parent, with
+    /// a free slot if possible, else the grandparent.
+    func standby(for index: Int32) -> Int32? {
+        let parent = nodes[Int(index)].parent
+        guard parent != Self.none else { return nil }
+        let grandparent = nodes[Int(parent)].parent
+        var found: Int32?
+        // The search is cut short: a standby need not be the best, and a source may have very many children.
+        var candidate = nodes[Int(grandparent == Self.none ? parent : grandparent)].firstChild
+        for _ in 0..<8 where candidate != Self.none {
+            let node = nodes[Int(candidate)]
+            if candidate != parent, candidate != index, node.canStandBy {
+                if node.ownSlot != nil { return candidate }
+                found = found ?? candidate
+            }
+            candidate = node.nextSibling
+        }
+        if found == nil, grandparent != Self.none, nodes[Int(grandparent)].canStandBy { return grandparent }
+        return found
+    }
+}
+
+extension SpanningTreeNode {
+    fileprivate var canStandBy: Bool {
+        capacity > 0 && flags.isSuperset(of: [.occupied, .native, .attached]) && !flags.contains(.suspect)
+    }
+}

@@ -1,0 +1,25 @@
+/// Why a ``Tracker`` refused an input. A refused input changed nothing.
+public enum TrackerError: Error, Equatable, Sendable {
+    /// The tree has ended or the handle was never given out.
+    case unknownTree
+    /// The peer has left, was removed, or the handle was never given out.
+    case unknownPeer
+    /// There are ``TrackerOptions/maximumTrees`` trees already.
+    case tooManyTrees(limit: Int)
+    /// The tree has ``TrackerOptions/maximumPeersPerTree`` peers already.
+    case tooManyPeers(limit: Int)
+    /// No peer within ``TrackerOptions/maximumDepth`` levels of the source has a free slot in every stripe.
+    case treeFull
+    /// A tree has from 1 to `limit` stripes (``TrackerOptions/maximumStripes``, and no more than the source has slots).
+    case stripesOutOfRange(limit: Int)
+    /// The stripe does not exist in this tree.
+    case unknownStripe
+    /// The epoch is newer than any this peer was given.
+    case unknownEpoch
+    /// The source cannot be a viewer of its own tree.
+    case sourceJoinsOwnTree
+    /// The input is meaningless for a source: it has no parent.
+    case sourceHasNoParent
+    /// The peer named is not a child of the one that speaks.
+    case notAChild
+}

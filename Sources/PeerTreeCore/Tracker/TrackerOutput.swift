@@ -1,0 +1,93 @@
+/// Where a peer hangs in one stripe.
+public struct Assignment: Equatable, Sendable {
+    /// The stripe this is about.
+    public var stripe: Int
+    /// The peer to connect to, or nil while no slot is free for this peer.
+    public var parent: PeerHandle?
+    /// Grows by one with every assignment of this peer in this stripe, from 1.
+    public var epoch: UInt32
+    /// Levels below the source; 1 is a child of the source. Zero while there is no parent.
+    public var depth: Int
+    /// A peer to turn to should the parent fail before the tracker can say more.
+    public var standby: PeerHandle?
+    /// Whether the link of this assignment was reported open.
+    public var isAttached: Bool
+}
+
+/// Why a peer was given a parent.
+public enum AssignmentReason: Equatable, Sendable {
+    /// It joined, or discovered its tree again.
+    case joined
+    /// Its parent said that it leaves.
+    case parentLeft
+    /// Its parent vanished, was reported dead, or was evicted.
+    case parentLost
+    /// It takes the place of a departed interior peer.
+    case promoted
+    /// A better place became free, or the move to one failed and it goes back.
+    case rebalanced
+    /// It said that its parent does not serve it.
+    case refused
+    /// Its children complained; it is a leaf from now on.
+    case evicted
+}
+
+/// What a child says about the parent it lost.
+public enum OrphanReason: Equatable, Sendable, CaseIterable {
+    /// Nothing arrived for longer than the heartbeat allows.
+    case silent
+    /// The parent closed the link.
+    case closed
+    /// The parent rejected the offer.
+    case refused
+    /// No path to the parent was found.
+    case unreachable
+    /// The link lives but the stream does not come.
+    case notForwarding
+    /// The parent cut this child off because it could not keep up.
+    case slow
+
+    /// Whether this counts towards evicting the parent.
+    var isComplaint: Bool {
+        switch self {
+        case .silent, .refused, .unreachable, .notForwarding: true
+        case .closed, .slow: false
+        }
+    }
+}
+
+/// Why a peer is no longer in its tree.
+public enum RemovalReason: Equatable, Sendable {
+    /// It left.
+    case left
+    /// Its signalling socket did not come back, or a neighbour reported its link dead meanwhile.
+    case vanished
+    /// It did not attach in time.
+    case attachTimeout
+    /// The whole tree ended.
+    case treeEnded(TreeEndReason)
+}
+
+/// Why a tree is over.
+public enum TreeEndReason: Equatable, Sendable {
+    /// The source left.
+    case sourceLeft
+    /// The source vanished.
+    case sourceLost
+    /// The operator ended it.
+    case ended
+}
+
+/// What the driver of a ``Tracker`` must tell the peers.
+public enum TrackerOutput: Equatable, Sendable {
+    /// `peer` has a new parent, or none yet (`assignment.parent` is nil) because no slot is free.
+    case assign(peer: PeerHandle, assignment: Assignment, reason: AssignmentReason)
+    /// `child` is no longer a child of `parent` in `stripe`.
+    case childGone(parent: PeerHandle, child: PeerHandle, stripe: Int)
+    /// The signalling of `neighbour` is gone; `peer` should say so if its link to it is dead too.
+    case suspect(peer: PeerHandle, neighbour: PeerHandle)
+    /// `peer` is no longer in its tree and its handle is void.
+    case removed(peer: PeerHandle, reason: RemovalReason)
+    /// The tree is over. Follows the `removed` of each of its peers.
+    case treeEnded(tree: TreeHandle, reason: TreeEndReason)
+}

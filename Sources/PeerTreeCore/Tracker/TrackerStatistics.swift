@@ -1,0 +1,29 @@
+/// What a ``Tracker`` has done since it was made. Counters only grow.
+public struct TrackerStatistics: Equatable, Sendable {
+    /// Trees created.
+    public internal(set) var treesCreated: UInt64 = 0
+    /// Trees ended.
+    public internal(set) var treesEnded: UInt64 = 0
+    /// Viewers that joined.
+    public internal(set) var joins: UInt64 = 0
+    /// Viewers that discovered their own tree again.
+    public internal(set) var rejoins: UInt64 = 0
+    /// Viewers that left.
+    public internal(set) var leaves: UInt64 = 0
+    /// Viewers that vanished.
+    public internal(set) var vanishes: UInt64 = 0
+    /// Viewers removed because they did not attach in time.
+    public internal(set) var attachTimeouts: UInt64 = 0
+    /// Times a peer said that it lost its parent.
+    public internal(set) var orphanReports: UInt64 = 0
+    /// Leaves moved up into better places.
+    public internal(set) var moves: UInt64 = 0
+    /// Moves that went back because the new link did not open.
+    public internal(set) var movesReverted: UInt64 = 0
+    /// Leaves that took the place of a departed interior peer.
+    public internal(set) var promotions: UInt64 = 0
+    /// Peers evicted because they did not forward.
+    public internal(set) var evictions: UInt64 = 0
+    /// Reports and confirmations about an assignment that was no longer the current one.
+    public internal(set) var staleReports: UInt64 = 0
+}

@@ -1,0 +1,133 @@
+import PeerTreeCore
+import Testing
+
+/// A tracker, a clock, and the outputs so far: what unit tests talk to.
+struct TrackerHarness {
+    var tracker: Tracker
+    var now = Instant.zero
+    var outputs: [TrackerOutput] = []
+    let source: PeerHandle
+
+    init(k: Int = 4, k1: Int = 10, stripes: Int = 1, _ configure: (inout TrackerOptions) -> Void = { _ in }) throws {
+        var options = TrackerOptions()
+        options.childrenPerPeer = k
+        options.childrenOfSource = k1
+        configure(&options)
+        tracker = Tracker(options: options)
+        source = try tracker.createTree(isNative: true, stripes: stripes, at: now)
+    }
+
+    var tree: TreeHandle { source.tree }
+
+    /// Feeds one input, collects the outputs it caused and returns them.
+    @discardableResult
+    mutating func handle(_ input: Tracker.Input) throws -> [TrackerOutput] {
+        try tracker.handle(input, at: now)
+        return drain()
+    }
+
+    @discardableResult
+    mutating func drain() -> [TrackerOutput] {
+        var new: [TrackerOutput] = []
+        while let output = tracker.nextOutput() { new.append(output) }
+        outputs += new
+        return new
+    }
+
+    /// Lets time pass.
+    @discardableResult
+    mutating func wait(_ span: TimeSpan) throws -> [TrackerOutput] {
+        now = now + span
+        return try handle(.deadlineReached)
+    }
+
+    /// Joins without attaching.
+    mutating func joinOnly(capacity: Int? = nil, isNative: Bool = true) throws -> PeerHandle {
+        let peer = try tracker.join(tree, isNative: isNative, capacity: capacity, at: now)
+        drain()
+        return peer
+    }
+
+    /// Joins and attaches in every stripe.
+    mutating func join(capacity: Int? = nil, isNative: Bool = true) throws -> PeerHandle {
+        let peer = try joinOnly(capacity: capacity, isNative: isNative)
+        try attach(peer)
+        return peer
+    }
+
+    mutating func join(count: Int, capacity: Int? = nil) throws -> [PeerHandle] {
+        var peers: [PeerHandle] = []
+        for _ in 0..<count { peers.append(try join(capacity: capacity)) }
+        return peers
+    }
+
+    /// Reports the current assignment of `peer` as attached in every stripe.
+    mutating func attach(_ peer: PeerHandle) throws {
+        for stripe in 0..<(try tracker.stripeCount(of: tree)) {
+            let epoch = try tracker.assignment(of: peer, stripe: stripe).epoch
+            try handle(.attached(peer, stripe: stripe, epoch: epoch))
+        }
+    }
+
+    /// Attaches whoever is told to move, until nobody is.
+    mutating func attachAll() throws {
+        var pending: [PeerHandle] = []
+        try tracker.forEachPeer(of: tree) {
+            if !$0.isAttached, $0.parent != nil, !$0.isSuspect { pending.append($0.peer) }
+        }
+        while let peer = pending.popLast() {
+            guard tracker.contains(peer) else { continue }
+            let before = outputs.count
+            try attach(peer)
+            for output in outputs[before...] {
+                if case .assign(let moved, let assignment, _) = output, assignment.parent != nil {
+                    pending.append(moved)
+                }
+            }
+        }
+    }
+
+    @discardableResult
+    mutating func orphan(_ peer: PeerHandle, _ reason: OrphanReason = .silent) throws -> [TrackerOutput] {
+        let epoch = try tracker.assignment(of: peer).epoch
+        return try handle(.orphaned(peer, stripe: 0, epoch: epoch, reason: reason))
+    }
+
+    func parent(_ peer: PeerHandle) throws -> PeerHandle? { try tracker.parent(of: peer) }
+    func depth(_ peer: PeerHandle) throws -> Int { try tracker.depth(of: peer) }
+    func children(_ peer: PeerHandle) throws -> Set<PeerHandle> { Set(try tracker.children(of: peer)) }
+}
+
+extension [TrackerOutput] {
+    /// The assignments among the outputs, in order.
+    var assignments: [(peer: PeerHandle, assignment: Assignment, reason: AssignmentReason)] {
+        compactMap { output in
+            if case .assign(let peer, let assignment, let reason) = output { (peer, assignment, reason) } else { nil }
+        }
+    }
+
+    func assignment(of peer: PeerHandle) -> Assignment? {
+        assignments.last { $0.peer == peer }?.assignment
+    }
+
+    func reason(for peer: PeerHandle) -> AssignmentReason? {
+        assignments.last { $0.peer == peer }?.reason
+    }
+}
+
+/// A small seeded generator, so that a failure can be repeated.
+struct SeededGenerator: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) {
+        state = seed
+    }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var word = state
+        word = (word ^ (word >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        word = (word ^ (word >> 27)) &* 0x94D0_49BB_1331_11EB
+        return word ^ (word >> 31)
+    }
+}

@@ -1,0 +1,160 @@
+import PeerTreeCore
+import Testing
+
+@Suite("Placement of arrivals")
+struct TrackerPlacementTests {
+    @Test("The source takes k1 children and every viewer k, level by level, oldest parents first")
+    func breadthFirst() throws {
+        var harness = try TrackerHarness(k: 2, k1: 3)
+        let peers = try harness.join(count: 9)
+        for peer in peers[0..<3] { #expect(try harness.parent(peer) == harness.source) }
+        for (position, peer) in peers[3...].enumerated() { #expect(try harness.parent(peer) == peers[position / 2]) }
+        #expect(try harness.tracker.maximumDepth(of: harness.tree) == 2)
+        #expect(try harness.tracker.viewerCount(of: harness.tree) == 9)
+        #expect(try harness.tracker.assignment(of: peers[8]).depth == 2)
+    }
+
+    @Test("Defaults are four children of a peer and ten of the source")
+    func defaults() throws {
+        var tracker = Tracker()
+        let source = try tracker.createTree(isNative: true, at: .zero)
+        let peer = try tracker.join(source.tree, isNative: true, at: .zero)
+        #expect(try tracker.capacity(of: source) == 10)
+        #expect(try tracker.capacity(of: peer) == 4)
+    }
+
+    @Test("A declared capacity is honoured within the bounds; a legacy peer always has k")
+    func capacities() throws {
+        var harness = try TrackerHarness { $0.capacityBounds = 1...8 }
+        let given: [(Int?, Bool, Int)] = [
+            (nil, true, 4), (2, true, 2), (8, true, 8), (0, true, 1), (-5, true, 1), (.max, true, 8), (.min, true, 1),
+            (7, false, 4), (nil, false, 4),
+        ]
+        for (declared, isNative, expected) in given {
+            let peer = try harness.joinOnly(capacity: declared, isNative: isNative)
+            #expect(try harness.tracker.capacity(of: peer) == expected)
+        }
+    }
+
+    @Test("Between slots at equal depth an attached parent is preferred")
+    func prefersAttached() throws {
+        var harness = try TrackerHarness(k: 2, k1: 2)
+        _ = try harness.joinOnly()
+        let proven = try harness.join()
+        let third = try harness.joinOnly()
+        #expect(try harness.parent(third) == proven)
+    }
+
+    @Test("Between attached parents the one with fewer failures is preferred, then native over legacy")
+    func prefersReliableThenNative() throws {
+        var harness = try TrackerHarness(k: 1, k1: 3)
+        let legacy = try harness.join(isNative: false)
+        let failing = try harness.join()
+        let good = try harness.join()
+        let first = try harness.join()
+        #expect(try harness.parent(first) == failing)
+        try harness.orphan(first)
+        #expect(try harness.parent(first) == good)
+        let second = try harness.join()
+        #expect(try harness.parent(second) == legacy)
+        let third = try harness.join()
+        #expect(try harness.parent(third) == failing)
+    }
+
+    @Test("A tree whose slots are all taken refuses joiners, and takes them again when one is free")
+    func full() throws {
+        var harness = try TrackerHarness(k1: 2)
+        let peers = try harness.join(count: 2, capacity: 0)
+        #expect(throws: TrackerError.treeFull) { try harness.joinOnly() }
+        try harness.handle(.leave(peers[0]))
+        _ = try harness.join()
+    }
+
+    @Test("No joiner is placed deeper than the limit")
+    func depthLimit() throws {
+        var harness = try TrackerHarness(k: 1, k1: 1) { $0.maximumDepth = 5 }
+        _ = try harness.join(count: 5)
+        #expect(throws: TrackerError.treeFull) { try harness.joinOnly() }
+    }
+
+    @Test("Trees, peers of a tree and stripes are limited")
+    func limits() throws {
+        var options = TrackerOptions()
+        options.maximumTrees = 1
+        options.maximumPeersPerTree = 2
+        options.maximumStripes = 2
+        var tracker = Tracker(options: options)
+        for stripes in [-1, 0, 3, .max] {
+            #expect(throws: TrackerError.stripesOutOfRange(limit: 2)) {
+                try tracker.createTree(isNative: true, stripes: stripes, at: .zero)
+            }
+        }
+        let source = try tracker.createTree(isNative: true, at: .zero)
+        #expect(throws: TrackerError.tooManyTrees(limit: 1)) { try tracker.createTree(isNative: true, at: .zero) }
+        _ = try tracker.join(source.tree, isNative: true, at: .zero)
+        #expect(throws: TrackerError.tooManyPeers(limit: 2)) {
+            try tracker.join(source.tree, isNative: true, at: .zero)
+        }
+    }
+
+    @Test("With several stripes a viewer is interior in one and a leaf in the others, with the same upload")
+    func stripes() throws {
+        var harness = try TrackerHarness(k: 2, k1: 4, stripes: 3)
+        let peers = try harness.join(count: 60)
+        for peer in peers {
+            let capacities = try (0..<3).map { try harness.tracker.capacity(of: peer, stripe: $0) }
+            #expect(capacities.sorted() == [0, 0, 6])
+        }
+        for stripe in 0..<3 {
+            let interior = try peers.count { try harness.tracker.capacity(of: $0, stripe: stripe) > 0 }
+            #expect(interior == 20)
+        }
+    }
+
+    @Test("The standby parent is another peer, able to serve and outside the peer's own subtree")
+    func standby() throws {
+        var harness = try TrackerHarness(k: 2, k1: 2)
+        let peers = try harness.join(count: 14)
+        for peer in peers {
+            let standby = try #require(try harness.tracker.assignment(of: peer).standby)
+            #expect(standby != peer)
+            #expect(try standby != harness.parent(peer))
+            var above: PeerHandle? = standby
+            while let current = above {
+                #expect(current != peer)
+                above = try harness.parent(current)
+            }
+        }
+    }
+
+    @Test("Inputs about unknown trees, peers, stripes and epochs are refused and change nothing")
+    func refusals() throws {
+        var harness = try TrackerHarness()
+        let peer = try harness.join()
+        let gone = try harness.join()
+        try harness.handle(.leave(gone))
+        #expect(throws: TrackerError.unknownPeer) { try harness.handle(.leave(gone)) }
+        #expect(throws: TrackerError.unknownPeer) { try harness.tracker.rejoin(gone, at: .zero) }
+        for stripe in [-1, 1, .max] {
+            #expect(throws: TrackerError.unknownStripe) {
+                try harness.handle(.attached(peer, stripe: stripe, epoch: 1))
+            }
+        }
+        #expect(throws: TrackerError.unknownEpoch) { try harness.handle(.attached(peer, stripe: 0, epoch: .max)) }
+        #expect(throws: TrackerError.unknownEpoch) {
+            try harness.handle(.orphaned(peer, stripe: 0, epoch: 2, reason: .silent))
+        }
+        #expect(throws: TrackerError.sourceHasNoParent) { try harness.orphan(harness.source) }
+        #expect(throws: TrackerError.sourceJoinsOwnTree) { try harness.tracker.rejoin(harness.source, at: .zero) }
+        #expect(throws: TrackerError.notAChild) {
+            try harness.handle(.childLost(peer, child: harness.source, stripe: 0))
+        }
+        let other = try harness.tracker.createTree(isNative: true, at: .zero)
+        #expect(throws: TrackerError.notAChild) {
+            try harness.handle(.childLost(harness.source, child: other, stripe: 0))
+        }
+        try harness.handle(.endTree(other.tree))
+        #expect(throws: TrackerError.unknownTree) { try harness.tracker.join(other.tree, isNative: true, at: .zero) }
+        #expect(try harness.tracker.viewerCount(of: harness.tree) == 1)
+    }
+}

@@ -1,0 +1,132 @@
+import PeerTreeCore
+import Testing
+
+@Suite("Lost signalling")
+struct TrackerSignallingTests {
+    @Test("A peer without signalling keeps its place, gets no new children, and its neighbours are told")
+    func suspect() throws {
+        var harness = try TrackerHarness(k: 2, k1: 2)
+        let peers = try harness.join(count: 3)
+        let outputs = try harness.handle(.signallingLost(peers[0]))
+        #expect(
+            outputs == [
+                .suspect(peer: harness.source, neighbour: peers[0]), .suspect(peer: peers[2], neighbour: peers[0]),
+            ]
+        )
+        let next = try harness.join()
+        #expect(try harness.parent(next) == peers[1])
+        #expect(try harness.parent(peers[2]) == peers[0])
+    }
+
+    @Test("A peer that comes back within the window has lost nothing")
+    func resume() throws {
+        var harness = try TrackerHarness(k: 2, k1: 2)
+        let peers = try harness.join(count: 3)
+        try harness.handle(.signallingLost(peers[0]))
+        try harness.wait(.milliseconds(14_999))
+        try harness.handle(.signallingResumed(peers[0]))
+        #expect(try harness.wait(.seconds(100)).isEmpty)
+        #expect(try harness.tracker.assignment(of: peers[0]).epoch == 1)
+        let next = try harness.join()
+        #expect(try harness.parent(next) == peers[0])
+    }
+
+    @Test("A peer that does not come back has vanished when the window is over")
+    func windowOver() throws {
+        var harness = try TrackerHarness(k: 2, k1: 2)
+        let peers = try harness.join(count: 3)
+        try harness.handle(.signallingLost(peers[0]))
+        #expect(harness.tracker.deadline == Instant.zero + .seconds(15))
+        let outputs = try harness.wait(.seconds(15))
+        #expect(outputs.contains(.removed(peer: peers[0], reason: .vanished)))
+        #expect(outputs.reason(for: peers[2]) == .parentLost)
+    }
+
+    @Test("One child that lost its link to a suspect peer is enough to remove it at once")
+    func childReports() throws {
+        var harness = try TrackerHarness(k: 2, k1: 2)
+        let peers = try harness.join(count: 6)
+        try harness.handle(.signallingLost(peers[0]))
+        let outputs = try harness.orphan(peers[2])
+        #expect(outputs.contains(.removed(peer: peers[0], reason: .vanished)))
+        #expect(try harness.parent(peers[2]) != nil)
+        #expect(harness.tracker.statistics.evictions == 0)
+    }
+
+    @Test("The parent that lost its link to a suspect peer is enough, too")
+    func parentReports() throws {
+        var harness = try TrackerHarness(k: 2, k1: 2)
+        let peers = try harness.join(count: 6)
+        try harness.handle(.signallingLost(peers[0]))
+        let outputs = try harness.handle(.childLost(harness.source, child: peers[0], stripe: 0))
+        #expect(outputs.contains(.removed(peer: peers[0], reason: .vanished)))
+    }
+
+    @Test("A report that the parent merely cut off a slow child does not remove a suspect parent")
+    func slowIsNotDead() throws {
+        var harness = try TrackerHarness(k: 2, k1: 2)
+        let peers = try harness.join(count: 3)
+        try harness.handle(.signallingLost(peers[0]))
+        try harness.orphan(peers[2], .slow)
+        #expect(harness.tracker.contains(peers[0]))
+        #expect(try harness.parent(peers[2]) == peers[1])
+    }
+
+    @Test("A legacy peer whose socket goes has vanished at once")
+    func legacy() throws {
+        var harness = try TrackerHarness()
+        let legacy = try harness.join(isNative: false)
+        let outputs = try harness.handle(.signallingLost(legacy))
+        #expect(outputs.contains(.removed(peer: legacy, reason: .vanished)))
+    }
+
+    @Test("A source without signalling may come back; when its window is over the tree ends")
+    func sourceWindow() throws {
+        var harness = try TrackerHarness()
+        let peer = try harness.join()
+        let outputs = try harness.handle(.signallingLost(harness.source))
+        #expect(outputs == [.suspect(peer: peer, neighbour: harness.source)])
+        try harness.wait(.seconds(14))
+        try harness.handle(.signallingResumed(harness.source))
+        try harness.wait(.seconds(100))
+        #expect(harness.tracker.isLive(harness.tree))
+        try harness.handle(.signallingLost(harness.source))
+        let end = try harness.wait(.seconds(15))
+        #expect(end.last == .treeEnded(tree: harness.tree, reason: .sourceLost))
+    }
+
+    @Test("Two children that lost a source without signalling end the tree at once; one alone does not")
+    func sourceReported() throws {
+        var harness = try TrackerHarness()
+        let peers = try harness.join(count: 3)
+        try harness.handle(.signallingLost(harness.source))
+        try harness.orphan(peers[0], .closed)
+        #expect(harness.tracker.isLive(harness.tree))
+        let end = try harness.orphan(peers[1], .closed)
+        #expect(end.last == .treeEnded(tree: harness.tree, reason: .sourceLost))
+    }
+
+    @Test("The only child of a source without signalling is believed")
+    func onlyChild() throws {
+        var harness = try TrackerHarness()
+        let peer = try harness.join()
+        try harness.handle(.signallingLost(harness.source))
+        let end = try harness.orphan(peer)
+        #expect(end.last == .treeEnded(tree: harness.tree, reason: .sourceLost))
+    }
+
+    @Test("An orphan that cannot be told of its new parent is given time from when it comes back")
+    func attachTimerWaitsForResume() throws {
+        var harness = try TrackerHarness(k: 2, k1: 1)
+        let peers = try harness.join(count: 2)
+        try harness.handle(.signallingLost(peers[1]))
+        try harness.handle(.leave(peers[0]))
+        try harness.wait(.seconds(12))
+        #expect(harness.tracker.contains(peers[1]))
+        try harness.handle(.signallingResumed(peers[1]))
+        try harness.wait(.seconds(9))
+        #expect(harness.tracker.contains(peers[1]))
+        let outputs = try harness.wait(.seconds(1))
+        #expect(outputs.contains(.removed(peer: peers[1], reason: .attachTimeout)))
+    }
+}

@@ -1,0 +1,175 @@
+@testable import PeerTreeCore
+
+/// Finds what is wrong with a tracker by looking at everything, with none of the shortcuts the tracker takes.
+enum TreeInvariants {
+    /// Every broken invariant in every tree, described; empty if all hold.
+    static func violations(in tracker: Tracker) -> [String] {
+        var found: [String] = []
+        var timers = 0
+        for tree in tracker.trees where tree.state == .live {
+            for stripe in tree.stripes.indices {
+                check(tree, stripe: stripe, into: &found)
+                timers += tree.stripes[stripe].nodes.count { $0.attachTimer != TimerQueue.none }
+            }
+            timers += tree.peers.count { $0.resumeTimer != TimerQueue.none }
+            checkTable(tree, into: &found)
+            checkMoves(tree, limit: tracker.options.maximumMovesInFlight, into: &found)
+        }
+        if tracker.context.endingTrees.isEmpty, timers != tracker.context.timers.count {
+            found.append("\(tracker.context.timers.count) timers run, but \(timers) are owned")
+        }
+        return found
+    }
+
+    private static func checkTable(_ tree: BroadcastTree, into found: inout [String]) {
+        let occupied = tree.peers.count { $0.isOccupied }
+        if occupied != tree.peerCount { found.append("\(tree.peerCount) peers counted, \(occupied) in the table") }
+        for (peer, record) in tree.peers.enumerated() {
+            for stripe in tree.stripes {
+                let flags = stripe.nodes[peer].flags
+                if flags.contains(.occupied) != record.isOccupied { found.append("peer \(peer): occupied differs") }
+                guard record.isOccupied else { continue }
+                if flags.contains(.suspect) != record.isSuspect { found.append("peer \(peer): suspect differs") }
+                if flags.contains(.blocked) { found.append("peer \(peer): left blocked") }
+            }
+        }
+        for key in tree.exclusions.keys where !tree.peers[Int(key.peer)].isOccupied {
+            found.append("exclusions of absent peer \(key.peer)")
+        }
+        for key in tree.complaints.keys where !tree.peers[Int(key)].isOccupied {
+            found.append("complaints about absent peer \(key)")
+        }
+    }
+
+    private static func checkMoves(_ tree: BroadcastTree, limit: Int, into found: inout [String]) {
+        let moving = tree.stripes.reduce(0) { sum, stripe in
+            sum + stripe.nodes.count { $0.flags.contains(.rebalancing) }
+        }
+        if moving != tree.movesInFlight { found.append("\(tree.movesInFlight) moves counted, \(moving) in flight") }
+        if moving > limit { found.append("\(moving) moves in flight, over the limit") }
+    }
+
+    private static func check(_ tree: BroadcastTree, stripe: Int, into found: inout [String]) {
+        let spanning = tree.stripes[stripe]
+        let nodes = spanning.nodes
+        var listed = Array(repeating: 0, count: nodes.count)
+        var held = Array(repeating: 0, count: nodes.count)
+        for (position, node) in nodes.enumerated() where node.flags.contains(.occupied) {
+            let index = Int32(position)
+            var previous = SpanningTree.none
+            var child = node.firstChild
+            var count = 0
+            while child != SpanningTree.none, count <= nodes.count {
+                let below = nodes[Int(child)]
+                if below.parent != index {
+                    found.append("\(child) is listed by \(index), its parent is \(below.parent)")
+                }
+                if below.previousSibling != previous { found.append("\(child): sibling links disagree") }
+                if !below.flags.contains(.occupied) { found.append("\(child) is a ghost under \(index)") }
+                listed[Int(child)] += 1
+                previous = child
+                child = below.nextSibling
+                count += 1
+            }
+            if count != Int(node.childCount) { found.append("\(index) counts \(node.childCount) children of \(count)") }
+            if node.childCount > node.capacity { found.append("\(index) is over its capacity") }
+            if !tree.peers[position].isEvicted, node.childCount + node.heldSlots > node.capacity {
+                found.append("\(index) is over its capacity with the slots it keeps")
+            }
+            if let parent = tree.heldParent(node) {
+                held[Int(parent)] += 1
+                if node.flags.contains(.attached) { found.append("\(index) is attached, but a slot is kept for it") }
+                if parent == node.parent { found.append("\(index): its own parent keeps a slot for it") }
+            }
+            let isTimed = node.attachTimer != TimerQueue.none
+            let mustBeTimed =
+                node.parent != SpanningTree.none && node.flags.contains(.native)
+                && node.flags.isDisjoint(with: [.attached, .suspect])
+            if isTimed != mustBeTimed { found.append("\(index): attach timer is \(isTimed), must be \(mustBeTimed)") }
+            let augmentation = spanning.augmentation(of: index)
+            var copy = node
+            if copy.adopt(augmentation) { found.append("\(index): augmented fields are out of date") }
+        }
+        checkWaiting(spanning, listed: listed, into: &found)
+        for (position, node) in nodes.enumerated() where Int(node.heldSlots) != held[position] {
+            found.append("\(position) keeps \(node.heldSlots) slots for \(held[position]) peers")
+        }
+        checkSearches(spanning, into: &found)
+    }
+
+    private static func checkWaiting(_ tree: SpanningTree, listed: [Int], into found: inout [String]) {
+        var waiting = Set<Int32>()
+        var next = tree.firstWaiting
+        while next != SpanningTree.none, waiting.insert(next).inserted {
+            next = tree.nodes[Int(next)].nextSibling
+        }
+        for (position, node) in tree.nodes.enumerated() where node.flags.contains(.occupied) {
+            let index = Int32(position)
+            if waiting.contains(index) != node.flags.contains(.waiting) {
+                found.append("\(index): waiting list is wrong")
+            }
+            let isRoot = node.parent == SpanningTree.none
+            if index != SpanningTree.source, isRoot != waiting.contains(index) {
+                found.append("\(index) has no parent and does not wait, or waits and has one")
+            }
+            if !isRoot, listed[position] != 1 { found.append("\(index) is listed \(listed[position]) times") }
+        }
+        if !waiting.isEmpty, tree.bestParent() != nil { found.append("peers wait while a slot is free") }
+    }
+
+    /// Compares the searches with a walk over the whole tree, which also proves that there is no cycle: a node on one
+    /// is never reached.
+    private static func checkSearches(_ tree: SpanningTree, into found: inout [String]) {
+        var depth = Array(repeating: -1, count: tree.nodes.count)
+        var queue: [Int32] = [SpanningTree.source]
+        var roots: [Int32] = []
+        var waiting = tree.firstWaiting
+        while waiting != SpanningTree.none, roots.count <= tree.nodes.count {
+            roots.append(waiting)
+            waiting = tree.nodes[Int(waiting)].nextSibling
+        }
+        depth[0] = 0
+        var head = 0
+        while head < queue.count {
+            for child in tree.children(of: queue[head]) {
+                depth[Int(child)] = depth[Int(queue[head])] + 1
+                queue.append(child)
+            }
+            head += 1
+        }
+        let placed = queue
+        var reached = Set(placed)
+        var stack = roots
+        while let node = stack.popLast(), reached.insert(node).inserted { stack += tree.children(of: node) }
+        for (position, node) in tree.nodes.enumerated()
+        where node.flags.contains(.occupied) && !reached.contains(Int32(position)) {
+            found.append("\(position) is reachable from nowhere")
+        }
+        var best = SlotKey.none
+        var leaf = -1
+        for index in placed {
+            let node = tree.nodes[Int(index)]
+            if var key = node.ownSlot {
+                for _ in 0..<depth[Int(index)] { key = key.fromAbove }
+                best = min(best, key)
+            }
+            if index != SpanningTree.source, node.isMovableLeaf { leaf = max(leaf, depth[Int(index)]) }
+        }
+        let root = tree.nodes[0]
+        if root.bestSlot != best { found.append("best slot \(root.bestSlot), a full search finds \(best)") }
+        if Int(root.leafHeight) != leaf {
+            found.append("deepest leaf at \(root.leafHeight), a full search finds \(leaf)")
+        }
+        if Int(root.height) != depth.max() {
+            found.append("height \(root.height), a full search finds \(depth.max() ?? 0)")
+        }
+        if let parent = tree.bestParent() {
+            if depth[Int(parent)] + 1 != tree.shallowestSlotDepth { found.append("best parent \(parent) is too deep") }
+        } else if best != .none {
+            found.append("a slot is free, but no parent is found")
+        }
+        if let found1 = tree.deepestMovableLeaf(), depth[Int(found1)] != leaf {
+            found.append("leaf \(found1) is not the deepest")
+        }
+    }
+}
