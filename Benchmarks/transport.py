@@ -79,18 +79,18 @@ def await_open(roles):
             raise SystemExit(f"{role.name}: expected to open, got {line}")
 
 
-def measure(source, counted, sink, seconds):
-    """Starts the source; after a second, measures the sink's rate and the CPU time of the processes in `counted`."""
+def measure(source, counted, sinks, seconds):
+    """Starts the source; after a second, measures the slowest sink's rate and the CPU time of the roles `counted`."""
     source.say(command="start", link=0)
     time.sleep(1)
-    before, begin = [role.report() for role in counted], sink.report()
+    before, begin = [role.report() for role in counted], [sink.report() for sink in sinks]
     time.sleep(seconds)
-    after, end = [role.report() for role in counted], sink.report()
-    count = end[0] - begin[0]
+    after, end = [role.report() for role in counted], [sink.report() for sink in sinks]
+    count, span = min((late[0] - early[0], late[2] - early[2]) for early, late in zip(begin, end))
     if count <= 0:
-        raise SystemExit(f"{sink.name}: nothing arrived")
+        raise SystemExit(f"{source.name}: nothing arrived")
     cpu = sum(late[1] - early[1] for early, late in zip(before, after))
-    return {"MB/s": count / (end[2] - begin[2]) / 1e6, "CPU s/GB": cpu / (count / 1e9)}
+    return {"MB/s": count / span / 1e6, "CPU s/GB": cpu / (count / 1e9)}
 
 
 def one_way(program, seconds, size):
@@ -98,21 +98,27 @@ def one_way(program, seconds, size):
     try:
         connect(source, [sink])
         await_open([source, sink])
-        return measure(source, [source, sink], sink, seconds)
+        return measure(source, [source, sink], [sink], seconds)
     finally:
         source.end()
         sink.end()
 
 
-def relay(program, seconds, children):
-    """The rate is what each child gets, the CPU time is the relay's alone, per GB that it receives."""
-    source, middle = Role(program, "source", "--size", 16384), Role(program, "relay", "--children", children)
+def relay(program, seconds, children, ours):
+    """The rate is what each child gets, the CPU time is the relay's alone, per GB that it receives.
+
+    A W3C data channel cannot stop its peer from sending, so our source waits for credit from the relay; Pion's relay,
+    which reads its channel like a pipe, holds its source up by itself.
+    """
+    credit = ["--credit", 2 << 20] if ours else []
+    source = Role(program, "source", "--size", 16384, *credit)
+    middle = Role(program, "relay", "--children", children)
     sinks = [Role(program, "sink") for _ in range(children)]
     try:
         connect(source, [middle])
         connect(middle, sinks)
         await_open([source, middle, *sinks])
-        return measure(source, [middle], middle, seconds)
+        return measure(source, [middle], sinks, seconds)
     finally:
         for role in [source, middle, *sinks]:
             role.end()
@@ -132,12 +138,12 @@ def round_trip(program, size, count):
 
 
 def scenarios(seconds):
-    yield "one way, 16 KiB messages", lambda program: one_way(program, seconds, 16384)
-    yield "one way, 64 KiB messages", lambda program: one_way(program, seconds, 65536)
-    yield "round trip of 64 bytes", lambda program: round_trip(program, 64, 10000)
+    yield "one way, 16 KiB messages", lambda program, ours: one_way(program, seconds, 16384)
+    yield "one way, 64 KiB messages", lambda program, ours: one_way(program, seconds, 65536)
+    yield "round trip of 64 bytes", lambda program, ours: round_trip(program, 64, 10000)
     for children in (1, 2, 4):
         title = f"relay to {children} {'child' if children == 1 else 'children'}, 16 KiB"
-        yield title, lambda program, children=children: relay(program, seconds, children)
+        yield title, lambda program, ours, children=children: relay(program, seconds, children, ours)
 
 
 def median(results):
@@ -164,7 +170,7 @@ def main():
         results = {name: [] for name in programs}
         for _ in range(options.rounds):
             for name, program in programs.items():
-                results[name].append(run(program))
+                results[name].append(run(program, name == "peer-tree"))
         medians = {name: median(results[name]) for name in programs}
         figures[title] = medians
         for row, key in enumerate(medians["Pion"]):
