@@ -42,9 +42,11 @@ let package = Package(
         // ICE, DTLS, SCTP and data channels on SwiftNIO, OpenSSL and usrsctp.
         .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
         .systemLibrary(name: "CUSRSCTP", providers: [.apt(["libusrsctp-dev"]), .brew(["libusrsctp"])]),
+        .systemLibrary(name: "CDatagram"),
         .target(
             name: "WebRTC",
             dependencies: [
+                "CDatagram",
                 "COpenSSL",
                 "CUSRSCTP",
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -53,7 +55,17 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
-        .testTarget(name: "WebRTCTests", dependencies: ["WebRTC"], swiftSettings: strict),
+        .testTarget(
+            name: "WebRTCTests",
+            dependencies: ["WebRTC", .product(name: "NIOCore", package: "swift-nio")],
+            swiftSettings: strict
+        ),
+        // A peer for the interoperation tests and for measuring.
+        .executableTarget(
+            name: "webrtc-interop",
+            dependencies: ["WebRTC", .product(name: "NIOCore", package: "swift-nio")],
+            swiftSettings: strict
+        ),
 
         // Cuts a WebM stream where a late viewer can start.
         .target(

@@ -10,5 +10,41 @@
 #include <openssl/rand.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
+#include <sys/time.h>
+
+static inline void pt_ssl_ctx_configure_dtls(SSL_CTX *context) {
+    SSL_CTX_set_min_proto_version(context, DTLS1_2_VERSION);
+    SSL_CTX_set_options(context, SSL_OP_NO_QUERY_MTU | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET |
+                                     SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
+    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+}
+
+static inline int pt_ssl_ctx_set_groups(SSL_CTX *context, const char *groups) {
+    return SSL_CTX_set1_groups_list(context, groups);
+}
+
+static inline void pt_ssl_set_mtu(SSL *ssl, long mtu) {
+    SSL_set_mtu(ssl, mtu);
+}
+
+// Milliseconds until the handshake's retransmission is due, or -1 when no flight is outstanding.
+static inline long pt_dtls_timeout_milliseconds(SSL *ssl) {
+    struct timeval left;
+    if (DTLSv1_get_timeout(ssl, &left) != 1) return -1;
+    return left.tv_sec * 1000 + (left.tv_usec + 999) / 1000;
+}
+
+static inline long pt_dtls_handle_timeout(SSL *ssl) {
+    return DTLSv1_handle_timeout(ssl);
+}
+
+static inline int pt_bio_should_retry_read(BIO *bio) {
+    BIO_set_retry_read(bio);
+    return -1;
+}
+
+static inline void pt_bio_clear_retry(BIO *bio) {
+    BIO_clear_retry_flags(bio);
+}
 
 #endif

@@ -1,0 +1,174 @@
+import NIOCore
+
+// Binding requests and responses (RFC 8445 section 7).
+extension ICEAgent {
+    mutating func receive(
+        _ decoder: STUNDecoder,
+        from source: TransportAddress,
+        base: Int,
+        at now: NIODeadline
+    ) {
+        guard decoder.message.method == STUNMessage.bindingMethod else { return self.emit(.discarded(.unexpected)) }
+        switch decoder.message.messageClass {
+        case .request: self.receiveRequest(decoder, from: source, base: base, at: now)
+        case .success, .error: self.receiveResponse(decoder, from: source, base: base, at: now)
+        case .indication: break
+        }
+    }
+
+    // MARK: - Requests
+
+    private mutating func receiveRequest(
+        _ decoder: STUNDecoder,
+        from source: TransportAddress,
+        base: Int,
+        at now: NIODeadline
+    ) {
+        let request = decoder.message
+        guard self.isAddressedToUs(request.username), decoder.isAuthentic(password: self.local.password) else {
+            return self.emit(.discarded(.notAuthentic))
+        }
+        guard request.unknownRequired.isEmpty else {
+            return self.respond(to: request, error: 420, source: source, base: base)
+        }
+        guard self.settleRoles(request, source: source, base: base) else { return }
+        self.respond(to: request, error: nil, source: source, base: base)
+        self.emit(.authenticated(source, base: base))
+        if self.remote == nil {
+            // The answer is still on its way. Whom it was and what was asked is remembered, once per address.
+            if let index = self.early.firstIndex(where: { $0.source == source && $0.base == base }) {
+                self.early[index].request.useCandidate = self.early[index].request.useCandidate || request.useCandidate
+            } else if self.early.count < 16 {
+                self.early.append((request, source, base))
+            }
+            return
+        }
+        self.noticeCheck(request, from: source, base: base, at: now)
+    }
+
+    private func isAddressedToUs(_ username: String?) -> Bool {
+        guard let username, let colon = username.firstIndex(of: ":") else { return false }
+        guard username[..<colon] == self.local.usernameFragment else { return false }
+        guard let remote = self.remote else { return true }
+        return username[username.index(after: colon)...] == remote.usernameFragment
+    }
+
+    /// Both sides may believe to be in control (RFC 8445 section 7.3.1.1). False when the request was refused.
+    private mutating func settleRoles(_ request: STUNMessage, source: TransportAddress, base: Int) -> Bool {
+        switch (self.role, request.controlling, request.controlled) {
+        case (.controlling, .some(let theirs), _):
+            guard self.tieBreaker < theirs else {
+                self.respond(to: request, error: 487, source: source, base: base)
+                return false
+            }
+            self.switchRole(to: .controlled)
+        case (.controlled, _, .some(let theirs)):
+            guard self.tieBreaker >= theirs else {
+                self.respond(to: request, error: 487, source: source, base: base)
+                return false
+            }
+            self.switchRole(to: .controlling)
+        default:
+            break
+        }
+        return true
+    }
+
+    private mutating func respond(to request: STUNMessage, error: Int?, source: TransportAddress, base: Int) {
+        var response = STUNMessage(
+            messageClass: error == nil ? .success : .error,
+            transactionID: request.transactionID
+        )
+        response.errorCode = error
+        response.mappedAddress = error == nil ? source : nil
+        response.unknownRequired = error == 420 ? request.unknownRequired : []
+        self.emit(.send(response.encoded(password: self.local.password), to: source, base: base))
+    }
+
+    /// Learns a peer-reflexive candidate and triggers a check in return (RFC 8445 sections 7.3.1.3 to 7.3.1.5).
+    mutating func noticeCheck(
+        _ request: STUNMessage,
+        from source: TransportAddress,
+        base: Int,
+        at now: NIODeadline
+    ) {
+        guard let index = self.pairIndex(for: request, from: source, base: base) else { return }
+        if self.role == .controlled, request.useCandidate {
+            self.pairs[index].wantsNomination = true
+            if self.pairs[index].state == .succeeded { return self.succeed(index, at: now) }
+        }
+        guard self.pairs[index].state != .succeeded, index != self.selectedIndex else { return }
+        let isDecided = self.pairs.contains { $0.isNominated } && !request.useCandidate
+        guard !isDecided, !self.triggered.contains(index) else { return }
+        self.pairs[index].state = .inProgress
+        self.pairs[index].retransmitAt = nil
+        self.triggered.append(index)
+        // At once: the peer is there, so pacing protects nobody, and the queue holds a pair only once.
+        self.nextCheckAt = now
+    }
+
+    private mutating func pairIndex(
+        for request: STUNMessage,
+        from source: TransportAddress,
+        base: Int
+    ) -> Int? {
+        if let index = self.index(base: base, remote: source) { return index }
+        guard let local = self.localBases.first(where: { $0.base == base }),
+            self.pairs.count < self.configuration.maximumRemoteCandidates * 2
+        else { return nil }
+        let known = self.remoteCandidates.first { $0.address == source }
+        let candidate =
+            known
+            ?? ICECandidate(
+                foundation: "prflx",
+                priority: request.priority ?? 0,
+                address: source,
+                type: .peerReflexive
+            )
+        return self.appendPair(base: base, local: local.best, remote: candidate)
+    }
+
+    // MARK: - Responses
+
+    private mutating func receiveResponse(
+        _ decoder: STUNDecoder,
+        from source: TransportAddress,
+        base: Int,
+        at now: NIODeadline
+    ) {
+        let id = decoder.message.transactionID
+        guard id.connection == self.connection, let transaction = self.transactions[id.nonce],
+            let remote = self.remote
+        else { return self.emit(.discarded(.unknownTransaction)) }
+        guard decoder.isAuthentic(password: remote.password) else { return self.emit(.discarded(.notAuthentic)) }
+        let index = transaction.pair
+        // Only a symmetric answer proves that the pair works both ways (RFC 8445 section 7.2.5.2.1).
+        guard self.pairs[index].base == base, self.pairs[index].remote.address == source else {
+            return self.emit(.discarded(.unexpected))
+        }
+        self.transactions[id.nonce] = nil
+        if decoder.message.messageClass == .error {
+            return self.receiveError(decoder.message, transaction, at: now)
+        }
+        self.emit(.authenticated(source, base: base))
+        self.pairs[index].roundTripTime = now - transaction.sentAt
+        if index == self.selectedIndex { self.consent(at: now) }
+        if transaction.nominates { self.pairs[index].isNominated = true }
+        if self.pairs[index].state != .succeeded || transaction.nominates { self.succeed(index, at: now) }
+    }
+
+    private mutating func receiveError(_ message: STUNMessage, _ transaction: Transaction, at now: NIODeadline) {
+        guard message.errorCode == 487 else {
+            self.pairs[transaction.pair].state = .failed
+            self.pairs[transaction.pair].retransmitAt = nil
+            return
+        }
+        // The peer keeps the role we took: take the other one, unless that has already happened since.
+        if transaction.role == self.role {
+            self.switchRole(to: transaction.role == .controlling ? .controlled : .controlling)
+        }
+        self.pairs[transaction.pair].wantsNomination = false
+        if !self.triggered.contains(transaction.pair) { self.triggered.append(transaction.pair) }
+        self.nextCheckAt = now
+    }
+}

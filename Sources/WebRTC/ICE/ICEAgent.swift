@@ -1,0 +1,187 @@
+import NIOCore
+
+/// A full ICE agent for one component (RFC 8445), with trickle (RFC 8838) and consent freshness (RFC 7675), as a state
+/// machine: `handle` an input, drain `nextOutput()`, call again with `.timeout` at `deadline`.
+///
+/// Its local side is a list of *bases*: sockets, named by a number that only the driver understands. A relay of a later
+/// version is one more base.
+struct ICEAgent {
+    /// Who decides which pair is used (RFC 8445 section 6.1.1).
+    enum Role: Sendable {
+        case controlling
+        case controlled
+    }
+
+    /// `a=ice-ufrag` and `a=ice-pwd`.
+    struct Credentials: Hashable, Sendable {
+        var usernameFragment: String
+        var password: String
+    }
+
+    enum Input {
+        case localCandidate(ICECandidate, base: Int)
+        case remoteCredentials(Credentials)
+        case remoteCandidate(ICECandidate)
+        case endOfRemoteCandidates
+        case message(STUNDecoder, from: TransportAddress, base: Int)
+        case timeout
+    }
+
+    enum Output {
+        case send([UInt8], to: TransportAddress, base: Int)
+        /// The peer proved, by a message with valid integrity, to be at this address.
+        case authenticated(TransportAddress, base: Int)
+        /// Data now goes to this pair.
+        case use(CandidatePair)
+        case state(ICEConnectionState)
+        /// A message that was not answered, and why.
+        case discarded(Discard)
+    }
+
+    enum Discard: Sendable {
+        case notAuthentic
+        case unknownTransaction
+        case unexpected
+    }
+
+    let local: Credentials
+    private(set) var remote: Credentials?
+    private(set) var role: Role
+    private(set) var state = ICEConnectionState.new
+    /// The pair that data uses: the nominated one, or until then the best valid one (RFC 8445 section 12.1).
+    var selected: CandidatePair? { self.selectedIndex.map { self.pairs[$0] } }
+
+    let configuration: ICEConfiguration
+    let connection: UInt32
+    let tieBreaker: UInt64
+    var random: any RandomNumberGenerator
+
+    var pairs: [CandidatePair] = []
+    var selectedIndex: Int?
+    var localBases: [(base: Int, best: ICECandidate)] = []
+    var remoteCandidates: [ICECandidate] = []
+    var remoteEnded = false
+    /// Pairs to check before all others, by index.
+    var triggered: [Int] = []
+    var transactions: [UInt64: Transaction] = [:]
+    var transactionOrder: [UInt64] = []
+    /// Checks that came before the answer did.
+    var early: [(request: STUNMessage, source: TransportAddress, base: Int)] = []
+    var nextCheckAt: NIODeadline?
+    var nominateAt: NIODeadline?
+    var failAt: NIODeadline?
+    var nextConsentAt: NIODeadline?
+    var consentReceivedAt: NIODeadline?
+    private var outputs: [Output] = []
+    private var outputIndex = 0
+
+    struct Transaction {
+        var pair: Int
+        var sentAt: NIODeadline
+        var role: Role
+        var nominates: Bool
+    }
+
+    init(
+        role: Role,
+        connection: UInt32,
+        configuration: ICEConfiguration,
+        random: any RandomNumberGenerator
+    ) {
+        self.role = role
+        self.connection = connection
+        self.configuration = configuration
+        self.random = random
+        self.local = Credentials(
+            usernameFragment: Self.token(8, &self.random),
+            password: Self.token(24, &self.random)
+        )
+        self.tieBreaker = UInt64.random(in: .min ... .max, using: &self.random)
+    }
+
+    /// Sets the role before any check was sent: the offerer controls (RFC 8445 section 6.1.1).
+    mutating func assume(_ role: Role) {
+        self.role = role
+    }
+
+    mutating func switchRole(to role: Role) {
+        self.role = role
+        for index in self.pairs.indices { self.pairs[index].priority = self.priority(of: self.pairs[index]) }
+    }
+
+    mutating func handle(_ input: Input, at now: NIODeadline) {
+        guard self.state != .closed, self.state != .failed else { return }
+        switch input {
+        case .localCandidate(let candidate, let base):
+            self.add(local: candidate, base: base, at: now)
+        case .remoteCredentials(let credentials):
+            self.setRemote(credentials, at: now)
+        case .remoteCandidate(let candidate):
+            self.add(remote: candidate, at: now)
+        case .endOfRemoteCandidates:
+            self.remoteEnded = true
+        case .message(let decoder, let source, let base):
+            self.receive(decoder, from: source, base: base, at: now)
+        case .timeout:
+            break
+        }
+        self.runTimers(at: now)
+    }
+
+    mutating func nextOutput() -> Output? {
+        guard self.outputIndex < self.outputs.count else {
+            self.outputs.removeAll(keepingCapacity: true)
+            self.outputIndex = 0
+            return nil
+        }
+        defer { self.outputIndex += 1 }
+        return self.outputs[self.outputIndex]
+    }
+
+    /// When to call `handle(.timeout)` next. Nil when nothing is due.
+    var deadline: NIODeadline? {
+        guard self.state != .closed, self.state != .failed else { return nil }
+        var earliest: NIODeadline?
+        func consider(_ candidate: NIODeadline?) {
+            guard let candidate else { return }
+            earliest = earliest.map { min($0, candidate) } ?? candidate
+        }
+        consider(self.nextCheckAt)
+        consider(self.nominateAt)
+        consider(self.failAt)
+        consider(self.nextConsentAt)
+        for pair in self.pairs where pair.state == .inProgress { consider(pair.retransmitAt) }
+        return earliest
+    }
+
+    mutating func emit(_ output: Output) {
+        self.outputs.append(output)
+    }
+
+    mutating func move(to state: ICEConnectionState) {
+        guard state != self.state else { return }
+        self.state = state
+        self.emit(.state(state))
+    }
+
+    mutating func close() {
+        self.move(to: .closed)
+    }
+
+    /// A random string of ice-chars with six bits of entropy each (RFC 8839 section 5.4).
+    private static func token(_ count: Int, _ random: inout any RandomNumberGenerator) -> String {
+        let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
+        return String((0..<count).map { _ in alphabet[Int(random.next() & 63)] })
+    }
+
+    private mutating func setRemote(_ credentials: Credentials, at now: NIODeadline) {
+        guard self.remote == nil else { return }
+        self.remote = credentials
+        self.failAt = now + self.configuration.connectTimeout
+        self.move(to: .checking)
+        for candidate in self.remoteCandidates { self.pair(with: candidate, at: now) }
+        let early = self.early
+        self.early = []
+        for check in early { self.noticeCheck(check.request, from: check.source, base: check.base, at: now) }
+    }
+}

@@ -1,0 +1,310 @@
+import NIOCore
+
+/// The loop-bound part of a transport: finds the connection a datagram belongs to, and flushes what a tick produced.
+final class TransportCore {
+    let configuration: WebRTCConfiguration
+    let dtls: DTLSContext
+    let sockets: [UDPSocket]
+    let hostCandidates: [(candidate: ICECandidate, base: Int)]
+    var counters = WebRTCCounters()
+    private var connections: [UInt32: PeerConnection] = [:]
+    private var byUsernameFragment: [String: PeerConnection] = [:]
+    /// Who is at an address. More than one only if two connections join the same two transports.
+    private var routes: [TransportAddress: [PeerConnection]] = [:]
+    private var nextID: UInt32
+    private var dirty: [PeerConnection] = []
+    private var isFlushScheduled = false
+    private var isReading = false
+    private var isClosed = false
+
+    // Safe: made and read on `WebRTCEventLoop.loop` only, by `TransportCore.init`.
+    nonisolated(unsafe) private static var processContext: DTLSContext?
+
+    init(_ configuration: WebRTCConfiguration) throws {
+        WebRTCEventLoop.loop.preconditionInEventLoop()
+        self.configuration = configuration
+        do throws(DTLSError) {
+            self.dtls = try Self.sharedContext()
+        } catch {
+            throw WebRTCError.cryptography(error.description)
+        }
+        self.sockets = try Self.bindSockets(configuration)
+        self.hostCandidates = Self.makeHostCandidates(configuration, self.sockets)
+        self.nextID = .random(in: .min ... .max)
+    }
+
+    private static func sharedContext() throws(DTLSError) -> DTLSContext {
+        if let context = Self.processContext { return context }
+        let context = try DTLSContext()
+        Self.processContext = context
+        return context
+    }
+
+    func register() -> EventLoopFuture<Void> {
+        let loop = WebRTCEventLoop.loop
+        let core = NIOLoopBound(self, eventLoop: loop)
+        let registrations = self.sockets.indices.map { base -> EventLoopFuture<Void> in
+            self.sockets[base]
+                .register(on: loop) { DatagramHandler(core: core, base: base) }
+                .map { core.value.sockets[base].attach($0) }
+        }
+        return EventLoopFuture.andAllSucceed(registrations, on: loop)
+    }
+
+    func makePeerConnection() throws(WebRTCError) -> PeerConnection {
+        guard !self.isClosed else { throw .closed }
+        guard self.connections.count < self.configuration.maximumPeerConnections else {
+            throw .tooManyConnections(limit: self.configuration.maximumPeerConnections)
+        }
+        repeat { self.nextID &+= 1 } while self.connections[self.nextID] != nil
+        let connection = PeerConnection(transport: self, id: self.nextID)
+        self.connections[connection.id] = connection
+        self.byUsernameFragment[connection.usernameFragment] = connection
+        return connection
+    }
+
+    func remove(_ connection: PeerConnection, routes addresses: [TransportAddress]) {
+        self.connections[connection.id] = nil
+        self.byUsernameFragment[connection.usernameFragment] = nil
+        for address in addresses {
+            self.routes[address]?.removeAll { $0 === connection }
+            if self.routes[address]?.isEmpty == true { self.routes[address] = nil }
+        }
+    }
+
+    func addRoute(_ address: TransportAddress, to connection: PeerConnection) {
+        self.routes[address, default: []].append(connection)
+    }
+
+    func close() {
+        guard !self.isClosed else { return }
+        self.isClosed = true
+        for connection in self.connections.values { connection.close() }
+        for socket in self.sockets { socket.close() }
+    }
+
+    var currentCounters: WebRTCCounters {
+        var counters = self.counters
+        for socket in self.sockets {
+            counters.sentDatagrams += socket.counters.sentDatagrams
+            counters.sentBytes += socket.counters.sentBytes
+            counters.sendCalls += socket.counters.sendCalls
+            counters.unsentDatagrams += socket.counters.unsentDatagrams
+        }
+        return counters
+    }
+
+    // MARK: - Ticks
+
+    /// Notes that a connection has something to drain. Once per tick everything noted is drained and sent.
+    func markDirty(_ connection: PeerConnection) {
+        if !connection.isDirty {
+            connection.isDirty = true
+            self.dirty.append(connection)
+        }
+        guard !self.isReading, !self.isFlushScheduled else { return }
+        self.isFlushScheduled = true
+        WebRTCEventLoop.loop.assumeIsolated().execute {
+            self.isFlushScheduled = false
+            self.endTick()
+        }
+    }
+
+    private func endTick() {
+        // Draining one connection may make another dirty: a relay sends what it received.
+        var index = 0
+        while index < self.dirty.count {
+            let connection = self.dirty[index]
+            connection.isDirty = false
+            connection.pump()
+            index += 1
+        }
+        self.dirty.removeAll(keepingCapacity: true)
+        for socket in self.sockets { socket.flush() }
+    }
+
+    // MARK: - Receiving
+
+    func receive(_ envelope: AddressedEnvelope<ByteBuffer>, base: Int) {
+        self.isReading = true
+        guard let source = TransportAddress(envelope.remoteAddress) else { return }
+        let segment = max(1, envelope.metadata?.segmentSize ?? Int.max)
+        let route = self.routes[source]
+        envelope.data.withUnsafeReadableBytes { bytes in
+            var rest = UnsafeRawBufferPointer(bytes)
+            repeat {
+                let datagram = UnsafeRawBufferPointer(rebasing: rest.prefix(segment))
+                rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(segment))
+                self.counters.receivedDatagrams &+= 1
+                self.counters.receivedBytes &+= UInt64(datagram.count)
+                self.dispatch(datagram, from: source, route: route, base: base)
+            } while !rest.isEmpty
+        }
+    }
+
+    func readComplete() {
+        self.isReading = false
+        self.endTick()
+    }
+
+    /// Tells the protocols apart by the first byte (RFC 7983 section 7).
+    private func dispatch(
+        _ datagram: UnsafeRawBufferPointer,
+        from source: TransportAddress,
+        route: [PeerConnection]?,
+        base: Int
+    ) {
+        switch datagram.first {
+        case .some(20...63):
+            guard let route, let first = route.first else {
+                self.counters.droppedUnroutedDTLS &+= 1
+                return
+            }
+            if route.count == 1 {
+                first.receiveDTLS(datagram)
+            } else {
+                self.receiveShared(datagram, route)
+            }
+        case .some(0...3):
+            self.receiveSTUN(datagram, from: source, base: base)
+        default:
+            self.counters.droppedUnknownProtocol &+= 1
+        }
+    }
+
+    /// Several connections join us to the same peer address. Whose a datagram is, its encryption tells: what does not
+    /// decrypt is dropped without a trace by every other session. Handshakes go to the youngest that still needs one.
+    private func receiveShared(_ datagram: UnsafeRawBufferPointer, _ route: [PeerConnection]) {
+        let isHandshake = datagram.count >= 13 && datagram[3] == 0 && datagram[4] == 0
+        if isHandshake, let youngest = route.last(where: { !$0.isSecure }) {
+            youngest.receiveDTLS(datagram)
+            return
+        }
+        for connection in route where connection.receiveDTLS(datagram) { return }
+    }
+
+    private func receiveSTUN(_ datagram: UnsafeRawBufferPointer, from source: TransportAddress, base: Int) {
+        let decoder: STUNDecoder
+        do {
+            guard datagram.count <= 2048 else { throw STUNError.badLength }
+            decoder = try STUNDecoder(Array(datagram))
+        } catch {
+            self.counters.droppedMalformedSTUN &+= 1
+            return
+        }
+        let connection: PeerConnection?
+        switch decoder.message.messageClass {
+        case .request, .indication:
+            let fragment = decoder.message.username?.prefix { $0 != ":" }
+            connection = fragment.flatMap { self.byUsernameFragment[String($0)] }
+        case .success, .error:
+            connection = self.connections[decoder.message.transactionID.connection]
+        }
+        guard let connection else {
+            self.counters.droppedUnauthenticSTUN &+= 1
+            return
+        }
+        connection.receive(decoder, from: source, base: base)
+    }
+
+    // MARK: - Setting up
+
+    private static func bindSockets(_ configuration: WebRTCConfiguration) throws(WebRTCError) -> [UDPSocket] {
+        guard let port = UInt16(exactly: configuration.port) else {
+            throw .invalidAddress("port \(configuration.port)")
+        }
+        let isExplicit = !configuration.bindAddresses.isEmpty
+        let texts = isExplicit ? configuration.bindAddresses : ["0.0.0.0", "::"]
+        var sockets: [UDPSocket] = []
+        var failure: WebRTCError?
+        for text in texts {
+            guard let address = TransportAddress(ip: text, port: port) else { throw .invalidAddress(text) }
+            guard !sockets.contains(where: { $0.family == address.family }) else {
+                throw .invalidAddress("\(text) (a second address of the same IP version)")
+            }
+            // The same port for both versions, where it is free.
+            let preferred = address.with(port: port == 0 ? sockets.first?.localAddress.port ?? 0 : port)
+            do throws(WebRTCError) {
+                sockets.append(try Self.open(preferred, fallback: port == 0 ? address : nil, configuration))
+            } catch {
+                if isExplicit { throw error }
+                failure = error
+            }
+        }
+        guard !sockets.isEmpty else { throw failure ?? .invalidAddress("no address") }
+        return sockets
+    }
+
+    private static func open(
+        _ address: TransportAddress,
+        fallback: TransportAddress?,
+        _ configuration: WebRTCConfiguration
+    ) throws(WebRTCError) -> UDPSocket {
+        do throws(WebRTCError) {
+            return try UDPSocket(binding: address, receiveBufferSize: configuration.udpReceiveBufferSize)
+        } catch {
+            guard let fallback else { throw error }
+            return try UDPSocket(binding: fallback, receiveBufferSize: configuration.udpReceiveBufferSize)
+        }
+    }
+
+    private static func makeHostCandidates(
+        _ configuration: WebRTCConfiguration,
+        _ sockets: [UDPSocket]
+    ) -> [(candidate: ICECandidate, base: Int)] {
+        let gathered = HostAddresses.gather(includeLoopback: configuration.includeLoopbackCandidates)
+        var candidates: [(candidate: ICECandidate, base: Int)] = []
+        var preference: UInt16 = .max
+        for (base, socket) in sockets.enumerated() {
+            let local = socket.localAddress
+            let isWildcard = !local.isUnicast
+            let addresses = isWildcard ? gathered.filter { $0.family == local.family } : [local]
+            for address in addresses {
+                let candidate = ICECandidate(
+                    foundation: "\(candidates.count + 1)",
+                    priority: ICECandidate.priority(type: .host, localPreference: preference),
+                    address: address.with(port: local.port),
+                    type: .host
+                )
+                candidates.append((candidate, base))
+                preference -= 1
+            }
+        }
+        return candidates
+    }
+}
+
+/// Brings what SwiftNIO read to the transport.
+private final class DatagramHandler: ChannelInboundHandler, Sendable {
+    typealias InboundIn = AddressedEnvelope<ByteBuffer>
+
+    private let core: NIOLoopBound<TransportCore>
+    private let base: Int
+
+    init(core: NIOLoopBound<TransportCore>, base: Int) {
+        self.core = core
+        self.base = base
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        self.core.value.receive(self.unwrapInboundIn(data), base: self.base)
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        self.core.value.readComplete()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // A read error of UDP (an earlier send that was refused, say) concerns one peer; ICE notices it by silence.
+    }
+}
+
+extension TransportAddress {
+    init?(_ address: SocketAddress) {
+        switch address {
+        case .v4(let v4): self.init(v4.address)
+        case .v6(let v6): self.init(v6.address)
+        case .unixDomainSocket: return nil
+        }
+    }
+}

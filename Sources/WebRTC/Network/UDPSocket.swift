@@ -1,0 +1,178 @@
+import NIOCore
+import NIOPosix
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
+/// The UDP socket of one IP version, shared by all connections of a transport.
+///
+/// Reading is SwiftNIO's (vector reads with GRO). Writing is done here, straight on the file descriptor, for two
+/// reasons: SwiftNIO closes a datagram channel when a single send fails with, say, "network unreachable", so one bad
+/// remote candidate would end every connection; and datagrams of a tick are laid out in one slab and leave with one
+/// `sendmmsg`, runs of equal size as one GSO send, without an allocation per datagram.
+final class UDPSocket {
+    let family: TransportAddress.Family
+    let localAddress: TransportAddress
+    private let descriptor: Int32
+    private var channel: (any Channel)?
+    private var batch = DatagramBatch()
+    private var usesSegmentation: Bool
+    private var retry: Scheduled<Void>?
+    private(set) var counters = Counters()
+
+    struct Counters {
+        var sentDatagrams: UInt64 = 0
+        var sentBytes: UInt64 = 0
+        var sendCalls: UInt64 = 0
+        var unsentDatagrams: UInt64 = 0
+    }
+
+    /// Opens and binds. Nil port means any.
+    init(binding address: TransportAddress, receiveBufferSize: Int) throws(WebRTCError) {
+        let domain = address.family == .ipv4 ? AF_INET : AF_INET6
+        #if canImport(Glibc)
+        let type = Int32(SOCK_DGRAM.rawValue)
+        #else
+        let type = SOCK_DGRAM
+        #endif
+        let descriptor = socket(domain, type, 0)
+        guard descriptor >= 0 else { throw .bindFailed(address: address.description, reason: Self.errorText()) }
+        _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
+        _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+        if address.family == .ipv6 { Self.set(descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, 1) }
+        Self.growReceiveBuffer(descriptor, to: Int32(clamping: receiveBufferSize))
+        Self.set(descriptor, SOL_SOCKET, SO_SNDBUF, 1 << 20)
+        var storage = sockaddr_storage()
+        let length = address.write(to: &storage)
+        let bound = withUnsafePointer(to: &storage) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, length) }
+        }
+        guard bound == 0 else {
+            let reason = Self.errorText()
+            _ = Self.closeDescriptor(descriptor)
+            throw .bindFailed(address: address.description, reason: reason)
+        }
+        self.descriptor = descriptor
+        self.family = address.family
+        self.localAddress = Self.boundAddress(of: descriptor) ?? address
+        self.usesSegmentation = System.supportsUDPSegmentationOffload
+    }
+
+    /// Hands the descriptor to SwiftNIO for reading.
+    func register(
+        on loop: any EventLoop,
+        handler: @escaping @Sendable () -> any ChannelInboundHandler & Sendable
+    ) -> EventLoopFuture<any Channel> {
+        DatagramBootstrap(group: loop)
+            .channelOption(.datagramVectorReadMessageCount, value: Self.readsPerCall)
+            .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: Self.readsPerCall << 16))
+            .channelOption(.maxMessagesPerRead, value: 1)
+            .channelInitializer { $0.pipeline.addHandler(handler()) }
+            .withBoundSocket(self.descriptor)
+            .flatMap { channel in
+                guard System.supportsUDPReceiveOffload else { return channel.eventLoop.makeSucceededFuture(channel) }
+                return channel.setOption(.datagramReceiveOffload, value: true)
+                    .flatMap { channel.setOption(.datagramReceiveSegmentSize, value: true) }
+                    .recover { _ in }
+                    .map { channel }
+            }
+    }
+
+    func attach(_ channel: any Channel) {
+        self.channel = channel
+    }
+
+    func close() {
+        self.retry?.cancel()
+        self.flush()
+        self.channel?.close(promise: nil)
+        self.channel = nil
+    }
+
+    // MARK: - Sending
+
+    /// Adds a datagram to the current batch. It leaves with `flush`.
+    func append(_ datagram: UnsafeRawBufferPointer, to destination: TransportAddress) {
+        guard self.channel != nil else { return }
+        if !self.batch.append(datagram, to: destination) {
+            self.flush()
+            if !self.batch.append(datagram, to: destination) { self.counters.unsentDatagrams += 1 }
+        }
+    }
+
+    /// Sends the batch. What the kernel's buffer has no room for stays and is tried again after a millisecond.
+    func flush() {
+        guard !self.batch.isEmpty else { return }
+        while let result = self.batch.send(on: self.descriptor, segmented: self.usesSegmentation) {
+            self.counters.sendCalls += 1
+            switch result {
+            case .sent(let datagrams, let bytes):
+                self.counters.sentDatagrams += UInt64(datagrams)
+                self.counters.sentBytes += UInt64(bytes)
+            case .wouldBlock:
+                return self.scheduleRetry()
+            case .segmentationRefused:
+                // An interface without checksum offload, or an old kernel: plain datagrams from now on.
+                self.usesSegmentation = false
+            case .failed(let datagrams):
+                self.counters.unsentDatagrams += UInt64(datagrams)
+            }
+        }
+    }
+
+    private func scheduleRetry() {
+        guard self.retry == nil else { return }
+        let loop = WebRTCEventLoop.loop
+        self.retry = loop.assumeIsolated().scheduleTask(in: .milliseconds(1)) {
+            self.retry = nil
+            self.flush()
+        }
+    }
+
+    // MARK: - Options
+
+    /// Datagrams, each up to 64 KiB thanks to GRO, that one system call reads.
+    private static let readsPerCall = 4
+
+    private static func set(_ descriptor: Int32, _ level: Int32, _ option: Int32, _ value: Int32) {
+        var value = value
+        _ = setsockopt(descriptor, level, option, &value, socklen_t(MemoryLayout<Int32>.size))
+    }
+
+    private static func growReceiveBuffer(_ descriptor: Int32, to size: Int32) {
+        #if os(Linux)
+        // Beyond the system's limit where the process may (CAP_NET_ADMIN).
+        Self.set(descriptor, SOL_SOCKET, SO_RCVBUF, size)
+        Self.set(descriptor, SOL_SOCKET, SO_RCVBUFFORCE, size)
+        #else
+        Self.set(descriptor, SOL_SOCKET, SO_RCVBUF, size)
+        #endif
+    }
+
+    private static func boundAddress(of descriptor: Int32) -> TransportAddress? {
+        var storage = sockaddr_storage()
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        return withUnsafeMutablePointer(to: &storage) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                getsockname(descriptor, address, &length) == 0 ? TransportAddress(address) : nil
+            }
+        }
+    }
+
+    private static func closeDescriptor(_ descriptor: Int32) -> Int32 {
+        #if canImport(Glibc)
+        Glibc.close(descriptor)
+        #elseif canImport(Musl)
+        Musl.close(descriptor)
+        #else
+        Darwin.close(descriptor)
+        #endif
+    }
+
+    private static func errorText() -> String { String(cString: strerror(errno)) }
+}

@@ -1,0 +1,100 @@
+public import NIOCore
+
+/// What a transport binds to and how its connections behave.
+public struct WebRTCConfiguration: Sendable {
+    /// Literal addresses to bind to, at most one per IP version. Default: every address of both versions (an IP
+    /// version the machine does not have is left out).
+    public var bindAddresses: [String] = []
+    /// UDP port, the same for both IP versions. Default 0: any free one.
+    public var port: Int = 0
+    /// Whether `127.0.0.1` and `::1` are host candidates. Default nil: only when the machine has no other address.
+    public var includeLoopbackCandidates: Bool?
+    /// UDP payload in bytes that no datagram exceeds. Default 1200, which every path carries (RFC 8831 section 5).
+    public var maximumDatagramSize = 1200
+    /// Largest message in bytes that is sent or accepted. Default 262,144, which every browser takes.
+    public var maximumMessageSize = 262_144
+    /// SCTP send buffer per connection, in bytes; larger than `maximumMessageSize`. Default 1 MiB.
+    public var sctpSendBufferSize = 1024 * 1024
+    /// SCTP receive buffer per connection, in bytes: what a peer may have in flight. Default 1 MiB.
+    public var sctpReceiveBufferSize = 1024 * 1024
+    /// Bytes a channel queues beyond the SCTP send buffer before `send` throws. Default 16 MiB.
+    public var maximumBufferedAmount = 16 * 1024 * 1024
+    /// Kernel receive buffer of each UDP socket, in bytes, as far as the system allows. Default 4 MiB.
+    public var udpReceiveBufferSize = 4 * 1024 * 1024
+    /// Connections at one time; `makePeerConnection` throws beyond. Default 10,000.
+    public var maximumPeerConnections = 10_000
+    /// Data channels of one connection; further ones that a peer opens are closed at once. Default 256.
+    public var maximumDataChannels = 256
+    /// The timing of ICE and of consent checks.
+    public var ice = ICEConfiguration()
+    /// Time from the pair to an open DTLS connection before the connection fails. Default 15 s.
+    public var handshakeTimeout: TimeAmount = .seconds(15)
+
+    /// The defaults.
+    public init() {}
+}
+
+/// What a transport counted since it was bound. Everything dropped is counted: nothing vanishes silently.
+public struct WebRTCCounters: Hashable, Sendable {
+    /// Datagrams received and their bytes.
+    public var receivedDatagrams: UInt64 = 0
+    /// UDP payload received, in bytes.
+    public var receivedBytes: UInt64 = 0
+    /// Datagrams handed to the kernel.
+    public var sentDatagrams: UInt64 = 0
+    /// UDP payload sent, in bytes.
+    public var sentBytes: UInt64 = 0
+    /// System calls that sent them.
+    public var sendCalls: UInt64 = 0
+    /// Datagrams the kernel did not take: unreachable, or its buffer stayed full.
+    public var unsentDatagrams: UInt64 = 0
+    /// First byte is neither STUN's nor DTLS's (RFC 7983).
+    public var droppedUnknownProtocol: UInt64 = 0
+    /// Not a valid STUN message.
+    public var droppedMalformedSTUN: UInt64 = 0
+    /// STUN for no connection here, or without valid integrity, or an answer to no question.
+    public var droppedUnauthenticSTUN: UInt64 = 0
+    /// DTLS from an address that no connection has authenticated, or too early and too much.
+    public var droppedUnroutedDTLS: UInt64 = 0
+    /// DTLS records that did not decrypt or were no records.
+    public var droppedInvalidDTLS: UInt64 = 0
+    /// DCEP or data messages that made no sense.
+    public var droppedMalformedMessages: UInt64 = 0
+}
+
+/// Why the transport or a connection refused.
+public enum WebRTCError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// `bindAddresses` holds something that is not a literal IP address.
+    case invalidAddress(String)
+    /// The address and port could not be bound; the system's reason.
+    case bindFailed(address: String, reason: String)
+    /// OpenSSL could not make the certificate or a session.
+    case cryptography(String)
+    /// More than `maximumPeerConnections`.
+    case tooManyConnections(limit: Int)
+    /// The connection or transport is closed.
+    case closed
+    /// The call does not fit the state, for example an answer without an offer.
+    case invalidState(String)
+    /// The session description cannot be used.
+    case invalidDescription(SDPError)
+    /// A candidate line cannot be parsed.
+    case invalidCandidate(String)
+    /// The second description of a connection asks for something only a new connection can give.
+    case unsupported(String)
+
+    /// A sentence with the value that was wrong.
+    public var description: String {
+        switch self {
+        case .invalidAddress(let text): "'\(text)' is not a literal IPv4 or IPv6 address"
+        case .bindFailed(let address, let reason): "cannot bind UDP \(address): \(reason)"
+        case .cryptography(let reason): reason
+        case .tooManyConnections(let limit): "there are already \(limit) peer connections: raise maximumPeerConnections"
+        case .closed: "the peer connection is closed"
+        case .invalidState(let reason): reason
+        case .invalidDescription(let error): error.description
+        case .invalidCandidate(let line): "'\(line)' is not an ICE candidate"
+        case .unsupported(let reason): reason
+        }
+    }
+}

@@ -1,0 +1,204 @@
+import NIOCore
+
+// What moves between the layers: datagrams in, drained outputs out, timers.
+extension PeerConnection {
+    private static let maximumEarlyDatagrams = 8
+    private static let maximumRoutes = 32
+
+    /// Plaintext of one datagram. One for all connections: it is emptied before anything else happens.
+    // Safe: only used on `WebRTCEventLoop.loop`, within one call.
+    nonisolated(unsafe) private static let scratch = UnsafeMutableRawBufferPointer.allocate(
+        byteCount: 1 << 16,
+        alignment: 16
+    )
+
+    // MARK: - Receiving
+
+    func receive(_ decoder: STUNDecoder, from source: TransportAddress, base: Int) {
+        guard !self.isOver else { return }
+        self.handle(.message(decoder, from: source, base: base))
+        // At once and not at the end of the tick: DTLS may follow in the same read, and needs the route.
+        self.drainAgent()
+    }
+
+    /// Takes a DTLS datagram. True when it was of use.
+    @discardableResult
+    func receiveDTLS(_ datagram: UnsafeRawBufferPointer) -> Bool {
+        guard !self.isOver else { return false }
+        guard let dtls else {
+            // The peer is faster than its answer, or than our first check.
+            guard self.earlyDatagrams.count < Self.maximumEarlyDatagrams, datagram.count <= 2048 else {
+                self.transport.counters.droppedUnroutedDTLS &+= 1
+                return false
+            }
+            self.earlyDatagrams.append(Array(datagram))
+            return true
+        }
+        let wasConnected = dtls.state == .connected
+        dtls.receive(datagram)
+        var received = false
+        while let count = dtls.read(into: Self.scratch) {
+            received = true
+            self.traffic.receivedBytes &+= UInt64(count)
+            self.receivePlaintext(UnsafeRawBufferPointer(rebasing: Self.scratch[..<count]))
+        }
+        if wasConnected, !received, dtls.state == .connected { self.transport.counters.droppedInvalidDTLS &+= 1 }
+        self.traffic.receivedDatagrams &+= 1
+        self.transport.markDirty(self)
+        return received || !wasConnected || dtls.state != .connected
+    }
+
+    private func receivePlaintext(_ packet: UnsafeRawBufferPointer) {
+        // The association is made when the handshake ends, which may be in this very datagram.
+        if self.association == nil { self.startSCTP() }
+        self.association?.receive(packet)
+    }
+
+    // MARK: - Draining
+
+    /// Drains everything that is pending in every layer, calls the application, arms the timer.
+    func pump() {
+        guard !self.isOver else { return }
+        self.drainAgent()
+        self.advanceDTLS()
+        self.drainAssociation()
+        self.settleChannels()
+        self.scheduleTimer()
+    }
+
+    private func drainAgent() {
+        while let output = self.agent.nextOutput() {
+            switch output {
+            case .send(let bytes, let address, let base):
+                bytes.withUnsafeBytes { self.transport.sockets[base].append($0, to: address) }
+            case .authenticated(let address, let base):
+                self.learnRoute(address, base: base)
+            case .use(let pair):
+                self.destination = (pair.remote.address, pair.base)
+                if self.dtlsRole == .client { self.startDTLS() }
+            case .state(let state):
+                self.iceStateChanged(to: state)
+            case .discarded(let reason):
+                if reason != .unexpected { self.transport.counters.droppedUnauthenticSTUN &+= 1 }
+            }
+            if self.isOver { return }
+        }
+    }
+
+    private func learnRoute(_ address: TransportAddress, base: Int) {
+        if self.agent.selected == nil { self.destination = (address, base) }
+        guard !self.routes.contains(address), self.routes.count < Self.maximumRoutes else { return }
+        self.routes.append(address)
+        self.transport.addRoute(address, to: self)
+    }
+
+    private func iceStateChanged(to state: ICEConnectionState) {
+        self.onICEConnectionStateChange?(state)
+        switch state {
+        case .disconnected: self.move(to: .disconnected)
+        case .connected where self.isSecure: self.move(to: .connected)
+        case .failed: self.finish(.failed, reason: "no path to the peer works, or it fell silent (ICE failed)")
+        default: break
+        }
+    }
+
+    // MARK: - DTLS
+
+    func startDTLS() {
+        guard self.dtls == nil, let role = self.dtlsRole, let remote, !self.isOver else { return }
+        do throws(DTLSError) {
+            let mtu = self.transport.configuration.maximumDatagramSize
+            // Unowned would be wrong: a close in the middle of a call may release the connection's last reference.
+            let session = try DTLSSession(
+                context: self.transport.dtls,
+                role: role,
+                fingerprints: remote.fingerprints,
+                mtu: mtu
+            ) { [weak self] datagram in self?.sendDTLS(datagram) }
+            self.dtls = session
+            if role == .client { session.start() }
+        } catch {
+            return self.finish(.failed, reason: error.description)
+        }
+        let early = self.earlyDatagrams
+        self.earlyDatagrams = []
+        for datagram in early { datagram.withUnsafeBytes { _ = self.receiveDTLS($0) } }
+        self.transport.markDirty(self)
+    }
+
+    private func sendDTLS(_ datagram: UnsafeRawBufferPointer) {
+        guard let destination else { return }
+        self.traffic.sentDatagrams &+= 1
+        self.transport.sockets[destination.base].append(datagram, to: destination.address)
+    }
+
+    private func advanceDTLS() {
+        guard let dtls else { return }
+        switch dtls.state {
+        case .handshaking:
+            break
+        case .connected:
+            self.handshakeDeadline = nil
+            self.startSCTP()
+            if self.connectionState == .connecting { self.move(to: .connected) }
+        case .closed:
+            self.drainAssociation()
+            self.finish(.closed, reason: "closed by the peer")
+        case .failed(let reason):
+            self.finish(.failed, reason: "DTLS: \(reason)")
+        }
+    }
+
+    // MARK: - Timers
+
+    private func scheduleTimer() {
+        guard !self.isOver, let due = self.nextDeadline else { return }
+        // A timer that fires early costs nothing but its call; one per change would cost more.
+        if let timer, timer.at <= due { return }
+        self.timer?.task.cancel()
+        let task = WebRTCEventLoop.loop.assumeIsolated().scheduleTask(deadline: due) { self.timerFired() }
+        self.timer = (due, task)
+    }
+
+    private var nextDeadline: NIODeadline? {
+        var due = self.agent.deadline
+        if let timeout = self.dtls?.timeout { due = min(due ?? .distantFuture, .now() + timeout) }
+        if let handshakeDeadline { due = min(due ?? .distantFuture, handshakeDeadline) }
+        return due
+    }
+
+    private func timerFired() {
+        self.timer = nil
+        guard !self.isOver else { return }
+        let now = NIODeadline.now()
+        if let handshakeDeadline, handshakeDeadline <= now {
+            return self.finish(.failed, reason: "the DTLS handshake took too long")
+        }
+        self.dtls?.handleTimeout()
+        self.agent.handle(.timeout, at: now)
+        self.transport.markDirty(self)
+    }
+
+    // MARK: - The end
+
+    /// Ends the connection for whatever reason, once. The order matters: the peer learns of it from the innermost
+    /// layer outwards, and the application is called last, when nothing can change any more.
+    func finish(_ state: PeerConnectionState, reason: String) {
+        guard !self.isOver else { return }
+        self.connectionState = state
+        self.closeReason = reason
+        self.association?.close()
+        self.dtls?.close()
+        self.agent.close()
+        self.timer?.task.cancel()
+        self.timer = nil
+        self.transport.remove(self, routes: self.routes)
+        // Whatever was written above leaves with the tick.
+        self.transport.markDirty(self)
+        let channels = self.dataChannels
+        self.channels = [:]
+        self.unassigned = []
+        for channel in channels { channel.becomeClosed() }
+        self.onConnectionStateChange?(state)
+    }
+}

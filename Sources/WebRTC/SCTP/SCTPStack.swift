@@ -1,0 +1,102 @@
+import CUSRSCTP
+import NIOCore
+import NIOPosix
+
+/// The one event loop on which all transports of a process run.
+///
+/// usrsctp is one stack per process: its timers call out for whichever association is due, on the thread that runs
+/// them. One loop for everything makes locks unnecessary.
+enum WebRTCEventLoop {
+    static let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    static let loop: any EventLoop = group.next()
+}
+
+/// The process-wide usrsctp stack. Only touched on `WebRTCEventLoop`.
+final class SCTPStack {
+    // Safe: every access, including the callbacks of usrsctp (which runs no threads of its own here), happens on
+    // `WebRTCEventLoop.loop`; `SCTPAssociation.init` checks this before anything else can reach the stack.
+    nonisolated(unsafe) static let shared = SCTPStack()
+
+    private let hasHardwareChecksum = pt_crc32c_has_hardware()
+    /// Associations by handle. usrsctp is given these numbers in place of pointers, so a late callback for an
+    /// association that is gone finds nothing instead of freed memory.
+    private var associations: [UInt: SCTPAssociation] = [:]
+    private var lastHandle: UInt = 0
+    private var lastUsed: (handle: UInt, association: SCTPAssociation)?
+    private var timer: RepeatedTask?
+    private var lastTick = NIODeadline.now()
+
+    private init() {
+        usrsctp_init_nothreads(
+            0,
+            { address, packet, count, _, _ in
+                guard let address, let packet else { return -1 }
+                SCTPStack.shared.send(packet, count: count, for: UInt(bitPattern: address))
+                return 0
+            },
+            nil
+        )
+        usrsctp_enable_crc32c_offload()
+        usrsctp_sysctl_set_sctp_ecn_enable(0)
+        usrsctp_sysctl_set_sctp_auth_enable(0)
+        usrsctp_sysctl_set_sctp_asconf_enable(0)
+        usrsctp_sysctl_set_sctp_auto_asconf(0)
+        usrsctp_sysctl_set_sctp_pr_enable(1)
+        usrsctp_sysctl_set_sctp_rto_min_default(200)
+        usrsctp_sysctl_set_sctp_rto_initial_default(500)
+        usrsctp_sysctl_set_sctp_init_rto_max_default(4_000)
+        usrsctp_sysctl_set_sctp_rto_max_default(10_000)
+        usrsctp_sysctl_set_sctp_max_chunks_on_queue(64 * 1024)
+        usrsctp_sysctl_set_sctp_delayed_sack_time_default(20)
+        usrsctp_sysctl_set_sctp_sack_freq_default(16)
+        // Bursts are limited by the congestion window; the default of 4 packets per acknowledgement throttles a
+        // receiver that acknowledges seldom.
+        usrsctp_sysctl_set_sctp_max_burst_default(0)
+    }
+
+    func add(_ association: SCTPAssociation) -> UInt {
+        self.lastHandle &+= 1
+        self.associations[self.lastHandle] = association
+        usrsctp_register_address(UnsafeMutableRawPointer(bitPattern: self.lastHandle))
+        if self.timer == nil { self.startTimer() }
+        return self.lastHandle
+    }
+
+    func remove(_ handle: UInt) {
+        usrsctp_deregister_address(UnsafeMutableRawPointer(bitPattern: handle))
+        self.associations[handle] = nil
+        self.lastUsed = nil
+        // The timers must run on for a while: usrsctp frees an association in several steps.
+    }
+
+    func association(_ handle: UInt) -> SCTPAssociation? {
+        if let lastUsed, lastUsed.handle == handle { return lastUsed.association }
+        guard let association = self.associations[handle] else { return nil }
+        self.lastUsed = (handle, association)
+        return association
+    }
+
+    private func send(_ packet: UnsafeMutableRawPointer, count: Int, for handle: UInt) {
+        guard let association = self.association(handle) else { return }
+        let bytes = packet.assumingMemoryBound(to: UInt8.self)
+        pt_sctp_write_checksum(bytes, count, self.hasHardwareChecksum)
+        association.output(UnsafeRawBufferPointer(start: packet, count: count))
+    }
+
+    private func startTimer() {
+        self.lastTick = .now()
+        let loop = WebRTCEventLoop.loop
+        self.timer = loop.scheduleRepeatedTask(initialDelay: .milliseconds(10), delay: .milliseconds(10)) { _ in
+            SCTPStack.shared.tick()
+        }
+    }
+
+    private func tick() {
+        let now = NIODeadline.now()
+        let elapsed = (now - self.lastTick).nanoseconds / 1_000_000
+        guard elapsed > 0 else { return }
+        self.lastTick = self.lastTick + .milliseconds(elapsed)
+        usrsctp_handle_timers(UInt32(clamping: elapsed))
+        for association in self.associations.values where association.hasWork { association.onWork() }
+    }
+}
