@@ -66,7 +66,7 @@ final class BenchPeer {
     private func offer(_ index: Int) throws {
         let connection = try transport.makePeerConnection()
         connections.append(connection)
-        let channel = try connection.createDataChannel("bench")
+        let channel = try connection.createDataChannel(label: "bench")
         links.append(channel)
         channel.bufferedAmountLowThreshold = Self.lowMark
         channel.onOpen = { [unowned self] in opened() }
