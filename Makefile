@@ -35,5 +35,7 @@ release: ## Build the optimised peer-tree command and say where it is
 clean: ## Remove everything that was built
 	rm -rf .build .build-* .venv Examples/.build Benchmarks/.build
 
+export ONLY ROUNDS MEASURE_SECONDS
+
 .PHONY: help run test bench lint format wasm-check docs release clean
 .DEFAULT_GOAL := help

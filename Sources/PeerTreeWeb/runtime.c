@@ -74,6 +74,26 @@ int memcmp(const void *left, const void *right, size_t count) {
     return 0;
 }
 
+// The compiler's helper for products of 128 bits, from four products of 32 bits and two of 64.
+
+union wide {
+    __int128 whole;
+    struct {
+        uint64_t low, high;
+    };
+};
+
+__int128 __multi3(__int128 left, __int128 right) {
+    union wide a = {.whole = left}, b = {.whole = right}, product;
+    uint64_t a0 = (uint32_t)a.low, a1 = a.low >> 32, b0 = (uint32_t)b.low, b1 = b.low >> 32;
+    uint64_t low = a0 * b0;
+    uint64_t middle = a1 * b0 + (low >> 32);
+    uint64_t carry = (uint32_t)middle + a0 * b1;
+    product.low = carry << 32 | (uint32_t)low;
+    product.high = a1 * b1 + (middle >> 32) + (carry >> 32) + a.low * b.high + a.high * b.low;
+    return product.whole;
+}
+
 // Randomness: seeds of hash tables and whatever `SystemRandomNumberGenerator` is asked for.
 
 __attribute__((import_module("env"), import_name("random_bytes"))) void random_bytes(void *to, size_t count);

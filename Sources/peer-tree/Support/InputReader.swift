@@ -42,13 +42,20 @@ final class InputReader: Sendable {
 
     private func readNow() throws -> ByteBuffer? {
         var buffer = ByteBufferAllocator().buffer(capacity: 65_536)
+        var failure: Int32 = 0
         let count = buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: 65_536) { bytes in
-            var result: Int
-            repeat { result = Foundation.read(descriptor, bytes.baseAddress, bytes.count) } while result < 0 && errno == EINTR
-            return max(0, result)
+            while true {
+                let result = Foundation.read(descriptor, bytes.baseAddress, bytes.count)
+                if result >= 0 { return result }
+                if errno == EINTR { continue }
+                failure = errno
+                return 0
+            }
         }
-        if count > 0 { return buffer }
-        guard errno == 0 || size != nil || count == 0 else { return nil }
-        return nil
+        guard failure == 0 else {
+            let reason = String(cString: strerror(failure))
+            throw Failure(status: .inputOutput, message: "Cannot read \(name): \(reason).")
+        }
+        return count > 0 ? buffer : nil
     }
 }

@@ -1,0 +1,164 @@
+import Foundation
+import NIOCore
+import WebRTC
+
+/// One process of the benchmark, on the transport's event loop.
+final class BenchPeer {
+    private let transport: WebRTCTransport
+    private let options: RoleOptions
+    private var connections: [PeerConnection] = []
+    private var upstream: DataChannel?
+    private var links: [DataChannel] = []
+    private var openLinks = 0
+    private var hasStarted = false
+    private var bytes = 0
+    /// Bytes a source may still send, if it waits for credit.
+    private var allowance = Int.max
+    /// Bytes a relay has passed on since it last gave credit.
+    private var passedOn = 0
+    private let message: ByteBuffer
+    private var samples: [Double] = []
+    private var pingBegin: UInt64 = 0
+
+    /// Sending pauses above the high mark, and goes on at the low one.
+    private static let highMark = 1 << 20
+    private static let lowMark = 1 << 19
+    /// A relay gives credit in steps of so many bytes.
+    private static let creditStep = 1 << 16
+
+    init(transport: WebRTCTransport, options: RoleOptions) {
+        self.transport = transport
+        self.options = options
+        message = ByteBuffer(repeating: 0x5A, count: options.size)
+        allowance = options.credit ?? .max
+    }
+
+    /// Makes the offers of the roles that offer.
+    func begin() {
+        let offered: Int
+        switch options.role {
+        case .source, .relay: offered = options.children
+        case .ping: offered = 1
+        case .sink, .pong: offered = 0
+        }
+        attempt {
+            for index in 0..<offered { try offer(index) }
+        }
+    }
+
+    func handle(_ line: RunnerLine) {
+        attempt {
+            if let sdp = line.offer {
+                try answer(sdp)
+            } else if let sdp = line.answer {
+                try connections[line.link ?? 0].setRemoteDescription(SessionDescription(type: .answer, sdp: sdp))
+            } else if line.command == "start" {
+                hasStarted = true
+                if options.role == .ping { try ping() } else { try pump() }
+            } else if line.command == "report" {
+                RunnerLine(event: "report", bytes: bytes, cpu: cpuSeconds()).say()
+            }
+        }
+    }
+
+    // MARK: - Links
+
+    private func offer(_ index: Int) throws {
+        let connection = try transport.makePeerConnection()
+        connections.append(connection)
+        let channel = try connection.createDataChannel(label: "bench")
+        links.append(channel)
+        channel.bufferedAmountLowThreshold = Self.lowMark
+        channel.onOpen = { [unowned self] in opened() }
+        channel.onBufferedAmountLow = { [unowned self] in attempt { try pump() } }
+        channel.onMessage = { [unowned self] message, _ in attempt { try receiveFromChild(message) } }
+        RunnerLine(offer: try connection.createOffer().sdp, link: index).say()
+    }
+
+    private func answer(_ sdp: String) throws {
+        let connection = try transport.makePeerConnection()
+        // Links that are offered come first, so that the runner's link numbers are their places.
+        connections.append(connection)
+        connection.onDataChannel = { [unowned self] channel in
+            upstream = channel
+            channel.onMessage = { [unowned self] message, _ in attempt { try receiveFromParent(message) } }
+            opened()
+        }
+        try connection.setRemoteDescription(SessionDescription(type: .offer, sdp: sdp))
+        RunnerLine(answer: try connection.createAnswer().sdp, link: 0).say()
+    }
+
+    private func opened() {
+        openLinks += 1
+        let answered = options.role == .source || options.role == .ping ? 0 : 1
+        if openLinks == links.count + answered { RunnerLine(event: "open").say() }
+    }
+
+    // MARK: - Messages
+
+    /// A source sends while all its links have room; a relay gives credit then.
+    private func pump() throws {
+        guard links.allSatisfy({ $0.bufferedAmount < Self.highMark }) else { return }
+        switch options.role {
+        case .source where hasStarted:
+            repeat {
+                guard allowance >= options.size else { return }
+                for link in links { try link.send(message) }
+                allowance -= options.credit == nil ? 0 : options.size
+                bytes += options.size
+            } while links.allSatisfy { $0.bufferedAmount < Self.highMark }
+        case .relay where passedOn >= Self.creditStep:
+            try upstream?.send(ByteBuffer(integer: UInt64(passedOn)))
+            passedOn = 0
+        default: break
+        }
+    }
+
+    private func receiveFromParent(_ message: ByteBuffer) throws {
+        bytes += message.readableBytes
+        switch options.role {
+        case .relay:
+            for link in links { try link.send(message) }
+            passedOn += message.readableBytes
+            try pump()
+        case .pong: try upstream?.send(message)
+        case .source, .sink, .ping: break
+        }
+    }
+
+    private func receiveFromChild(_ message: ByteBuffer) throws {
+        switch options.role {
+        case .source:
+            guard options.credit != nil, let credit = message.getInteger(at: message.readerIndex, as: UInt64.self)
+            else { return }
+            allowance += Int(credit)
+            try pump()
+        case .ping:
+            samples.append(Double(DispatchTime.now().uptimeNanoseconds - pingBegin) / 1000)
+            try ping()
+        case .relay, .sink, .pong: break
+        }
+    }
+
+    /// Round trips one at a time, after a tenth as many for warming up.
+    private func ping() throws {
+        let warmUp = options.count / 10
+        guard samples.count < options.count + warmUp else {
+            let sorted = samples.dropFirst(warmUp).sorted()
+            RunnerLine(p50: sorted[sorted.count / 2], p99: sorted[sorted.count * 99 / 100]).say()
+            return
+        }
+        pingBegin = DispatchTime.now().uptimeNanoseconds
+        try links.first?.send(message)
+    }
+
+    /// A benchmark that cannot go on has nothing to report.
+    private func attempt(_ body: () throws -> Void) {
+        do {
+            try body()
+        } catch {
+            complain("transport-bench \(options.role.rawValue): \(error)")
+            exit(1)
+        }
+    }
+}

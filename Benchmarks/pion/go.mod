@@ -1,0 +1,8 @@
+module pion-bench
+
+go 1.19
+
+require (
+	github.com/pion/ice/v2 v2.2.13
+	github.com/pion/webrtc/v3 v3.1.56
+)
