@@ -24,7 +24,7 @@ struct PageResponder: Sendable {
             } catch {
                 response = Pages.failure(error)
             }
-            try await writer.writeResponse(response)
+            try await writer.write(response: response.head, body: response.body)
         }
     }
 
