@@ -13,6 +13,7 @@ let package = Package(
     products: [
         .library(name: "PeerTreeCore", targets: ["PeerTreeCore"]),
         .library(name: "SocketIO", targets: ["SocketIO"]),
+        .executable(name: "socketio-echo", targets: ["socketio-echo"]),
         .library(name: "WebRTC", targets: ["WebRTC"]),
     ],
     dependencies: [
@@ -36,7 +37,28 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
-        .testTarget(name: "SocketIOTests", dependencies: ["SocketIO"], swiftSettings: strict),
+        .testTarget(
+            name: "SocketIOTests",
+            dependencies: [
+                "SocketIO",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOWebSocket", package: "swift-nio"),
+            ],
+            swiftSettings: strict
+        ),
+        // Serves what the public conformance suites expect of a Socket.IO server.
+        .executableTarget(
+            name: "socketio-echo",
+            dependencies: [
+                "SocketIO",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: strict
+        ),
 
         // ICE, DTLS, SCTP and data channels on SwiftNIO, OpenSSL and usrsctp.
         .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
