@@ -15,6 +15,7 @@ let package = Package(
         .library(name: "SocketIO", targets: ["SocketIO"]),
         .executable(name: "socketio-echo", targets: ["socketio-echo"]),
         .library(name: "WebRTC", targets: ["WebRTC"]),
+        .library(name: "PeerTreeServer", targets: ["PeerTreeServer"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
@@ -56,6 +57,19 @@ let package = Package(
                 "SocketIO",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: strict
+        ),
+
+        // The signalling service: the tracker behind Socket.IO events.
+        .target(name: "PeerTreeServer", dependencies: ["PeerTreeCore", "SocketIO"], swiftSettings: strict),
+        .testTarget(
+            name: "PeerTreeServerTests",
+            dependencies: [
+                "PeerTreeServer",
+                "PeerTreeCore",
+                "SocketIO",
+                .product(name: "NIOCore", package: "swift-nio"),
             ],
             swiftSettings: strict
         ),
