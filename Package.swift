@@ -71,6 +71,18 @@ let package = Package(
             swiftSettings: strict
         ),
 
+        // The signalling service: the tracker behind Socket.IO events.
+        .testTarget(
+            name: "PeerTreeServerTests",
+            dependencies: [
+                "PeerTreeServer",
+                "PeerTreeCore",
+                "SocketIO",
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            swiftSettings: strict
+        ),
+
         // ICE, DTLS, SCTP and data channels on SwiftNIO, OpenSSL and usrsctp.
         .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
         .systemLibrary(name: "CUSRSCTP", providers: [.apt(["libusrsctp-dev"]), .brew(["libusrsctp"])]),

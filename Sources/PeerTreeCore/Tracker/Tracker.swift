@@ -6,7 +6,7 @@
 /// ``deadline`` has come. Time must not run backwards; if it does, the latest time seen is used.
 ///
 /// Every operation costs O(depth), whatever the size of the tree. Handles of trees and peers that are gone are refused.
-public struct Tracker {
+public struct Tracker: Sendable {
     /// What may be reported to a tracker without an immediate answer.
     public enum Input: Equatable, Sendable {
         /// ``Tracker/deadline`` has come.

@@ -1,0 +1,81 @@
+import PeerTreeCore
+
+/// One socket.
+struct Client {
+    /// What it is in a tree, if it is in one.
+    var member: PeerHandle?
+    var rate: EventRate
+}
+
+/// One peer's membership in a tree. A native peer's outlives its socket for a while.
+struct Member {
+    /// Ids under which others may know the peer, the current one last. More than one after its socket came back.
+    private(set) var ids: [String]
+    /// Whether a socket is there now, under the last of `ids`.
+    var isConnected = true
+    let isNative: Bool
+    /// Finds the member by its resume token.
+    let number: UInt64
+    let resumeToken: String
+    /// The standby parent last told, per stripe.
+    var standby: [PeerHandle?]
+    /// Milliseconds behind the source, as the peer says.
+    var lag: Double?
+    /// By session id.
+    private(set) var sessions: [String: Session] = [:]
+    /// The ids of the sessions this peer began, oldest first.
+    private(set) var begun: [String] = []
+
+    /// How many ids of one peer are kept. Whoever knows it by an older one will have met it again by then.
+    private static let maximumIDs = 4
+
+    init(id: String, isNative: Bool, stripes: Int, number: UInt64, resumeToken: String) {
+        ids = [id]
+        self.isNative = isNative
+        self.number = number
+        self.resumeToken = resumeToken
+        standby = Array(repeating: nil, count: stripes)
+    }
+
+    /// The peer's id: that of its socket, or of the last one it had.
+    var id: String { ids.last ?? "" }
+
+    /// Takes a new id and returns the one that is dropped for it, if any.
+    mutating func rename(_ id: String) -> String? {
+        ids.removeAll { $0 == id }
+        ids.append(id)
+        return ids.count > Self.maximumIDs ? ids.removeFirst() : nil
+    }
+
+    mutating func add(_ session: Session, id: String) {
+        sessions[id] = session
+        if session.isInitiator { begun.append(id) }
+    }
+
+    mutating func removeSession(_ id: String) {
+        guard let session = sessions.removeValue(forKey: id) else { return }
+        if session.isInitiator { begun.removeAll { $0 == id } }
+    }
+
+    /// The id by which this peer knows `other`: the one in their session, if they have one.
+    func knownID(of other: PeerHandle) -> String? {
+        sessions.values.first { $0.other == other }?.otherID
+    }
+}
+
+/// One end of the exchange that sets a link up.
+struct Session: Equatable {
+    let other: PeerHandle
+    /// The other's id when the session began.
+    let otherID: String
+    let isInitiator: Bool
+}
+
+/// What is known of a tree besides placement.
+struct TreeEntry {
+    let id: String
+    let source: PeerHandle
+    let stripes: Int
+    /// Whether a summary is due to its source.
+    var isSummaryPending = false
+}

@@ -1,0 +1,18 @@
+/// The names of the events that travel.
+enum SignallingEvent {
+    static let discover = "simple-signal[discover]"
+    static let offer = "simple-signal[offer]"
+    static let signal = "simple-signal[signal]"
+    static let reject = "simple-signal[reject]"
+    static let assign = "peer-tree[assign]"
+    static let attached = "peer-tree[attached]"
+    static let orphaned = "peer-tree[orphaned]"
+    static let childLost = "peer-tree[child-lost]"
+    static let childGone = "peer-tree[child-gone]"
+    static let suspect = "peer-tree[suspect]"
+    static let leave = "peer-tree[leave]"
+    static let status = "peer-tree[status]"
+    static let tree = "peer-tree[tree]"
+    static let end = "peer-tree[end]"
+    static let error = "peer-tree[error]"
+}

@@ -1,0 +1,40 @@
+public import PeerTreeCore
+
+/// What a ``SignallingService`` may be told to do differently.
+public struct SignallingOptions: Sendable {
+    /// Placement: children of a peer and of the source, time-outs, limits on trees and peers.
+    public var tracker = TrackerOptions()
+
+    /// Bytes of a session description or candidate, counted as JSON text. Default 65,536.
+    public var maximumSignalBytes = 65_536
+
+    /// Bytes of the metadata of an offer, answer or rejection, counted as JSON text. Default 16,384.
+    public var maximumMetadataBytes = 16_384
+
+    /// How deep signals and metadata may nest. Default 16.
+    public var maximumDepth = 16
+
+    /// UTF-8 bytes of a session id, tree id, peer id, token or reason. Default 128.
+    public var maximumStringBytes = 128
+
+    /// Sessions one peer may have begun and not ended. Beyond it the oldest is forgotten. Default 32.
+    public var maximumSessionsBegun = 32
+
+    /// Sessions one peer may be part of. Offers beyond it are refused. Default 512.
+    public var maximumSessions = 512
+
+    /// Events a client may send per second in the long run. Default 200; what is beyond is dropped.
+    public var eventsPerSecond = 200
+
+    /// Events a client may send at once. Default 1,000.
+    public var eventBurst = 1_000
+
+    /// Least time between two summaries of a tree to its source. Default 1 s.
+    public var summaryInterval = TimeSpan.seconds(1)
+
+    /// Viewers up to which a summary lists every one of them. Default 256.
+    public var maximumPeersInSummary = 256
+
+    /// The defaults.
+    public init() {}
+}

@@ -1,0 +1,60 @@
+import PeerTreeCore
+import SocketIO
+
+/// What native peers report.
+extension SignallingService {
+    mutating func attached(_ value: JSONValue?, from peer: PeerHandle) throws(SignallingError) {
+        let payload = try Payload(value, options: options)
+        let stripe = try payload.integer("stripe")
+        try report(.attached(peer, stripe: stripe, epoch: try payload.epoch()))
+        summarySoon(peer.tree)
+    }
+
+    mutating func orphaned(_ value: JSONValue?, from peer: PeerHandle) throws(SignallingError) {
+        let payload = try Payload(value, options: options)
+        let stripe = try payload.integer("stripe")
+        let epoch = try payload.epoch()
+        guard let reason = OrphanReason(wireName: try payload.string("reason")) else {
+            throw .badField("reason", "silent, closed, refused, unreachable, not-forwarding or slow")
+        }
+        try report(.orphaned(peer, stripe: stripe, epoch: epoch, reason: reason))
+    }
+
+    mutating func childLost(_ value: JSONValue?, from peer: PeerHandle) throws(SignallingError) {
+        let payload = try Payload(value, options: options)
+        let id = try payload.string("id")
+        _ = try payload.optionalString("reason")
+        guard let child = memberIDs[id], child.tree == peer.tree else { throw SignallingError(.notAChild) }
+        var isChild = false
+        for stripe in 0..<(trees[peer.tree]?.stripes ?? 0) {
+            let isParent = (try? tracker.parent(of: child, stripe: stripe)) == peer
+            guard isParent || (try? tracker.previousParent(of: child, stripe: stripe)) == peer else { continue }
+            isChild = true
+            try report(.childLost(peer, child: child, stripe: stripe))
+        }
+        guard isChild else { throw SignallingError(.notAChild) }
+    }
+
+    mutating func status(_ value: JSONValue?, from peer: PeerHandle) throws(SignallingError) {
+        let payload = try Payload(value, options: options)
+        let lag = try payload.optionalMeasure("lag")
+        _ = try payload.optionalMeasure("rate")
+        _ = try payload.optionalInteger("children")
+        members[peer]?.lag = lag
+        summarySoon(peer.tree)
+    }
+}
+
+extension OrphanReason {
+    init?(wireName: String) {
+        switch wireName {
+        case "silent": self = .silent
+        case "closed": self = .closed
+        case "refused": self = .refused
+        case "unreachable": self = .unreachable
+        case "not-forwarding": self = .notForwarding
+        case "slow": self = .slow
+        default: return nil
+        }
+    }
+}

@@ -1,0 +1,229 @@
+public import PeerTreeCore
+public import SocketIO
+
+/// Introduces peers to each other: simple-signal 2.x and the events of peer-tree beside it, over any transport that
+/// delivers Socket.IO events.
+///
+/// A state machine without I/O. Feed what happens to ``handle(_:at:)``, then drain ``nextOutput()`` until it returns
+/// nil; call ``handle(_:at:)`` with ``Input/deadlineReached`` when ``deadline`` has come. Nothing a client sends makes it
+/// trap or grow without bound; what is refused is answered to the sender alone and changes nothing for anyone.
+public struct SignallingService: Sendable {
+    /// What happens at the sockets.
+    public enum Input: Sendable {
+        /// A client joined the namespace under a new id.
+        case connected(id: String)
+        /// A client emitted an event.
+        case event(id: String, name: String, arguments: [JSONValue])
+        /// A client's socket is gone.
+        case disconnected(id: String)
+        /// ``SignallingService/deadline`` has come.
+        case deadlineReached
+    }
+
+    /// What to emit.
+    public enum Output: Equatable, Sendable {
+        /// Emit `event` with the one argument `payload` to the client `id`.
+        case emit(id: String, event: String, payload: JSONValue)
+    }
+
+    /// The options the service was made with.
+    public let options: SignallingOptions
+
+    package private(set) var tracker: Tracker
+    var clients: [String: Client] = [:]
+    var members: [PeerHandle: Member] = [:]
+    /// Every id of every member, old ones too.
+    var memberIDs: [String: PeerHandle] = [:]
+    /// Members by their number, which is the part of a resume token that is not secret.
+    var memberNumbers: [UInt64: PeerHandle] = [:]
+    var trees: [TreeHandle: TreeEntry] = [:]
+    var treeIDs: [String: TreeHandle] = [:]
+    var summaries = SummaryQueue()
+    var random: any RandomNumberGenerator & Sendable
+    private(set) var now = Instant.zero
+    private var outputs: [Output] = []
+    private var nextToReturn = 0
+
+    /// A service without clients.
+    ///
+    /// - Parameters:
+    ///   - random: Where tree ids and resume tokens come from. It must be unpredictable, except in tests.
+    public init(
+        options: SignallingOptions = SignallingOptions(),
+        random: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()
+    ) {
+        self.options = options
+        self.random = random
+        tracker = Tracker(options: options.tracker)
+    }
+
+    /// When to call ``handle(_:at:)`` again at the latest, or nil if nothing is pending.
+    public var deadline: Instant? {
+        switch (tracker.deadline, summaries.deadline) {
+        case (let first?, let second?): min(first, second)
+        case (let first, let second): first ?? second
+        }
+    }
+
+    /// Clients connected now.
+    public var clientCount: Int { clients.count }
+
+    /// Trees that are not over.
+    public var treeCount: Int { trees.count }
+
+    /// Peers in all trees, sources included.
+    public var peerCount: Int { members.count }
+
+    /// What placement has done so far.
+    public var trackerStatistics: TrackerStatistics { tracker.statistics }
+
+    /// Takes in what happened.
+    public mutating func handle(_ input: Input, at now: Instant) {
+        self.now = max(self.now, now)
+        // Whatever is due comes before the input, so that it meets the state it would have met in time.
+        track(.deadlineReached)
+        switch input {
+        case .connected(let id):
+            connect(id)
+        case .event(let id, let name, let arguments):
+            receive(name, arguments, from: id)
+        case .disconnected(let id):
+            disconnect(id)
+        case .deadlineReached:
+            break
+        }
+        sendDueSummaries()
+    }
+
+    /// The next event to emit, or nil if all is emitted for now.
+    public mutating func nextOutput() -> Output? {
+        guard nextToReturn < outputs.count else { return nil }
+        defer {
+            nextToReturn += 1
+            if nextToReturn == outputs.count {
+                outputs.removeAll(keepingCapacity: outputs.capacity <= 1_024)
+                nextToReturn = 0
+            }
+        }
+        return outputs[nextToReturn]
+    }
+
+    // MARK: Sockets
+
+    private mutating func connect(_ id: String) {
+        guard clients[id] == nil else { return }
+        clients[id] = Client(rate: EventRate(burst: options.eventBurst, at: now))
+    }
+
+    private mutating func disconnect(_ id: String) {
+        guard let client = clients.removeValue(forKey: id), let member = client.member else { return }
+        members[member]?.isConnected = false
+        track(.signallingLost(member))
+    }
+
+    private mutating func receive(_ name: String, _ arguments: [JSONValue], from id: String) {
+        guard var client = clients[id] else { return }
+        let isAllowed = client.rate.take(perSecond: options.eventsPerSecond, burst: options.eventBurst, at: now)
+        let mayComplain = !isAllowed && client.rate.mayComplain(at: now)
+        clients[id] = client
+        guard isAllowed else {
+            let error = SignallingError(code: "too-fast", message: "Events are dropped: send fewer.")
+            if mayComplain { refuse(name, error, to: id) }
+            return
+        }
+        do throws(SignallingError) {
+            switch name {
+            case SignallingEvent.discover:
+                discover(arguments.first, from: id)
+            case SignallingEvent.offer:
+                try relayOffer(arguments.first, from: try member(of: client))
+            case SignallingEvent.signal:
+                try relaySignal(arguments.first, from: try member(of: client))
+            case SignallingEvent.reject:
+                try relayReject(arguments.first, from: try member(of: client))
+            case SignallingEvent.attached:
+                try attached(arguments.first, from: try nativeMember(of: client))
+            case SignallingEvent.orphaned:
+                try orphaned(arguments.first, from: try nativeMember(of: client))
+            case SignallingEvent.childLost:
+                try childLost(arguments.first, from: try nativeMember(of: client))
+            case SignallingEvent.status:
+                try status(arguments.first, from: try nativeMember(of: client))
+            case SignallingEvent.leave:
+                track(.leave(try nativeMember(of: client)))
+            default:
+                throw SignallingError(code: "unknown-event", message: "The server does not know this event.")
+            }
+        } catch {
+            refuse(name, error, to: id)
+        }
+    }
+
+    private func member(of client: Client) throws(SignallingError) -> PeerHandle {
+        guard let member = client.member else { throw .notAMember }
+        return member
+    }
+
+    private func nativeMember(of client: Client) throws(SignallingError) -> PeerHandle {
+        let member = try member(of: client)
+        guard members[member]?.isNative ?? false else { throw .notNative }
+        return member
+    }
+
+    // MARK: Output
+
+    mutating func emit(_ event: String, _ payload: JSONValue, to id: String) {
+        outputs.append(.emit(id: id, event: event, payload: payload))
+    }
+
+    /// Emits to a member that has a socket now.
+    mutating func emit(_ event: String, _ payload: JSONValue, to peer: PeerHandle) {
+        guard let member = members[peer], member.isConnected else { return }
+        emit(event, payload, to: member.id)
+    }
+
+    /// Tells a client why its input was refused. Original clients ignore the event.
+    mutating func refuse(_ event: String, _ error: SignallingError, to id: String) {
+        // The name is the client's own text: it must not be echoed without bound.
+        let name = event.utf8.count <= options.maximumStringBytes ? event : String(event.prefix(32)) + "…"
+        emit(
+            SignallingEvent.error,
+            ["event": .string(name), "code": .string(error.code), "message": .string(error.message)],
+            to: id
+        )
+    }
+
+    // MARK: The tracker
+
+    /// Feeds the tracker an input that it may refuse only for being out of date, and says what follows.
+    mutating func track(_ input: Tracker.Input) {
+        try? tracker.handle(input, at: now)
+        sayWhatFollows()
+    }
+
+    /// Feeds the tracker an input of a client.
+    mutating func report(_ input: Tracker.Input) throws(SignallingError) {
+        do throws(TrackerError) {
+            try tracker.handle(input, at: now)
+        } catch {
+            throw SignallingError(error)
+        }
+        sayWhatFollows()
+    }
+
+    /// Runs an operation of the tracker that has an answer, and says what else follows from it.
+    mutating func ask<Answer>(
+        _ operation: (inout Tracker, Instant) throws(TrackerError) -> Answer
+    ) throws(SignallingError) -> Answer {
+        do throws(TrackerError) {
+            return try operation(&tracker, now)
+        } catch {
+            throw SignallingError(error)
+        }
+    }
+
+    /// Translates what the tracker has to say.
+    mutating func sayWhatFollows() {
+        while let output = tracker.nextOutput() { say(output) }
+    }
+}
