@@ -54,7 +54,8 @@ actor SignallingDriver {
         if let timer, timer.at <= deadline { return }
         timer?.task.cancel()
         let task = eventLoop.scheduleTask(deadline: .uptimeNanoseconds(deadline.nanoseconds)) { [weak self] in
-            self?.assumeIsolated { $0.reachedDeadline() }
+            guard let self else { return }
+            self.assumeIsolated { $0.reachedDeadline() }
         }
         timer = (deadline, task)
     }

@@ -1,3 +1,5 @@
+import Foundation
+
 /// The link that a broadcaster gives to viewers: `http://HOST:PORT/watch/TREE`.
 struct WatchLink: CustomStringConvertible {
     /// The signalling server.

@@ -14,7 +14,7 @@ final class ViewerProcess: Sendable {
         var lagMaximum: Double?
     }
 
-    private struct State {
+    fileprivate struct State {
         var id: String?
         var isConnected = false
         var result: Result?
