@@ -21,13 +21,16 @@ extension BroadcastTree {
         guard peerCount < context.options.maximumPeersPerTree else {
             throw .tooManyPeers(limit: context.options.maximumPeersPerTree)
         }
-        for stripe in stripes {
-            guard let depth = stripe.shallowestSlotDepth, depth <= context.options.maximumDepth else {
-                throw .treeFull
-            }
-        }
         var interior = 0
         for stripe in stripes.indices where stripeCapacity[stripe] < stripeCapacity[interior] { interior = stripe }
+        for stripe in stripes.indices {
+            guard let depth = stripes[stripe].shallowestSlotDepth, depth <= context.options.maximumDepth else {
+                throw .treeFull
+            }
+            // The last slot is for a peer that brings one: else ten viewers that offer nothing could close the tree.
+            let bringsSlots = stripe == interior && capacity > 0
+            guard bringsSlots || stripes[stripe].hasSlotToSpare() else { throw .treeFull }
+        }
         // A slot in one of n stripes carries an n-th of the stream: the upload offered stays the same.
         let peer = insertPeer(isNative: isNative, capacity: capacity * stripes.count, interior: interior)
         for stripe in stripes.indices {

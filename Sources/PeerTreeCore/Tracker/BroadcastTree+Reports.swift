@@ -43,16 +43,8 @@ extension BroadcastTree {
             removePeer(parent, reason: .vanished, &context)
             return
         }
-        var complainers = 0
-        if reason.isComplaint || (peers[Int(parent)].isSuspect && reason != .slow) {
-            complainers =
-                complaints[parent, default: Complaints()].insert(
-                    handle(of: peer),
-                    at: context.now,
-                    window: context.options.complaintWindow,
-                    limit: context.options.complaintsToEvict
-                )
-        }
+        let isComplaint = reason.isComplaint || (peers[Int(parent)].isSuspect && reason != .slow)
+        let complainers = isComplaint ? complain(peer, about: parent, stripe: stripe, context) : 0
         if parent == SpanningTree.source, peers[Int(parent)].isSuspect,
             complainers >= min(context.options.complaintsToEvict, childrenOfSource)
         {
@@ -88,7 +80,13 @@ extension BroadcastTree {
         }
         // A parent that sheds its children ranks behind those that keep theirs.
         stripes[stripe].update(parent) { $0.fail() }
+        let isShedding = complaints[parent, default: Complaints()].loseChild(
+            at: context.now,
+            window: context.options.complaintWindow,
+            limit: context.options.childrenLostToEvict
+        )
         replaceParent(of: child, stripe: stripe, reason: .parentLost, &context)
+        if isShedding, parent != SpanningTree.source { evict(parent, &context) }
         settle(&context)
     }
 
@@ -129,6 +127,27 @@ extension BroadcastTree {
                 for child in children { place(child, stripe: stripe, reason: .parentLost, &context) }
             }
         }
+    }
+
+    /// Notes a complaint, and returns how many distinct children complain about `parent` now.
+    private mutating func complain(
+        _ child: Int32,
+        about parent: Int32,
+        stripe: Int,
+        _ context: TrackerContext
+    ) -> Int {
+        let isBelieved = exclusions[ExclusionKey(peer: child, stripe: stripe), default: Exclusions()].complain(
+            at: context.now,
+            window: context.options.complaintWindow,
+            limit: context.options.complaintsPerChild
+        )
+        guard isBelieved else { return 0 }
+        return complaints[parent, default: Complaints()].insert(
+            handle(of: child),
+            at: context.now,
+            window: context.options.complaintWindow,
+            limit: context.options.complaintsToEvict
+        )
     }
 
     /// Whether `epoch` is that of the current assignment; an older one is counted as stale.

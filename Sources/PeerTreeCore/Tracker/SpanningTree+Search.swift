@@ -66,6 +66,14 @@ extension SpanningTree {
         return parent
     }
 
+    /// Whether there is more than one free slot.
+    mutating func hasSlotToSpare() -> Bool {
+        guard let parent = bestParent() else { return false }
+        update(parent) { $0.heldSlots &+= 1 }
+        defer { update(parent) { $0.heldSlots &-= 1 } }
+        return bestParent() != nil
+    }
+
     /// The deepest leaf that may be moved.
     func deepestMovableLeaf() -> Int32? {
         guard nodes[Int(Self.source)].leafHeight >= 0 else { return nil }

@@ -8,7 +8,8 @@ public enum TrackerError: Error, Equatable, Sendable {
     case tooManyTrees(limit: Int)
     /// The tree has ``TrackerOptions/maximumPeersPerTree`` peers already.
     case tooManyPeers(limit: Int)
-    /// No peer within ``TrackerOptions/maximumDepth`` levels of the source has a free slot in every stripe.
+    /// No peer within ``TrackerOptions/maximumDepth`` levels of the source has a free slot in every stripe;
+    /// or the last one is left, and the joiner brings none.
     case treeFull
     /// A tree has from 1 to `limit` stripes (``TrackerOptions/maximumStripes``, and no more than the source has slots).
     case stripesOutOfRange(limit: Int)

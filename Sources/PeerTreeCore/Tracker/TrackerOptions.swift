@@ -8,8 +8,8 @@ public struct TrackerOptions: Sendable {
 
     /// The least and most children a peer may offer; a declaration outside is moved to the nearer bound. Default 0...64.
     ///
-    /// A lower bound of 1 makes it impossible for viewers that offer nothing to fill a tree; an upper bound keeps one
-    /// peer from collecting, and then losing, a large part of the audience.
+    /// The upper bound keeps one peer from collecting, and then losing, a large part of the audience. Viewers that offer
+    /// nothing are served as long as another slot stays free: the last one is kept for a peer that brings slots.
     public var capacityBounds = 0...64
 
     /// Trees held at once. Default 100,000. A tree costs about 1 KB, besides its peers.
@@ -41,6 +41,14 @@ public struct TrackerOptions: Sendable {
 
     /// Distinct children that must complain within the window before a parent is evicted. Default 2.
     public var complaintsToEvict = 2
+
+    /// Distinct parents one child may complain about within the window and be believed. Default 3: a child that has
+    /// something against everyone is itself the trouble, and must not get honest parents evicted.
+    public var complaintsPerChild = 3
+
+    /// Links to living children a parent may lose within the window. Default 8; beyond it the parent is evicted, as one
+    /// that takes children and sheds them again.
+    public var childrenLostToEvict = 8
 
     /// Moves to better places under way at once, per tree. Default 8; 0 switches them off.
     public var maximumMovesInFlight = 8

@@ -110,7 +110,7 @@ struct TrackerDepartureTests {
     @Test("Orphans for whom no slot is free wait, and get the first that becomes free")
     func waiting() throws {
         var harness = try TrackerHarness(k1: 1)
-        let top = try harness.join(capacity: 2)
+        let top = try harness.join(capacity: 3)
         let orphans = try harness.join(count: 2, capacity: 0)
         let outputs = try harness.handle(.leave(top))
         let waiting = try #require(outputs.assignments.first { $0.assignment.parent == nil }?.peer)

@@ -7,6 +7,8 @@ struct TrackerHarness {
     var now = Instant.zero
     var outputs: [TrackerOutput] = []
     let source: PeerHandle
+    /// Peers that were given a parent and have not attached to it since.
+    private var told: Set<PeerHandle> = []
 
     init(k: Int = 4, k1: Int = 10, stripes: Int = 1, _ configure: (inout TrackerOptions) -> Void = { _ in }) throws {
         var options = TrackerOptions()
@@ -29,7 +31,10 @@ struct TrackerHarness {
     @discardableResult
     mutating func drain() -> [TrackerOutput] {
         var new: [TrackerOutput] = []
-        while let output = tracker.nextOutput() { new.append(output) }
+        while let output = tracker.nextOutput() {
+            new.append(output)
+            if case .assign(let peer, _, _) = output { told.insert(peer) }
+        }
         outputs += new
         return new
     }
@@ -69,21 +74,10 @@ struct TrackerHarness {
         }
     }
 
-    /// Attaches whoever is told to move, until nobody is.
+    /// Attaches whoever was told to move, until nobody is.
     mutating func attachAll() throws {
-        var pending: [PeerHandle] = []
-        try tracker.forEachPeer(of: tree) {
-            if !$0.isAttached, $0.parent != nil, !$0.isSuspect { pending.append($0.peer) }
-        }
-        while let peer = pending.popLast() {
-            guard tracker.contains(peer) else { continue }
-            let before = outputs.count
-            try attach(peer)
-            for output in outputs[before...] {
-                if case .assign(let moved, let assignment, _) = output, assignment.parent != nil {
-                    pending.append(moved)
-                }
-            }
+        while let peer = told.popFirst() {
+            if tracker.contains(peer), try parent(peer) != nil { try attach(peer) }
         }
     }
 

@@ -61,13 +61,17 @@ struct TrackerPlacementTests {
         #expect(try harness.parent(third) == failing)
     }
 
-    @Test("A tree whose slots are all taken refuses joiners, and takes them again when one is free")
-    func full() throws {
-        var harness = try TrackerHarness(k1: 2)
-        let peers = try harness.join(count: 2, capacity: 0)
+    @Test("Viewers that offer nothing cannot close a tree: the last slot is kept for one that brings slots")
+    func lastSlot() throws {
+        var harness = try TrackerHarness(k1: 3)
+        _ = try harness.join(count: 2, capacity: 0)
+        #expect(throws: TrackerError.treeFull) { try harness.joinOnly(capacity: 0) }
+        let generous = try harness.join(capacity: 2)
+        #expect(try harness.parent(generous) == harness.source)
+        _ = try harness.join(capacity: 0)
+        #expect(throws: TrackerError.treeFull) { try harness.joinOnly(capacity: 0) }
+        try harness.handle(.leave(generous))
         #expect(throws: TrackerError.treeFull) { try harness.joinOnly() }
-        try harness.handle(.leave(peers[0]))
-        _ = try harness.join()
     }
 
     @Test("No joiner is placed deeper than the limit")

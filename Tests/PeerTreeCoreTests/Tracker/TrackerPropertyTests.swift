@@ -23,7 +23,7 @@ struct TrackerPropertyTests {
     @Test("With every check after every operation", arguments: [11, 12, 13] as [UInt64])
     func randomOperationsFullyChecked(seed: UInt64) throws {
         var run = RandomRun(seed: seed, stripes: seed == 13 ? 2 : 1, targetSize: 40)
-        for step in 0..<4_000 {
+        for step in 0..<2_500 {
             run.step()
             let problems = run.localProblems() + TreeInvariants.violations(in: run.tracker)
             try #require(problems.isEmpty, "seed \(seed), step \(step), \(run.lastOperation): \(problems)")

@@ -118,6 +118,39 @@ struct TrackerReportTests {
         #expect(harness.tracker.statistics.evictions == 0)
     }
 
+    @Test("Two children that complain about everyone are believed up to a limit", arguments: [3, 1_000])
+    func slander(limit: Int) throws {
+        var harness = try TrackerHarness(k: 4, k1: 12) { $0.complaintsPerChild = limit }
+        _ = try harness.join(count: 12)
+        let liars = try harness.join(count: 2)
+        for _ in 0..<12 {
+            harness.now = harness.now + .seconds(1)
+            for liar in liars {
+                try harness.orphan(liar, .notForwarding)
+                try harness.attachAll()
+            }
+        }
+        #expect((harness.tracker.statistics.evictions <= 3) == (limit == 3))
+    }
+
+    @Test("A parent that takes children and sheds them again is evicted")
+    func shedding() throws {
+        var harness = try TrackerHarness(k: 4, k1: 4)
+        let peers = try harness.join(count: 12)
+        let shedder = peers[0]
+        var lost = 0
+        while harness.tracker.statistics.evictions == 0 {
+            let child = try harness.children(shedder).first ?? harness.join()
+            guard try harness.parent(child) == shedder else { continue }
+            try harness.handle(.childLost(shedder, child: child, stripe: 0))
+            try harness.attachAll()
+            lost += 1
+            try #require(lost < 20)
+        }
+        #expect(lost == 9)
+        #expect(try harness.tracker.capacity(of: shedder) == 0)
+    }
+
     @Test("The source is never evicted")
     func sourceStays() throws {
         var harness = try TrackerHarness(k1: 4)
