@@ -290,6 +290,7 @@ extension EngineIOSession {
             if poll != nil { enqueue(.noop) }
             transport = .webSocket(upgrading.id)
             flush()
+            if case .closing = phase { finish(.forcedClose) }
         default:
             candidate = nil
             outputs.append(.closeWebSocket(upgrading.id))
