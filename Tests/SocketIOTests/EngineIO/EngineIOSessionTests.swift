@@ -297,19 +297,26 @@ struct EngineIOSessionTests {
     func serverCloses() {
         var waiting = polling()
         #expect(waiting.feed(.poll(2)) == [])
-        #expect(waiting.feed(.close) == ["respond 2 200 1", "closed forced close"])
+        #expect(waiting.feed(.close(last: [])) == ["respond 2 200 1", "closed forced close"])
         var absent = polling()
         #expect(absent.send("last") == [])
-        #expect(absent.feed(.close) == [])
+        #expect(absent.feed(.close(last: [])) == [])
         #expect(absent.send("too late") == [])
         #expect(absent.feed(.poll(2)) == ["respond 2 200 4last\u{1e}1", "closed forced close"])
+        var waitingForLast = polling()
+        #expect(waitingForLast.feed(.poll(2)) == [])
+        let last = EngineIOMessage.text(ByteBuffer(string: "41"))
+        #expect(waitingForLast.feed(.close(last: [last])) == ["respond 2 200 441\u{1e}1", "closed forced close"])
+        var abandoned = polling()
+        #expect(abandoned.feed(.close(last: [last])) == [])
+        #expect(abandoned.feed(.abandon) == ["closed forced close"])
         var gone = polling()
-        #expect(gone.feed(.close) == [])
+        #expect(gone.feed(.close(last: [])) == [])
         #expect(gone.wait(.milliseconds(300)) == [])
         #expect(gone.wait(.milliseconds(200)) == ["closed ping timeout"])
         var socket = webSocket()
         #expect(socket.send("last") == ["send 9 4last"])
-        #expect(socket.feed(.close) == ["close 9", "closed forced close"])
+        #expect(socket.feed(.close(last: [])) == ["close 9", "closed forced close"])
     }
 
     @Test("An upgrade that completes while closing still delivers, then closes")
@@ -318,7 +325,7 @@ struct EngineIOSessionTests {
         #expect(harness.feed(.webSocketOpened(5)) == [])
         #expect(harness.frame("2probe", on: 5) == ["send 5 3probe"])
         #expect(harness.send("last") == [])
-        #expect(harness.feed(.close) == [])
+        #expect(harness.feed(.close(last: [])) == [])
         #expect(harness.frame("5", on: 5) == ["send 5 4last", "close 5", "closed forced close"])
     }
 
@@ -353,7 +360,7 @@ struct EngineIOSessionTests {
                 case 8: outputs = harness.feed(id == 1 ? .webSocketClosed(id) : .webSocketFailed(id))
                 case 9: outputs = harness.send(text)
                 case 10: outputs = harness.wait(.milliseconds(Int64.random(in: 0...200, using: &random)))
-                default: outputs = id == 1 ? harness.feed(.close) : []
+                default: outputs = id == 1 ? harness.feed(.close(last: [])) : []
                 }
                 let isQuiet = outputs.allSatisfy { $0.hasPrefix("respond") || $0.hasPrefix("close ") }
                 if wasClosed, !isQuiet { Issue.record("seed \(seed) round \(round): \(outputs) after the end") }
