@@ -103,12 +103,15 @@ package final class EngineIOConnection: @unchecked Sendable, NIOScheduledCallbac
     package func tellApplication(_ tell: (any EngineIOApplication) -> Void) {
         eventLoop.assertInEventLoop()
         if let application { tell(application) }
-        handle(.close)
+        close()
     }
+
+    /// Ends the session without waiting for its client.
+    package func cut() { handle(.abandon) }
 
     package func send(_ message: EngineIOMessage) { handle(.send(message)) }
 
-    package func close() { handle(.close) }
+    package func close(last: [EngineIOMessage] = []) { handle(.close(last: last)) }
 
     package func webSocket(_ id: UInt64, didReceive frame: EngineIOFrame) {
         onLoop { $0.handle(.webSocketFrame(id, frame)) }

@@ -52,25 +52,33 @@ package final class EngineIOListener: Sendable {
         }
     }
 
-    /// Stops accepting, lets `tell` say good-bye to every application, and closes what is left at the time-out.
+    /// Takes no new sessions, lets `tell` say good-bye to every application, gives polling clients time to fetch that,
+    /// and closes whatever is left at the time-out.
     package func close(tell: @escaping @Sendable (any EngineIOApplication) -> Void) async {
-        let (listeners, promise, isEmpty) = state.withLock { state in
+        let eventLoop = eventLoopGroup.next()
+        let (sessions, sessionsEnded) = engine.stopAdmitting(on: eventLoop)
+        for connection in sessions { connection.onLoop { $0.tellApplication(tell) } }
+        let cut = eventLoop.scheduleTask(in: engine.configuration.closeTimeout) {
+            self.state.withLock { $0.isClosing = true }
+            for channel in self.channels { channel.close(promise: nil) }
+            for connection in self.engine.stopAdmitting(on: eventLoop).open { connection.onLoop { $0.cut() } }
+        }
+        try? await sessionsEnded.get()
+        let (listeners, promise) = state.withLock { state in
             state.isClosing = true
-            let promise = state.whenEmpty ?? eventLoopGroup.next().makePromise(of: Void.self)
+            let promise = state.whenEmpty ?? eventLoop.makePromise(of: Void.self)
             state.whenEmpty = promise
             defer { state.listeners = [] }
-            return (state.listeners, promise, state.connections.isEmpty)
+            if state.connections.isEmpty { promise.succeed() }
+            return (state.listeners, promise)
         }
         for listener in listeners { try? await listener.close() }
-        for connection in engine.stopAdmitting() { connection.onLoop { $0.tellApplication(tell) } }
-        if isEmpty { promise.succeed() }
-        let cut = promise.futureResult.eventLoop.scheduleTask(in: engine.configuration.closeTimeout) {
-            for channel in self.state.withLock({ Array($0.connections.values) }) { channel.close(promise: nil) }
-        }
-        closeIdleConnections()
+        for channel in channels { channel.pipeline.fireUserInboundEventTriggered(EngineIOServerClosing()) }
         try? await promise.futureResult.get()
         cut.cancel()
     }
+
+    private var channels: [any Channel] { state.withLock { Array($0.connections.values) } }
 
     private func installCodec(_ pipeline: ChannelPipeline.SynchronousOperations) throws {
         var limits = NIOHTTPDecoderLimitConfiguration()
@@ -108,11 +116,6 @@ package final class EngineIOListener: Sendable {
         return true
     }
 
-    private func closeIdleConnections() {
-        for channel in state.withLock({ Array($0.connections.values) }) {
-            channel.pipeline.fireUserInboundEventTriggered(EngineIOServerClosing())
-        }
-    }
 }
 
 /// Tells the handlers of a connection that the server closes.

@@ -16,7 +16,7 @@ package final class EngineIOServer: Sendable {
 
     private struct State {
         var connections: [String: EngineIOConnection] = [:]
-        var isClosing = false
+        var whenEmpty: EventLoopPromise<Void>?
     }
 
     package let parameters: EngineIOSessionParameters
@@ -24,6 +24,7 @@ package final class EngineIOServer: Sendable {
     private let makeApplication: MakeApplication
     private let state = Mutex(State())
     private let identifiers = Atomic<UInt64>(0)
+    private let closing = Atomic<Bool>(false)
 
     package init(configuration: SocketIOServerConfiguration, makeApplication: @escaping MakeApplication) {
         self.configuration = configuration
@@ -61,7 +62,7 @@ package final class EngineIOServer: Sendable {
             eventLoop: eventLoop
         )
         let isAdmitted = state.withLock { state in
-            guard !state.isClosing, state.connections.count < configuration.maximumSessions else { return false }
+            guard !isClosing, state.connections.count < configuration.maximumSessions else { return false }
             state.connections[connection.id] = connection
             return true
         }
@@ -78,14 +79,25 @@ package final class EngineIOServer: Sendable {
     }
 
     package func remove(_ connection: EngineIOConnection) {
-        _ = state.withLock { $0.connections.removeValue(forKey: connection.id) }
+        let promise = state.withLock { state in
+            state.connections[connection.id] = nil
+            return state.connections.isEmpty ? state.whenEmpty : nil
+        }
+        promise?.succeed()
     }
 
-    /// Refuses new sessions from now on and returns those that are open.
-    package func stopAdmitting() -> [EngineIOConnection] {
-        state.withLock { state in
-            state.isClosing = true
-            return Array(state.connections.values)
+    /// Whether the server takes no new sessions any more.
+    package var isClosing: Bool { closing.load(ordering: .relaxed) }
+
+    /// Refuses new sessions from now on and returns those that are open, with a future of their end.
+    package func stopAdmitting(on eventLoop: any EventLoop) -> (open: [EngineIOConnection], end: EventLoopFuture<Void>)
+    {
+        closing.store(true, ordering: .relaxed)
+        return state.withLock { state in
+            let promise = state.whenEmpty ?? eventLoop.makePromise(of: Void.self)
+            state.whenEmpty = promise
+            if state.connections.isEmpty { promise.succeed() }
+            return (Array(state.connections.values), promise.futureResult)
         }
     }
 }

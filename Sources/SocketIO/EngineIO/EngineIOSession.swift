@@ -68,8 +68,10 @@ package struct EngineIOSession {
         /// A WebSocket broke the protocol or overflowed.
         case webSocketFailed(WebSocketID)
         case send(EngineIOMessage)
-        /// Close in order: everything sent before still arrives, if the client fetches it.
-        case close
+        /// Close in order: everything sent before, and these last messages, still arrive if the client fetches them.
+        case close(last: [EngineIOMessage])
+        /// End at once, whether or not the client has fetched everything.
+        case abandon
         case timeout
     }
 
@@ -168,7 +170,8 @@ package struct EngineIOSession {
         case .webSocketClosed(let webSocket): handleLost(webSocket, reason: .transportClose)
         case .webSocketFailed(let webSocket): handleLost(webSocket, reason: .transportError)
         case .send(let message): if case .open = phase { enqueue(.message(message)) }
-        case .close: handleClose(at: now)
+        case .close(let last): handleClose(last, at: now)
+        case .abandon: finish(.forcedClose, lastWords: .close)
         case .timeout: handleTimeout(at: now)
         }
     }
@@ -290,6 +293,7 @@ extension EngineIOSession {
             if poll != nil { enqueue(.noop) }
             transport = .webSocket(upgrading.id)
             flush()
+            if case .closing = phase { finish(.forcedClose) }
         default:
             candidate = nil
             outputs.append(.closeWebSocket(upgrading.id))
@@ -349,10 +353,14 @@ extension EngineIOSession {
         }
     }
 
-    private mutating func handleClose(at now: NIODeadline) {
+    private mutating func handleClose(_ last: [EngineIOMessage], at now: NIODeadline) {
         guard case .open = phase else { return }
+        // One poll must carry all of it: the client need not come back after the last message.
+        for message in last { waiting.append(.message(message)) }
         switch transport {
-        case .webSocket: finish(.forcedClose)
+        case .webSocket:
+            flush()
+            finish(.forcedClose)
         case .polling where poll != nil: finish(.forcedClose, lastWords: .close)
         case .polling: phase = .closing(until: now + parameters.closeTimeout)
         }

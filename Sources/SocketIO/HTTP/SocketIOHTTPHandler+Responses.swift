@@ -70,7 +70,8 @@ extension SocketIOHTTPHandler {
     ) {
         var wasComplete = false
         if case .responding = state { wasComplete = true }
-        let closes = closes || !request.isKeepAlive || request.headers.contains(name: "upgrade")
+        let isLast = !request.isKeepAlive || request.headers.contains(name: "upgrade") || server.isClosing
+        let closes = closes || isLast
         var headers = headers
         addCORSHeaders(for: request, to: &headers)
         if closes { headers.add(name: "Connection", value: "close") }

@@ -34,7 +34,10 @@ package struct EncodedPacket: Sendable, Hashable {
     package var text: ByteBuffer
     package var attachments: [ByteBuffer]
 
-    package var byteCount: Int { attachments.reduce(text.readableBytes) { $0 + $1.readableBytes } }
+    package init(text: ByteBuffer, attachments: [ByteBuffer] = []) {
+        self.text = text
+        self.attachments = attachments
+    }
 }
 
 extension SocketIOPacket {
@@ -55,7 +58,7 @@ extension SocketIOPacket {
         case .acknowledgement(let identifier, let arguments):
             return encode(types: ("3", "6"), identifier: identifier, elements: arguments)
         }
-        return EncodedPacket(text: text, attachments: [])
+        return EncodedPacket(text: text)
     }
 
     private func encode(
@@ -68,7 +71,7 @@ extension SocketIOPacket {
             var serializer = JSONSerializer()
             writeHeader(type: types.plain, identifier: identifier, into: &text)
             serializer.write(elements, into: &text)
-            return EncodedPacket(text: text, attachments: [])
+            return EncodedPacket(text: text)
         }
         var json = ByteBuffer()
         var serializer = JSONSerializer(collectingAttachments: true)

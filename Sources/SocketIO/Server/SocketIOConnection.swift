@@ -109,21 +109,21 @@ final class SocketIOConnection: EngineIOApplication, @unchecked Sendable {
     // MARK: - The end
 
     func disconnect(_ socket: SocketIOSocket, closing: Bool, reason: SocketIODisconnectReason) {
-        if sockets.contains(where: { $0 === socket }) {
-            if closing {
-                for socket in sockets { send(SocketIOPacket(namespace: socket.namespace.name, .disconnect)) }
-            } else {
-                send(SocketIOPacket(namespace: socket.namespace.name, .disconnect))
-            }
+        if closing {
+            sayGoodbye(reason: reason)
+        } else if sockets.contains(where: { $0 === socket }) {
+            send(SocketIOPacket(namespace: socket.namespace.name, .disconnect))
             remove(socket, reason: reason)
         }
-        if closing { close(reason: reason) }
     }
 
     /// Tells the client that every namespace is over and closes its connection.
-    func shutDown() {
-        for socket in sockets { send(SocketIOPacket(namespace: socket.namespace.name, .disconnect)) }
-        close(reason: .serverShuttingDown)
+    func sayGoodbye(reason: SocketIODisconnectReason) {
+        let last = sockets.map { socket in
+            EngineIOMessage.text(SocketIOPacket(namespace: socket.namespace.name, .disconnect).encode().text)
+        }
+        disconnectAll(reason)
+        engine.close(last: last)
     }
 
     private func remove(_ socket: SocketIOSocket, reason: SocketIODisconnectReason) {

@@ -125,7 +125,7 @@ public final class SocketIOServer: Sendable {
     /// ``SocketIOServerConfiguration/closeTimeout``. The server cannot be used again.
     public func close() async {
         await listener.close { application in
-            (application as? SocketIOConnection)?.shutDown()
+            (application as? SocketIOConnection)?.sayGoodbye(reason: .serverShuttingDown)
         }
     }
 }
