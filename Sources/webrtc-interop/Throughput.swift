@@ -10,6 +10,7 @@ enum Throughput {
         var seconds = 4.0
         var sizes = [16_384, 65_536]
         var mtu = 1200
+        var pings = 20_000
         var isResponder = false
 
         init(_ arguments: [String]) {
@@ -19,6 +20,7 @@ enum Throughput {
                 case "--responder": self.isResponder = true
                 case "--seconds": self.seconds = rest.popFirst().flatMap(Double.init) ?? self.seconds
                 case "--mtu": self.mtu = rest.popFirst().flatMap { Int($0) } ?? self.mtu
+                case "--pings": self.pings = rest.popFirst().flatMap { Int($0) } ?? self.pings
                 case "--sizes":
                     self.sizes = rest.popFirst().map { $0.split(separator: ",").compactMap { Int($0) } } ?? self.sizes
                 default: print("unknown option \(option)")
@@ -135,8 +137,11 @@ private enum Initiator {
                 "receiver \(text(fields[1] / gigabytes)), both \(text((own + fields[1]) / gigabytes))"
             )
         }
-        let trips = try await transport.eventLoop.flatSubmit { session.value.pingPong(count: 20_000) }.get().sorted()
-        print("64 bytes there and back: p50 \(trips[trips.count / 2]) us, p99 \(trips[trips.count * 99 / 100]) us")
+        if options.pings > 0 {
+            let pings = transport.eventLoop.flatSubmit { session.value.pingPong(count: options.pings) }
+            let trips = try await pings.get().sorted()
+            print("64 bytes there and back: p50 \(trips[trips.count / 2]) us, p99 \(trips[trips.count * 99 / 100]) us")
+        }
         let counters = try await transport.eventLoop.submit { transport.counters }.get()
         let perCall = Double(counters.sentDatagrams) / Double(max(1, counters.sendCalls))
         print("datagrams a send call: \(text(perCall)); datagrams not sent: \(counters.unsentDatagrams)")

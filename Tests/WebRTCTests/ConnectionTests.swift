@@ -264,4 +264,128 @@ struct ConnectionTests {
             #expect(throws: DataChannelError.notOpen) { try channel.send("early") }
         }
     }
+
+    @Test("A peer that vanishes without a word is given up on when consent expires")
+    func vanishedPeer() async throws {
+        var configuration = WebRTCConfiguration.loopback()
+        configuration.ice.consentInterval = .milliseconds(50)
+        configuration.ice.disconnectedTimeout = .milliseconds(150)
+        configuration.ice.consentTimeout = .milliseconds(400)
+        try await withConnectedPair(configuration) { bound in
+            try await bound.run { pair in
+                for socket in pair.b.transport.core.value.sockets { socket.close() }
+            }
+            try await bound.until { $0.a.connection.connectionState == .failed }
+            try await bound.run { #expect($0.a.closed == ["chat"]) }
+        }
+    }
+
+    @Test("Thousands of garbage datagrams, even with the peer's address, change nothing and are counted")
+    func garbage() async throws {
+        let other = try await WebRTCTransport.bind(.loopback())
+        defer { other.close() }
+        try await withConnectedPair { bound in
+            try await bound.run { pair in
+                let target = pair.a.transport.localAddresses[0]
+                let stranger = other.core.value.sockets[0]
+                var random = SeededGenerator(seed: 1)
+                // First bytes of STUN, DTLS of every kind, and neither.
+                let kinds: [[UInt8]] = [[0, 1, 0, 0, 0x21, 0x12, 0xA4, 0x42], [20, 254, 253], [21, 254, 253], [22], [200]]
+                for number in 0..<5000 {
+                    var bytes = kinds[number % kinds.count]
+                    bytes += (0..<Int.random(in: 0...100, using: &random)).map { _ in UInt8(truncatingIfNeeded: random.next()) }
+                    let spoofed = pair.b.transport.core.value.sockets[0]
+                    let socket = number % 2 == 0 ? stranger : spoofed
+                    bytes.withUnsafeBytes { socket.append($0, to: target) }
+                    if number % 100 == 0 { socket.flush() }
+                }
+                stranger.flush()
+                pair.b.transport.core.value.sockets[0].flush()
+                try pair.b.channels["chat"]?.send("still here")
+            }
+            try await bound.until { $0.a.messages.count == 1 }
+            try await bound.run { pair in
+                #expect(pair.a.connection.connectionState == .connected)
+                #expect(pair.b.connection.connectionState == .connected)
+                let counters = pair.a.transport.counters
+                #expect(counters.droppedUnknownProtocol > 500)
+                #expect(counters.droppedMalformedSTUN > 500)
+                #expect(counters.droppedUnroutedDTLS > 500)
+                #expect(counters.droppedInvalidDTLS > 500)
+            }
+        }
+    }
+
+    @Test("A hundred connections between the same two ports are told apart, and end separately")
+    func manyConnections() async throws {
+        let bound = try await BoundPair.make(.loopback(), .loopback())
+        let transports = bound.transports
+        defer { bound.close() }
+        let pairs = try await bound.run { _ in
+            let pairs = try (0..<100).map { _ in
+                let pair = try Pair(transports[0], transports[1])
+                try pair.create("chat", at: pair.a)
+                return pair
+            }
+            return NIOLoopBound(pairs, eventLoop: WebRTCEventLoop.loop)
+        }
+        for index in 0..<100 {
+            let one = BoundPair(pair: try await bound.run { _ in
+                try pairs.value[index].signal()
+                return NIOLoopBound(pairs.value[index], eventLoop: WebRTCEventLoop.loop)
+            }, transports: [])
+            try await one.until { $0.a.opened.count == 1 && $0.b.opened.count == 1 }
+        }
+        try await bound.run { _ in
+            for pair in pairs.value { try pair.b.channels["chat"]?.send("hello") }
+        }
+        for index in 0..<100 {
+            let one = BoundPair(pair: try await bound.run { _ in
+                NIOLoopBound(pairs.value[index], eventLoop: WebRTCEventLoop.loop)
+            }, transports: [])
+            try await one.until { $0.a.messages.count == 1 }
+        }
+        try await bound.run { _ in
+            for pair in pairs.value { pair.a.connection.close() }
+        }
+        for index in 0..<100 {
+            let one = BoundPair(pair: try await bound.run { _ in
+                NIOLoopBound(pairs.value[index], eventLoop: WebRTCEventLoop.loop)
+            }, transports: [])
+            try await one.until { $0.b.connection.connectionState == .closed }
+        }
+    }
+}
+
+@Suite("Async facade", .timeLimit(.minutes(2)))
+struct AsyncFacadeTests {
+    @Test("Messages flow as async sequences, and a slow reader holds the sender back instead of filling memory")
+    func backPressure() async throws {
+        let transport = try await WebRTCTransport.bind(.loopback())
+        defer { transport.close() }
+        let a = try await transport.makeAsyncPeerConnection()
+        let b = try await transport.makeAsyncPeerConnection()
+        let sender = try await a.createDataChannel(label: "chat")
+        try await b.setRemoteDescription(try await a.createOffer())
+        try await a.setRemoteDescription(try await b.createAnswer())
+        let incoming = b.events.compactMap { event in
+            if case .dataChannel(let channel) = event { channel } else { nil }
+        }
+        let receiver = try #require(await incoming.first { _ in true })
+        async let sending: Void = {
+            for number in 0..<400 { try await sender.send(ByteBuffer(repeating: UInt8(number % 251), count: 60_000)) }
+            try await sender.send("done")
+        }()
+        var count = 0
+        for await message in receiver.messages {
+            if message.kind == .text { break }
+            #expect(message.payload == ByteBuffer(repeating: UInt8(count % 251), count: 60_000))
+            count += 1
+        }
+        try await sending
+        #expect(count == 400)
+        b.close()
+        for await event in a.events { if case .state(.closed) = event { break } }
+        await #expect(throws: DataChannelError.closed) { try await sender.send("late") }
+    }
 }

@@ -44,16 +44,15 @@ extension PeerConnection {
                 receiveBuffer: configuration.sctpReceiveBufferSize,
                 maximumMessageSize: configuration.maximumMessageSize
             ),
-            output: { [weak self] packet in
-                guard let self, let dtls = self.dtls else { return }
+            // Unowned: the stack forgets an association before its connection ends, and a weak reference would make
+            // every retain of the connection slow.
+            output: { [unowned self] packet in
+                guard let dtls = self.dtls else { return }
                 if dtls.write(packet) { self.traffic.sentBytes &+= UInt64(packet.count) }
                 // A timer of the stack may be what sends: the tick that flushes has to be asked for.
                 self.transport.markDirty(self)
             },
-            onWork: { [weak self] in
-                guard let self else { return }
-                self.transport.markDirty(self)
-            }
+            onWork: { [unowned self] in self.transport.markDirty(self) }
         )
         self.association = association
         if !association.start() { self.finish(.failed, reason: "the SCTP stack refused an association") }
@@ -61,8 +60,12 @@ extension PeerConnection {
 
     // MARK: - Events of the association
 
+    func resumeReading() {
+        if !self.isOver { self.transport.markDirty(self) }
+    }
+
     func drainAssociation() {
-        while !self.isOver, let event = self.association?.nextEvent() {
+        while !self.isOver, self.readingPauses == 0, let event = self.association?.nextEvent() {
             switch event {
             case .up(let streams):
                 self.outgoingStreams = streams
