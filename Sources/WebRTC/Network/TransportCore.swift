@@ -15,6 +15,7 @@ final class TransportCore {
     private var dirty: [PeerConnection] = []
     private var isFlushScheduled = false
     private var isReading = false
+    private var isFlushing = false
     private var isClosed = false
 
     // Safe: made and read on `WebRTCEventLoop.loop` only, by `TransportCore.init`.
@@ -98,11 +99,10 @@ final class TransportCore {
 
     /// Notes that a connection has something to drain. Once per tick everything noted is drained and sent.
     func markDirty(_ connection: PeerConnection) {
-        if !connection.isDirty {
-            connection.isDirty = true
-            self.dirty.append(connection)
-        }
-        guard !self.isReading, !self.isFlushScheduled else { return }
+        if connection.isDirty { return }
+        connection.isDirty = true
+        self.dirty.append(connection)
+        guard !self.isReading, !self.isFlushing, !self.isFlushScheduled else { return }
         self.isFlushScheduled = true
         WebRTCEventLoop.loop.assumeIsolated().execute {
             self.isFlushScheduled = false
@@ -111,6 +111,8 @@ final class TransportCore {
     }
 
     private func endTick() {
+        self.isFlushing = true
+        defer { self.isFlushing = false }
         // Draining one connection may make another dirty: a relay sends what it received.
         var index = 0
         while index < self.dirty.count {
@@ -160,11 +162,8 @@ final class TransportCore {
                 self.counters.droppedUnroutedDTLS &+= 1
                 return
             }
-            if route.count == 1 {
-                first.receiveDTLS(datagram)
-            } else {
-                self.receiveShared(datagram, route)
-            }
+            let isTaken = route.count == 1 ? first.receiveDTLS(datagram) : self.receiveShared(datagram, route)
+            if !isTaken { self.counters.droppedInvalidDTLS &+= 1 }
         case .some(0...3):
             self.receiveSTUN(datagram, from: source, base: base)
         default:
@@ -174,13 +173,12 @@ final class TransportCore {
 
     /// Several connections join us to the same peer address. Whose a datagram is, its encryption tells: what does not
     /// decrypt is dropped without a trace by every other session. Handshakes go to the youngest that still needs one.
-    private func receiveShared(_ datagram: UnsafeRawBufferPointer, _ route: [PeerConnection]) {
+    private func receiveShared(_ datagram: UnsafeRawBufferPointer, _ route: [PeerConnection]) -> Bool {
         let isHandshake = datagram.count >= 13 && datagram[3] == 0 && datagram[4] == 0
         if isHandshake, let youngest = route.last(where: { !$0.isSecure }) {
-            youngest.receiveDTLS(datagram)
-            return
+            return youngest.receiveDTLS(datagram)
         }
-        for connection in route where connection.receiveDTLS(datagram) { return }
+        return route.contains { $0.receiveDTLS(datagram) }
     }
 
     private func receiveSTUN(_ datagram: UnsafeRawBufferPointer, from source: TransportAddress, base: Int) {

@@ -54,9 +54,9 @@ public struct WebRTCCounters: Hashable, Sendable {
     public var droppedMalformedSTUN: UInt64 = 0
     /// STUN for no connection here, or without valid integrity, or an answer to no question.
     public var droppedUnauthenticSTUN: UInt64 = 0
-    /// DTLS from an address that no connection has authenticated, or too early and too much.
+    /// DTLS from an address that no connection has authenticated.
     public var droppedUnroutedDTLS: UInt64 = 0
-    /// DTLS records that did not decrypt or were no records.
+    /// DTLS records that did not decrypt, were no records, or came too early and were too many.
     public var droppedInvalidDTLS: UInt64 = 0
     /// DCEP or data messages that made no sense.
     public var droppedMalformedMessages: UInt64 = 0

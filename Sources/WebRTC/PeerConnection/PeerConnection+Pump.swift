@@ -21,16 +21,12 @@ extension PeerConnection {
         self.drainAgent()
     }
 
-    /// Takes a DTLS datagram. True when it was of use.
-    @discardableResult
+    /// Takes a DTLS datagram. False when it was of no use: not for this session, forged, or too early and too much.
     func receiveDTLS(_ datagram: UnsafeRawBufferPointer) -> Bool {
         guard !self.isOver else { return false }
         guard let dtls else {
             // The peer is faster than its answer, or than our first check.
-            guard self.earlyDatagrams.count < Self.maximumEarlyDatagrams, datagram.count <= 2048 else {
-                self.transport.counters.droppedUnroutedDTLS &+= 1
-                return false
-            }
+            guard self.earlyDatagrams.count < Self.maximumEarlyDatagrams, datagram.count <= 2048 else { return false }
             self.earlyDatagrams.append(Array(datagram))
             return true
         }
@@ -42,10 +38,10 @@ extension PeerConnection {
             self.traffic.receivedBytes &+= UInt64(count)
             self.receivePlaintext(UnsafeRawBufferPointer(rebasing: Self.scratch[..<count]))
         }
-        if wasConnected, !received, dtls.state == .connected { self.transport.counters.droppedInvalidDTLS &+= 1 }
+        guard received || !wasConnected || dtls.state != .connected else { return false }
         self.traffic.receivedDatagrams &+= 1
         self.transport.markDirty(self)
-        return received || !wasConnected || dtls.state != .connected
+        return true
     }
 
     private func receivePlaintext(_ packet: UnsafeRawBufferPointer) {
@@ -59,11 +55,14 @@ extension PeerConnection {
     /// Drains everything that is pending in every layer, calls the application, arms the timer.
     func pump() {
         guard !self.isOver else { return }
-        self.drainAgent()
+        if self.hasControlWork { self.drainAgent() }
         self.advanceDTLS()
         self.drainAssociation()
         self.settleChannels()
-        self.scheduleTimer()
+        if self.hasControlWork {
+            self.hasControlWork = self.dtls?.state == .handshaking
+            self.scheduleTimer()
+        }
     }
 
     private func drainAgent() {
@@ -108,13 +107,12 @@ extension PeerConnection {
         guard self.dtls == nil, let role = self.dtlsRole, let remote, !self.isOver else { return }
         do throws(DTLSError) {
             let mtu = self.transport.configuration.maximumDatagramSize
-            // Unowned would be wrong: a close in the middle of a call may release the connection's last reference.
             let session = try DTLSSession(
                 context: self.transport.dtls,
                 role: role,
                 fingerprints: remote.fingerprints,
                 mtu: mtu
-            ) { [weak self] datagram in self?.sendDTLS(datagram) }
+            ) { [unowned self] datagram in self.sendDTLS(datagram) }
             self.dtls = session
             if role == .client { session.start() }
         } catch {
@@ -170,13 +168,11 @@ extension PeerConnection {
     private func timerFired() {
         self.timer = nil
         guard !self.isOver else { return }
-        let now = NIODeadline.now()
-        if let handshakeDeadline, handshakeDeadline <= now {
+        if let handshakeDeadline, handshakeDeadline <= .now() {
             return self.finish(.failed, reason: "the DTLS handshake took too long")
         }
         self.dtls?.handleTimeout()
-        self.agent.handle(.timeout, at: now)
-        self.transport.markDirty(self)
+        self.handle(.timeout)
     }
 
     // MARK: - The end

@@ -55,6 +55,7 @@ public final class PeerConnection {
     var channels: [UInt16: DataChannel] = [:]
     var unassigned: [DataChannel] = []
     var outgoingStreams = 0
+    var hasUnopened = false
     var pendingResets: Set<UInt16> = []
     /// Where DTLS goes: the selected pair, or until then whence the peer was last heard.
     var destination: (address: TransportAddress, base: Int)?
@@ -62,6 +63,11 @@ public final class PeerConnection {
     /// Handshake datagrams that came before the remote description, bounded in number and size.
     var earlyDatagrams: [[UInt8]] = []
     var isDirty = false
+    /// ICE or the handshake moved: outputs and deadlines have to be looked at. Not so for a mere data packet.
+    var hasControlWork = true
+    /// Readers that have fallen behind. While there are any, messages stay in SCTP's receive buffer, whose window
+    /// then tells the peer to stop.
+    var readingPauses = 0
     var timer: (at: NIODeadline, task: Scheduled<Void>)?
     var handshakeDeadline: NIODeadline?
     var traffic = PeerConnectionStatistics()
@@ -228,6 +234,7 @@ public final class PeerConnection {
     }
 
     func handle(_ input: ICEAgent.Input) {
+        self.hasControlWork = true
         self.agent.handle(input, at: .now())
         self.transport.markDirty(self)
     }
