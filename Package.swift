@@ -12,13 +12,24 @@ let package = Package(
     platforms: [.macOS(.v15)],
     products: [
         .library(name: "PeerTreeCore", targets: ["PeerTreeCore"]),
+        .library(name: "PeerTreeClient", targets: ["PeerTreeClient"]),
+        .library(name: "PeerTreeServer", targets: ["PeerTreeServer"]),
+        .executable(name: "peer-tree", targets: ["peer-tree"]),
         .library(name: "SocketIO", targets: ["SocketIO"]),
+        .executable(name: "socketio-echo", targets: ["socketio-echo"]),
         .library(name: "WebRTC", targets: ["WebRTC"]),
         .library(name: "PeerTreeMedia", targets: ["PeerTreeMedia"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.5.0"),
+        .package(url: "https://github.com/apple/swift-configuration.git", from: "1.0.2"),
+        .package(url: "https://github.com/apple/swift-crypto.git", from: "4.0.0"),
+        .package(url: "https://github.com/apple/swift-http-types.git", from: "1.4.0"),
         .package(url: "https://github.com/apple/swift-log.git", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-nio-extras.git", from: "1.30.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.20.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.8.0"),
     ],
     targets: [
         // The tracker and the peer as state machines. Imports nothing.
@@ -37,7 +48,28 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
-        .testTarget(name: "SocketIOTests", dependencies: ["SocketIO"], swiftSettings: strict),
+        .testTarget(
+            name: "SocketIOTests",
+            dependencies: [
+                "SocketIO",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOWebSocket", package: "swift-nio"),
+            ],
+            swiftSettings: strict
+        ),
+        // Serves what the public conformance suites expect of a Socket.IO server.
+        .executableTarget(
+            name: "socketio-echo",
+            dependencies: [
+                "SocketIO",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: strict
+        ),
 
         // ICE, DTLS, SCTP and data channels on SwiftNIO, OpenSSL and usrsctp.
         .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
@@ -76,6 +108,59 @@ let package = Package(
         .testTarget(
             name: "PeerTreeMediaTests",
             dependencies: ["PeerTreeMedia", .product(name: "NIOCore", package: "swift-nio")],
+            swiftSettings: strict
+        ),
+
+        // The native peer: drives the core over Socket.IO and WebRTC.
+        .target(
+            name: "PeerTreeClient",
+            dependencies: [
+                "PeerTreeCore",
+                "SocketIO",
+                "WebRTC",
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict
+        ),
+
+        // Placement and signalling over Socket.IO, and the server's pages.
+        .target(
+            name: "PeerTreeServer",
+            dependencies: [
+                "PeerTreeCore",
+                "SocketIO",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+                .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: strict
+        ),
+
+        // The command line.
+        .executableTarget(
+            name: "peer-tree",
+            dependencies: [
+                "PeerTreeClient",
+                "PeerTreeCore",
+                "PeerTreeMedia",
+                "PeerTreeServer",
+                "SocketIO",
+                "WebRTC",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Configuration", package: "swift-configuration"),
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
             swiftSettings: strict
         ),
     ]

@@ -16,6 +16,7 @@ public struct Instant: Hashable, Comparable, Sendable {
     /// An instant that is never reached.
     public static let distantFuture = Instant(nanoseconds: .max)
 
+    /// Whether `left` comes before `right`.
     public static func < (left: Instant, right: Instant) -> Bool {
         left.nanoseconds < right.nanoseconds
     }
@@ -63,6 +64,7 @@ public struct TimeSpan: Hashable, Comparable, Sendable {
         TimeSpan(nanoseconds: count.multipliedSaturating(by: 1_000_000_000))
     }
 
+    /// Whether `left` is shorter than `right`.
     public static func < (left: TimeSpan, right: TimeSpan) -> Bool {
         left.nanoseconds < right.nanoseconds
     }

@@ -1,0 +1,46 @@
+public import NIOCore
+public import PeerTreeCore
+
+extension ByteBuffer: FrameBuffer {
+    /// The number of readable bytes.
+    public var count: Int {
+        readableBytes
+    }
+
+    /// Makes a frame of a header and a payload: the only copy of payload bytes, made at the source.
+    public init(header: [UInt8], payload: ByteBuffer) {
+        self = ByteBufferAllocator().buffer(capacity: header.count + payload.readableBytes)
+        writeBytes(header)
+        writeImmutableBuffer(payload)
+    }
+
+    /// Calls `body` with the first `count` readable bytes.
+    public func withPrefix<Result>(_ count: Int, _ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+        withUnsafeReadableBytes { body(UnsafeRawBufferPointer(rebasing: $0.prefix(count))) }
+    }
+
+    /// A part of the readable bytes; storage is shared.
+    public func slice(from start: Int, to end: Int) -> ByteBuffer {
+        getSlice(at: readerIndex + start, length: end - start) ?? ByteBuffer()
+    }
+}
+
+extension Message where Buffer == ByteBuffer {
+    /// The payload in one piece; copies only if the message came in several chunks.
+    public var payload: ByteBuffer {
+        guard parts.count != 1 else { return parts[0] }
+        var whole = ByteBufferAllocator().buffer(capacity: count)
+        for part in parts { whole.writeImmutableBuffer(part) }
+        return whole
+    }
+
+    /// The payload as text, invalid UTF-8 repaired.
+    public var text: String {
+        String(buffer: payload)
+    }
+}
+
+extension Message: @unchecked Sendable where Buffer: Sendable {
+    // Every stored property is a value of a Sendable type; the core cannot say so itself, because in Embedded Swift its
+    // buffers may be handles that are not.
+}

@@ -1,0 +1,76 @@
+import NIOCore
+import PeerTreeCore
+import SocketIO
+
+// What the application asks for.
+
+extension PeerDriver {
+    func write(_ message: ByteBuffer, _ options: MessageOptions) async throws {
+        try checkWritable()
+        while peer?.isWritable == false {
+            try await withCheckedThrowingContinuation { writers.append($0) }
+            try checkWritable()
+        }
+        peer?.publish(message, options, timestamp: WallClock.microseconds, at: Self.now)
+        drain()
+    }
+
+    func finish() throws {
+        try checkWritable()
+        peer?.finish(timestamp: WallClock.microseconds, at: Self.now)
+        drain()
+    }
+
+    private func checkWritable() throws {
+        if isClosed || isLeaving { throw PeerTreeError.closed }
+        guard let peer else { throw PeerTreeError.notInTree }
+        guard peer.isSource else { throw PeerTreeError.notSource }
+        if peer.isEnded { throw PeerTreeError.finished }
+    }
+
+    func complete() async {
+        if isComplete, peer?.isSubtreeComplete == true || end == .sourceLost { return }
+        if isClosed { return }
+        await withCheckedContinuation { completionWaiters.append($0) }
+    }
+
+    var statistics: PeerTreeStatistics {
+        let parent = peer?.neighbours.first { $0.role == .parent }
+        return PeerTreeStatistics(
+            counters: peer?.counters ?? PeerCounters(),
+            children: peer?.childCount ?? 0,
+            lagMilliseconds: lagMilliseconds,
+            parentRoundTripMilliseconds: parent?.roundTripTime.map { Double($0.nanoseconds) / 1e6 }
+        )
+    }
+
+    /// Leaves the tree: the server finds new parents for the children while this peer goes on feeding them.
+    func close() async {
+        guard !isClosed else { return }
+        if let peer, !isLeaving, peer.childCount > 0 || !isSource {
+            isLeaving = true
+            emit("peer-tree[leave]", [:])
+            await withCheckedContinuation { continuation in
+                leavers.append(continuation)
+                feed(.leave)
+            }
+        } else if treeID != nil {
+            emit("peer-tree[leave]", [:])
+        }
+        shutDown()
+    }
+
+    private func shutDown() {
+        isClosed = true
+        timer?.task.cancel()
+        statusTask?.cancel()
+        failDiscovery(.closed)
+        queue.finish(.failure(.closed))
+        for session in sessions.values { drop(session) }
+        for writer in writers { writer.resume(throwing: PeerTreeError.closed) }
+        for waiter in completionWaiters { waiter.resume() }
+        writers.removeAll()
+        completionWaiters.removeAll()
+        resumeLeavers()
+    }
+}

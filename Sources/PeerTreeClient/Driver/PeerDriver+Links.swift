@@ -1,0 +1,203 @@
+import Logging
+import NIOCore
+import PeerTreeCore
+import SocketIO
+import WebRTC
+
+// Signalling sessions, peer connections and data channels.
+
+extension PeerDriver {
+    /// Offers a connection to an assigned parent.
+    func connect(_ remote: RemoteID) {
+        let name = remotes.name(remote)
+        do {
+            let connection = try transport.makePeerConnection()
+            let session = Session(
+                id: Self.makeSessionID(),
+                remote: remote,
+                remoteName: name,
+                role: .parent,
+                connection: connection,
+                isNative: false
+            )
+            sessions[session.id] = session
+            watch(session)
+            let channel = try connection.createDataChannel(label: "peer-tree")
+            adopt(channel, session)
+            let offer = SignallingEvent.Signal.description(try connection.createOffer())
+            let metadata: JSONValue = isNativeServer ? ["peerTree": ["v": 1]] : .null
+            let payload: JSONValue = [
+                "signal": offer.json, "metadata": metadata, "sessionId": .string(session.id), "target": .string(name),
+            ]
+            emit("simple-signal[offer]", payload)
+        } catch {
+            logger.warning("no connection can be made", metadata: ["error": "\(error)"])
+            failConnect(remote, .unreachable)
+        }
+    }
+
+    /// Reports a failure after the output that caused it was carried out.
+    private func failConnect(_ remote: RemoteID, _ reason: LossReason) {
+        eventLoop.execute { self.assumeIsolated { $0.feed(.connectFailed(remote, reason)) } }
+    }
+
+    func cancelConnect(_ remote: RemoteID) {
+        let attempts = sessions.values.filter { $0.remote == remote && $0.role == .parent && $0.link == nil }
+        for session in attempts { drop(session) }
+    }
+
+    /// Answers somebody who was placed under this peer.
+    func accept(_ offer: SignallingEvent.Offer) {
+        guard !isClosed, !isLeaving, sessions.count < configuration.maximumSessions, sessions[offer.sessionID] == nil,
+            case .description(let description) = offer.signal, description.type == .offer
+        else {
+            reject(offer, "no room for another peer")
+            return
+        }
+        do {
+            let connection = try transport.makePeerConnection()
+            let session = Session(
+                id: offer.sessionID,
+                remote: remotes.number(offer.initiator),
+                remoteName: offer.initiator,
+                role: .child,
+                connection: connection,
+                isNative: offer.isNative
+            )
+            sessions[session.id] = session
+            watch(session)
+            try connection.setRemoteDescription(description)
+            let answer = SignallingEvent.Signal.description(try connection.createAnswer())
+            let metadata: JSONValue = offer.isNative ? ["peerTree": ["v": 1]] : .null
+            let payload: JSONValue = [
+                "signal": answer.json, "metadata": metadata, "sessionId": .string(session.id),
+                "target": .string(offer.initiator),
+            ]
+            emit("simple-signal[signal]", payload)
+        } catch {
+            logger.debug("an offer was refused", metadata: ["peer": "\(offer.initiator)", "error": "\(error)"])
+            if let session = sessions[offer.sessionID] { drop(session) }
+            reject(offer, "\(error)")
+        }
+    }
+
+    private func reject(_ offer: SignallingEvent.Offer, _ reason: String) {
+        let payload: JSONValue = [
+            "metadata": ["reason": .string(reason)], "sessionId": .string(offer.sessionID),
+            "target": .string(offer.initiator),
+        ]
+        emit("simple-signal[reject]", payload)
+    }
+
+    /// An answer or a candidate from the other end of a session.
+    func signal(_ sessionID: String, _ signal: SignallingEvent.Signal, isNative: Bool) {
+        guard let session = sessions[sessionID] else { return }
+        do throws(WebRTCError) {
+            switch signal {
+            case .description(let description):
+                guard session.role == .parent, description.type == .answer else { return }
+                session.isNative = isNative
+                try session.connection.setRemoteDescription(description)
+            case .candidate(let candidate):
+                try session.connection.addICECandidate(candidate)
+            case .other:
+                break
+            }
+        } catch {
+            logger.debug("a signal was refused", metadata: ["peer": "\(session.remoteName)", "error": "\(error)"])
+        }
+    }
+
+    func rejected(_ sessionID: String) {
+        guard let session = sessions[sessionID], session.role == .parent, session.link == nil else { return }
+        drop(session)
+        feed(.connectFailed(session.remote, .refused))
+    }
+
+    // MARK: Events of the connection
+
+    private func watch(_ session: Session) {
+        session.connection.onICECandidate = { [self] candidate in trickle(candidate, session) }
+        session.connection.onDataChannel = { [self] channel in
+            guard session.role == .child, session.channel == nil else {
+                channel.close()
+                return
+            }
+            adopt(channel, session)
+            opened(session)
+        }
+        session.connection.onConnectionStateChange = { [self] state in
+            guard state == .failed || state == .closed else { return }
+            lost(session)
+        }
+    }
+
+    private func adopt(_ channel: DataChannel, _ session: Session) {
+        session.channel = channel
+        channel.bufferedAmountLowThreshold = configuration.peer.highWater / 2
+        channel.onOpen = { [self] in opened(session) }
+        channel.onClose = { [self] in lost(session) }
+        channel.onMessage = { [self] message, kind in
+            guard let link = session.link else { return }
+            feed(.received(link, message, isText: kind == .text))
+        }
+        channel.onBufferedAmountLow = { [self] in
+            guard let link = session.link else { return }
+            feed(.drained(link, buffered: channel.bufferedAmount))
+        }
+    }
+
+    private func trickle(_ candidate: IceCandidate, _ session: Session) {
+        // simple-peer says the end of candidates by sending none; all candidates are in the description as well.
+        guard !candidate.candidate.isEmpty, sessions[session.id] === session else { return }
+        let payload: JSONValue = [
+            "signal": SignallingEvent.Signal.candidate(candidate).json, "metadata": .null,
+            "sessionId": .string(session.id), "target": .string(session.remoteName),
+        ]
+        emit("simple-signal[signal]", payload)
+    }
+
+    private func opened(_ session: Session) {
+        guard session.link == nil, sessions[session.id] === session else { return }
+        let link = LinkID(nextLink)
+        nextLink &+= 1
+        session.link = link
+        sessionOfLink[link] = session
+        feed(.linkOpened(link, session.remote, session.role, session.isNative ? .native : .plain))
+    }
+
+    /// The connection is over, by whichever event says so first.
+    private func lost(_ session: Session) {
+        guard sessions[session.id] === session else { return }
+        let link = session.link
+        drop(session)
+        if let link {
+            feed(.linkClosed(link))
+        } else if session.role == .parent {
+            feed(.connectFailed(session.remote, .unreachable))
+        }
+    }
+
+    /// The peer is done with a link: what was sent still goes out, then it closes.
+    func close(_ link: LinkID) {
+        guard let session = sessionOfLink.removeValue(forKey: link) else { return }
+        session.link = nil
+        sessions[session.id] = nil
+        session.channel?.close()
+        let connection = NIOLoopBound(session.connection, eventLoop: eventLoop)
+        // The channel's reset needs the association a little longer; the other end may be dead and never answer.
+        eventLoop.scheduleTask(in: .milliseconds(300)) { connection.value.close() }
+        remotes.keepOnly(Set(sessions.values.map { $0.remote }))
+    }
+
+    func drop(_ session: Session) {
+        sessions[session.id] = nil
+        if let link = session.link { sessionOfLink[link] = nil }
+        session.connection.close()
+    }
+
+    private static func makeSessionID() -> String {
+        var random = SystemRandomNumberGenerator()
+        return String(random.next(), radix: 36) + String(random.next(), radix: 36)
+    }
+}

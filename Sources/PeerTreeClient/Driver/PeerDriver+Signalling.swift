@@ -1,0 +1,192 @@
+import Logging
+import NIOCore
+import PeerTreeCore
+import SocketIO
+
+// What the signalling server says, and asking it for a place.
+
+extension PeerDriver {
+    /// Subscribes to the socket's events; they are handled in the order in which they came.
+    nonisolated func listen() {
+        for name in SignallingEvent.names {
+            socket.on(name) { event in
+                let payload = event[0] ?? .null
+                self.eventLoop.execute { self.assumeIsolated { $0.receive(name, payload) } }
+            }
+        }
+        socket.onConnect { [self] in eventLoop.execute { self.assumeIsolated { $0.serverConnected() } } }
+        socket.onDisconnect { [self] _ in eventLoop.execute { self.assumeIsolated { $0.serverLost() } } }
+        socket.onConnectError { [self] error in
+            let reason = "\(error)"
+            eventLoop.execute { self.assumeIsolated { $0.serverUnreachable(reason) } }
+        }
+    }
+
+    private func receive(_ name: String, _ payload: JSONValue) {
+        guard !isClosed else { return }
+        do throws(MalformedSignal) {
+            handle(try SignallingEvent(name: name, payload: payload))
+        } catch {
+            logger.debug("the server sent something else", metadata: ["event": "\(name)", "member": "\(error.member)"])
+        }
+    }
+
+    private func handle(_ event: SignallingEvent) {
+        switch event {
+        case .discovered(let discovery): discovered(discovery)
+        case .discoveryFailed(let code, let message): discoveryFailed(code, message)
+        case .offer(let offer): accept(offer)
+        case .signal(let sessionID, let signal, let isNative): self.signal(sessionID, signal, isNative: isNative)
+        case .reject(let sessionID): rejected(sessionID)
+        case .assign(let assignment): assign(assignment)
+        case .childGone(let id): feed(.childReleased(remotes.number(id)))
+        case .suspect: break  // Heartbeats find out by themselves, and report.
+        case .end: feed(.treeEnded)
+        case .tree(let summary):
+            self.summary = summary
+            events.publish(.tree(summary))
+        case .refused(let code, let message):
+            events.publish(.refused(code: code, message: message))
+            logger.debug("the server refused", metadata: ["code": "\(code)", "message": "\(message)"])
+        }
+    }
+
+    private func assign(_ assignment: SignallingEvent.Assignment) {
+        let remote = remotes.number(assignment.parent)
+        feed(.assigned(remote, stripe: assignment.stripe, epoch: assignment.epoch))
+    }
+
+    // MARK: Finding a place
+
+    /// Asks the server for a new tree, or for a place in one.
+    ///
+    /// - Parameter tree: the tree to join; nil to create one.
+    /// - Returns: the id of the tree.
+    func enter(_ tree: String?) async throws -> String {
+        if isClosed { throw PeerTreeError.closed }
+        if let treeID { throw PeerTreeError.alreadyInTree(treeID) }
+        if discovery != nil { throw PeerTreeError.alreadyInTree(requestedTree ?? "") }
+        requestedTree = tree
+        isSource = tree == nil
+        let answer = try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { continuation in
+                discovery = continuation
+                let timeout = configuration.discoverTimeout
+                discoveryTimer = eventLoop.scheduleTask(in: timeout) {
+                    self.assumeIsolated { $0.failDiscovery(.serverTimeout(seconds: Int(timeout.nanoseconds / 1_000_000_000))) }
+                }
+                socket.emit("simple-signal[discover]", request(resuming: nil))
+            }
+        } onCancel: {
+            eventLoop.execute { self.assumeIsolated { $0.failDiscovery(.closed) } }
+        }
+        begin(answer)
+        return answer.treeID
+    }
+
+    private func request(resuming token: String?) -> JSONValue {
+        var extra: JSONObject = ["v": 1]
+        if let token {
+            extra["resume"] = .string(token)
+        } else {
+            if isSource { extra["stripes"] = JSONValue(configuration.peer.stripes) }
+            if let capacity = configuration.capacity { extra["capacity"] = JSONValue(capacity) }
+        }
+        if let tree = treeID ?? requestedTree { return ["treeID": .string(tree), "peerTree": .object(extra)] }
+        return ["createNew": true, "peerTree": .object(extra)]
+    }
+
+    private func discovered(_ answer: SignallingEvent.Discovery) {
+        ownID = answer.id
+        if let token = answer.native?.resumeToken { resumeToken = token }
+        if let waiting = discovery {
+            discovery = nil
+            discoveryTimer?.cancel()
+            waiting.resume(returning: answer)
+            return
+        }
+        // The answer to a resumed or repeated discovery: only the parents may have changed.
+        guard treeID == answer.treeID else { return }
+        place(answer)
+    }
+
+    private func begin(_ answer: SignallingEvent.Discovery) {
+        treeID = answer.treeID
+        isNativeServer = answer.native != nil
+        var random = SystemRandomNumberGenerator()
+        var limits = configuration.peer
+        if !isSource { limits.stripes = answer.native?.stripes ?? 1 }
+        peer = isSource ? .source(limits, streamID: random.next()) : .viewer(limits, streamID: random.next())
+        events.publish(.discover(treeID: answer.treeID, id: answer.id))
+        place(answer)
+        startReporting()
+    }
+
+    private func place(_ answer: SignallingEvent.Discovery) {
+        guard !isSource else { return }
+        if let native = answer.native {
+            for parent in native.parents { assign(parent) }
+        } else if let parent = answer.peers.first {
+            assign(SignallingEvent.Assignment(parent: parent, stripe: 0, epoch: 0))
+        }
+    }
+
+    private func discoveryFailed(_ code: String?, _ message: String) {
+        if discovery != nil {
+            let isUnknown = code == "unknown-tree" || message == "Tree does not exist."
+            failDiscovery(isUnknown ? .unknownTree(requestedTree ?? "") : .refused(code: code ?? "error", message: message))
+        } else if !isNativeServer || code == "unknown-tree" {
+            // The tree ended while the server was away.
+            feed(.treeEnded)
+        }
+    }
+
+    func failDiscovery(_ error: PeerTreeError) {
+        discoveryTimer?.cancel()
+        guard let waiting = discovery else { return }
+        discovery = nil
+        waiting.resume(throwing: error)
+    }
+
+    // MARK: The server comes and goes
+
+    private func serverConnected() {
+        guard treeID != nil, !isClosed, !isLeaving else { return }
+        events.publish(.serverBack)
+        if isNativeServer, let resumeToken {
+            socket.emit("simple-signal[discover]", request(resuming: resumeToken))
+        } else if !isSource, peer?.isFed == false, let treeID {
+            socket.emit("simple-signal[discover]", ["treeID": .string(treeID)])
+        }
+    }
+
+    private func serverLost() {
+        guard treeID != nil, !isClosed else { return }
+        events.publish(.serverLost)
+    }
+
+    private func serverUnreachable(_ reason: String) {
+        failDiscovery(.serverUnreachable(reason))
+    }
+
+    // MARK: Reports
+
+    private func startReporting() {
+        guard let interval = configuration.statusInterval, isNativeServer, !isSource else { return }
+        statusTask = eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { [weak self] _ in
+            self?.assumeIsolated { $0.report() }
+        }
+    }
+
+    private func report() {
+        guard let peer, !isClosed, !isLeaving else { return }
+        let now = NIODeadline.now()
+        let elapsed = max(0.001, Double((now - lastStatus.at).nanoseconds) / 1e9)
+        let bytes = peer.counters.bytesReceived
+        let rate = Double(bytes &- lastStatus.bytes) / elapsed
+        lastStatus = (bytes, now)
+        var status: JSONObject = ["rate": JSONValue(Int(rate)), "children": JSONValue(peer.childCount)]
+        if let lagMilliseconds { status["lag"] = JSONValue((lagMilliseconds * 10).rounded() / 10) }
+        emit("peer-tree[status]", .object(status))
+    }
+}

@@ -1,0 +1,142 @@
+import Logging
+import NIOCore
+import PeerTreeCore
+import SocketIO
+import WebRTC
+
+/// Drives a ``Peer`` over a Socket.IO client and a WebRTC transport: carries out its outputs, feeds it what happens.
+///
+/// An actor on the transport's event loop, where data channels live: from a datagram to the datagrams that relay it
+/// nothing changes threads.
+actor PeerDriver {
+    nonisolated let eventLoop: any EventLoop
+    nonisolated var unownedExecutor: UnownedSerialExecutor { eventLoop.executor.asUnownedSerialExecutor() }
+
+    let socket: SocketIOClient
+    let transport: WebRTCTransport
+    let configuration: PeerTreeClientConfiguration
+    let logger: Logger
+    nonisolated let queue: MessageQueue
+    nonisolated let events: EventBroadcaster
+
+    var peer: Peer<ByteBuffer>?
+    var treeID: String?
+    var ownID: String?
+    var isSource = false
+    /// Whether the server speaks our extensions; an original one does not.
+    var isNativeServer = false
+    var resumeToken: String?
+    var remotes = RemoteTable()
+    var sessions: [String: Session] = [:]
+    var sessionOfLink: [LinkID: Session] = [:]
+    var nextLink: UInt32 = 1
+    var discovery: CheckedContinuation<SignallingEvent.Discovery, any Error>?
+    var discoveryTimer: Scheduled<Void>?
+    var requestedTree: String?
+    var hasAnnouncedConnect = false
+    var isClosed = false
+    var isLeaving = false
+    var timer: (at: PeerTreeCore.Instant, task: Scheduled<Void>)?
+    var statusTask: RepeatedTask?
+    var writers: [CheckedContinuation<Void, any Error>] = []
+    var leavers: [CheckedContinuation<Void, Never>] = []
+    var completionWaiters: [CheckedContinuation<Void, Never>] = []
+    var isComplete = false
+    var end: StreamEnd?
+    var summary: TreeSummary?
+    var lagMilliseconds: Double?
+    var lastStatus: (bytes: UInt64, at: NIODeadline) = (0, .now())
+    /// Sessions whose send queues must be looked at before the peer can judge them.
+    var written: [Session] = []
+    private var isDraining = false
+
+    init(
+        socket: SocketIOClient,
+        transport: WebRTCTransport,
+        configuration: PeerTreeClientConfiguration,
+        events: EventBroadcaster,
+        logger: Logger
+    ) {
+        self.socket = socket
+        self.transport = transport
+        self.configuration = configuration
+        self.events = events
+        self.logger = logger
+        eventLoop = transport.eventLoop
+        let relay = ConsumptionRelay()
+        queue = MessageQueue { relay.taken($0) }
+        relay.driver = self
+    }
+
+    static var now: PeerTreeCore.Instant {
+        Instant(nanoseconds: NIODeadline.now().uptimeNanoseconds)
+    }
+
+    // MARK: The state machine
+
+    /// Gives the peer an input and carries out what follows.
+    func feed(_ input: PeerInput<ByteBuffer>) {
+        peer?.handle(input, at: Self.now)
+        drain()
+    }
+
+    /// Carries out the peer's outputs, then tells it how full the send queues have become, until nothing moves.
+    func drain() {
+        guard !isDraining else { return }
+        isDraining = true
+        defer { isDraining = false }
+        while true {
+            while let output = peer?.nextOutput() { perform(output) }
+            guard !written.isEmpty else { break }
+            let batch = written
+            written.removeAll(keepingCapacity: true)
+            for session in batch { reportBuffered(session) }
+        }
+        schedule()
+    }
+
+    /// What the channel's queue holds decides how much more the peer hands out.
+    private func reportBuffered(_ session: Session) {
+        session.unreportedBytes = 0
+        guard let link = session.link, let channel = session.channel else { return }
+        let buffered = channel.bufferedAmount
+        guard buffered <= channel.bufferedAmountLowThreshold else { return }
+        peer?.handle(.drained(link, buffered: buffered), at: Self.now)
+    }
+
+    /// Wakes up when the peer wants to be.
+    private func schedule() {
+        guard let deadline = peer?.deadline, deadline != .distantFuture, !isClosed else {
+            timer?.task.cancel()
+            timer = nil
+            return
+        }
+        if let timer, timer.at <= deadline { return }
+        timer?.task.cancel()
+        let task = eventLoop.scheduleTask(deadline: .uptimeNanoseconds(deadline.nanoseconds)) {
+            self.assumeIsolated { $0.tick() }
+        }
+        timer = (deadline, task)
+    }
+
+    private func tick() {
+        timer = nil
+        guard !isClosed else { return }
+        feed(.tick)
+    }
+
+    func consumed(_ sequence: UInt64) {
+        feed(.consumed(through: sequence))
+    }
+}
+
+/// Lets the message queue tell the driver, which does not exist yet when the queue is made, what was read.
+private final class ConsumptionRelay: @unchecked Sendable {
+    // `driver` is set once in the driver's initializer, before anybody else has the queue, and only read afterwards.
+    weak var driver: PeerDriver?
+
+    func taken(_ sequence: UInt64) {
+        guard let driver else { return }
+        driver.eventLoop.execute { driver.assumeIsolated { $0.consumed(sequence) } }
+    }
+}

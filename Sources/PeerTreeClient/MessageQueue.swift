@@ -1,0 +1,161 @@
+import NIOConcurrencyHelpers
+public import PeerTreeCore
+
+/// The messages of a stream, as they come. One reader.
+///
+/// A lossless stream flows no faster than it is read. The sequence ends when the stream does, and throws
+/// ``PeerTreeError/sourceLost`` if that was before its end.
+public struct PeerTreeMessages: AsyncSequence, Sendable {
+    /// A message.
+    public typealias Element = PeerTreeMessage
+
+    let queue: MessageQueue
+
+    /// Reads the messages.
+    public struct AsyncIterator: AsyncIteratorProtocol {
+        let queue: MessageQueue
+
+        /// The next message, or nil at the end of the stream.
+        ///
+        /// - Throws: ``PeerTreeError``.
+        public mutating func next() async throws -> PeerTreeMessage? {
+            try await queue.next()
+        }
+    }
+
+    /// Makes the reader. Messages go to one reader only.
+    public func makeAsyncIterator() -> AsyncIterator {
+        AsyncIterator(queue: queue)
+    }
+}
+
+/// Hands messages from the event loop to one asynchronous reader and tells the loop what was taken.
+final class MessageQueue: Sendable {
+    fileprivate struct State {
+        var messages: [PeerTreeMessage] = []
+        var head = 0
+        var byteCount = 0
+        var waiter: CheckedContinuation<PeerTreeMessage?, any Error>?
+        var end: Result<Void, PeerTreeError>?
+        var isDropping = false
+    }
+
+    private let state = NIOLockedValueBox(State())
+    private let onTaken: @Sendable (UInt64) -> Void
+
+    /// - Parameter onTaken: called with the sequence number up to which the reader has taken the stream.
+    init(onTaken: @escaping @Sendable (UInt64) -> Void) {
+        self.onTaken = onTaken
+    }
+
+    /// Appends a message.
+    ///
+    /// - Parameters:
+    ///   - limit: how many bytes may wait for the reader.
+    ///   - policy: what happens above the limit. Lossless streams are bounded by the window instead.
+    func append(_ message: PeerTreeMessage, limit: Int, policy: StreamPolicy) {
+        let waiter = state.withLockedValue { state -> CheckedContinuation<PeerTreeMessage?, any Error>? in
+            guard state.end == nil else { return nil }
+            if let waiter = state.waiter {
+                state.waiter = nil
+                return waiter
+            }
+            guard state.admits(message, limit: limit, policy: policy) else { return nil }
+            state.messages.append(message)
+            state.byteCount += message.count
+            return nil
+        }
+        guard let waiter else { return }
+        onTaken(message.lastSequence)
+        waiter.resume(returning: message)
+    }
+
+    /// Ends the sequence once what waits has been read.
+    func finish(_ end: Result<Void, PeerTreeError>) {
+        let waiter = state.withLockedValue { state -> CheckedContinuation<PeerTreeMessage?, any Error>? in
+            guard state.end == nil else { return nil }
+            state.end = end
+            defer { state.waiter = nil }
+            return state.waiter
+        }
+        waiter?.resume(with: end.asNextMessage)
+    }
+
+    func next() async throws -> PeerTreeMessage? {
+        try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { continuation in
+                take(continuation)
+            }
+        } onCancel: {
+            cancel()
+        }
+    }
+
+    private func take(_ continuation: CheckedContinuation<PeerTreeMessage?, any Error>) {
+        enum Action {
+            case message(PeerTreeMessage)
+            case end(Result<Void, PeerTreeError>)
+            case wait
+        }
+        let isCancelled = Task.isCancelled
+        let action = state.withLockedValue { state -> Action in
+            if let message = state.takeFirst() { return .message(message) }
+            if let end = state.end { return .end(end) }
+            if isCancelled || state.waiter != nil { return .end(.success(())) }
+            state.waiter = continuation
+            return .wait
+        }
+        switch action {
+        case .message(let message):
+            onTaken(message.lastSequence)
+            continuation.resume(returning: message)
+        case .end(let end):
+            continuation.resume(with: end.asNextMessage)
+        case .wait:
+            break
+        }
+    }
+
+    private func cancel() {
+        let waiter = state.withLockedValue { state in
+            defer { state.waiter = nil }
+            return state.waiter
+        }
+        waiter?.resume(returning: nil)
+    }
+}
+
+extension Result where Success == Void, Failure == PeerTreeError {
+    /// What a reader gets in place of a message.
+    fileprivate var asNextMessage: Result<PeerTreeMessage?, any Error> {
+        switch self {
+        case .success: .success(nil)
+        case .failure(let error): .failure(error)
+        }
+    }
+}
+
+extension MessageQueue.State {
+    fileprivate mutating func takeFirst() -> PeerTreeMessage? {
+        guard head < messages.count else { return nil }
+        let message = messages[head]
+        head += 1
+        byteCount -= message.count
+        if head == messages.count || head >= 1024 {
+            messages.removeFirst(head)
+            head = 0
+        }
+        return message
+    }
+
+    /// Whether a message may wait, now that the reader is behind.
+    fileprivate mutating func admits(_ message: PeerTreeMessage, limit: Int, policy: StreamPolicy) -> Bool {
+        if isDropping, message.isJoinPoint, byteCount <= limit / 2 { isDropping = false }
+        if policy == .lossless || (byteCount + message.count <= limit && !isDropping) { return true }
+        switch policy {
+        case .live: isDropping = true
+        case .paced, .lossless: end = .failure(.readerTooSlow(limit: limit))
+        }
+        return false
+    }
+}

@@ -1,0 +1,29 @@
+public import NIOCore
+public import PeerTreeCore
+public import WebRTC
+
+/// How a client behaves.
+public struct PeerTreeClientConfiguration: Sendable {
+    /// Limits and timers of the overlay: replay buffer, window, heartbeats, slow children.
+    public var peer = PeerConfiguration()
+    /// How many children this peer offers to feed; nil leaves it to the server (its `k`, or `k1` for a source). The
+    /// server may lower it.
+    public var capacity: Int?
+    /// Sockets, ICE and SCTP. Only used if no transport is given to the client.
+    public var webRTC = WebRTCConfiguration()
+    /// How long the server may take to answer.
+    public var discoverTimeout: TimeAmount = .seconds(10)
+    /// Whether the application reads ``PeerTreeClient/messages``. A pure relay sets this to false; otherwise a lossless
+    /// stream waits for its reader.
+    public var deliversMessages = true
+    /// How many bytes may wait for a slow reader of a stream that cannot wait. Above it a live stream drops up to the
+    /// next join point, and a paced one fails with ``PeerTreeError/readerTooSlow(limit:)``.
+    public var maximumUnreadBytes = 64 << 20
+    /// How often the peer reports rate, lag and children to the server; nil never.
+    public var statusInterval: TimeAmount? = .seconds(2)
+    /// How many signalling sessions may be under way at once, in both directions.
+    public var maximumSessions = 256
+
+    /// The defaults.
+    public init() {}
+}

@@ -1,0 +1,70 @@
+/// Reads big-endian fields one after another; once a field is missing, ``isExhausted`` stays true and zeros come out.
+struct WireReader {
+    private let bytes: UnsafeRawBufferPointer
+    private var offset = 0
+    private(set) var isExhausted = false
+
+    init(_ bytes: UnsafeRawBufferPointer) {
+        self.bytes = bytes
+    }
+
+    mutating func uint8() -> UInt8 {
+        guard offset < bytes.count else {
+            isExhausted = true
+            return 0
+        }
+        defer { offset += 1 }
+        return bytes[offset]
+    }
+
+    mutating func uint16() -> UInt16 {
+        let high = UInt16(uint8())
+        return high << 8 | UInt16(uint8())
+    }
+
+    mutating func uint32() -> UInt32 {
+        let high = UInt32(uint16())
+        return high << 16 | UInt32(uint16())
+    }
+
+    mutating func uint64() -> UInt64 {
+        let high = UInt64(uint32())
+        return high << 32 | UInt64(uint32())
+    }
+
+    mutating func skip(_ count: Int) {
+        for _ in 0..<count { _ = uint8() }
+    }
+}
+
+/// Appends big-endian fields.
+struct WireWriter {
+    private(set) var bytes: [UInt8] = []
+
+    init(capacity: Int) {
+        bytes.reserveCapacity(capacity)
+    }
+
+    mutating func uint8(_ value: UInt8) {
+        bytes.append(value)
+    }
+
+    mutating func uint16(_ value: UInt16) {
+        uint8(UInt8(truncatingIfNeeded: value >> 8))
+        uint8(UInt8(truncatingIfNeeded: value))
+    }
+
+    mutating func uint32(_ value: UInt32) {
+        uint16(UInt16(truncatingIfNeeded: value >> 16))
+        uint16(UInt16(truncatingIfNeeded: value))
+    }
+
+    mutating func uint64(_ value: UInt64) {
+        uint32(UInt32(truncatingIfNeeded: value >> 32))
+        uint32(UInt32(truncatingIfNeeded: value))
+    }
+
+    mutating func zeros(_ count: Int) {
+        for _ in 0..<count { uint8(0) }
+    }
+}

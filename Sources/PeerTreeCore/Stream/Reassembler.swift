@@ -1,0 +1,77 @@
+/// Puts chunks, which come in stream order, back together into messages.
+struct Reassembler<Buffer: FrameBuffer> {
+    typealias Chunk = ReplayBuffer<Buffer>.Chunk
+
+    enum Outcome {
+        /// The message goes on.
+        case incomplete
+        /// The message is whole.
+        case message(Message<Buffer>)
+        /// The chunk belongs to a message whose start was missed or which is too large; it is dropped.
+        case discarded
+        /// The stream is complete.
+        case endOfStream
+    }
+
+    private var parts: [Buffer] = []
+    private var firstHeader: ChunkHeader?
+    private var byteCount = 0
+    private let maximumMessageBytes: Int
+
+    /// - Parameter maximumMessageBytes: larger messages are discarded.
+    init(maximumMessageBytes: Int) {
+        self.maximumMessageBytes = maximumMessageBytes
+    }
+
+    /// Takes the next chunk in stream order.
+    mutating func accept(_ chunk: Chunk) -> Outcome {
+        let header = chunk.header
+        if header.flags.contains(.endOfStream) {
+            abandon()
+            return .endOfStream
+        }
+        if header.flags.contains(.first) {
+            abandon()
+            firstHeader = header
+        }
+        guard let first = firstHeader, Int(header.fragment) == parts.count else {
+            abandon()
+            return .discarded
+        }
+        byteCount += chunk.frame.count - chunk.payloadOffset
+        guard byteCount <= maximumMessageBytes else {
+            abandon()
+            return .discarded
+        }
+        parts.append(chunk.payload)
+        guard header.flags.contains(.last) else { return .incomplete }
+        defer { abandon() }
+        return .message(Message(parts: parts, first: first, last: header))
+    }
+
+    /// Drops the message in progress: a part of it is lost.
+    mutating func abandon() {
+        parts = []
+        firstHeader = nil
+        byteCount = 0
+    }
+}
+
+extension Message {
+    init(parts: [Buffer], first: ChunkHeader, last: ChunkHeader) {
+        self.init(
+            parts: parts,
+            sequence: first.sequence,
+            lastSequence: last.sequence,
+            timestamp: first.timestamp,
+            isText: first.flags.contains(.text),
+            isJoinPoint: first.flags.contains(.joinPoint),
+            retainedKey: first.flags.contains(.retained) ? first.retainedKey : nil
+        )
+    }
+
+    init(_ chunks: [ReplayBuffer<Buffer>.Chunk]) {
+        let last = chunks[chunks.count - 1].header
+        self.init(parts: chunks.map { $0.payload }, first: chunks[0].header, last: last)
+    }
+}

@@ -1,0 +1,56 @@
+public import Logging
+import NIOCore
+public import PeerTreeCore
+public import SocketIO
+
+/// Introduces the peers of broadcast trees to each other, over an existing Socket.IO server.
+///
+/// ```swift
+/// let io = SocketIOServer()
+/// let server = PeerTreeServer(io, k: 4, k1: 10)
+/// try await io.listen(host: "127.0.0.1", port: 3000)
+/// ```
+///
+/// It decides who hangs under whom and relays offers, answers and candidates. It never carries the stream.
+public final class PeerTreeServer: Sendable {
+    private let driver: SignallingDriver
+
+    /// Serves peers that connect to `io`.
+    ///
+    /// - Parameters:
+    ///   - io: the Socket.IO server; its main namespace is used.
+    ///   - k: how many children a peer gets at most; at least 1.
+    ///   - k1: how many children a source gets at most; at least 1.
+    ///   - options: limits and time-outs.
+    ///   - logger: where to log.
+    public init(
+        _ io: SocketIOServer,
+        k: Int = 4,
+        k1: Int = 10,
+        options: SignallingOptions = SignallingOptions(),
+        logger: Logger = Logger(label: "peer-tree.server")
+    ) {
+        var options = options
+        options.tracker.childrenPerPeer = max(1, k)
+        options.tracker.childrenOfSource = max(1, k1)
+        driver = SignallingDriver(io: io, options: options, logger: logger)
+        driver.start()
+    }
+
+    /// What the server holds and has done.
+    public var status: PeerTreeServerStatus {
+        get async { await driver.status }
+    }
+}
+
+/// What a server holds and has done.
+public struct PeerTreeServerStatus: Sendable {
+    /// Connected sockets.
+    public var clients: Int
+    /// Trees that are not over.
+    public var trees: Int
+    /// Peers in all trees, sources included.
+    public var peers: Int
+    /// What placement has done.
+    public var tracker: TrackerStatistics
+}

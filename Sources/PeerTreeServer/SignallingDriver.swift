@@ -1,0 +1,75 @@
+import Logging
+import NIOCore
+import NIOPosix
+import PeerTreeCore
+import SocketIO
+
+/// Drives a ``SignallingService`` over a Socket.IO server: an actor on one event loop, to which the sockets' events
+/// come in order.
+actor SignallingDriver {
+    nonisolated let eventLoop: any EventLoop
+    nonisolated var unownedExecutor: UnownedSerialExecutor { eventLoop.executor.asUnownedSerialExecutor() }
+
+    private nonisolated let io: SocketIOServer
+    private let logger: Logger
+    private var service: SignallingService
+    private var timer: (at: Instant, task: Scheduled<Void>)?
+
+    init(io: SocketIOServer, options: SignallingOptions, logger: Logger) {
+        self.io = io
+        self.logger = logger
+        service = SignallingService(options: options)
+        eventLoop = MultiThreadedEventLoopGroup.singleton.next()
+    }
+
+    nonisolated func start() {
+        io.onConnection { [weak self] socket in self?.receive(.connected(id: socket.id)) }
+        io.onEvent { [weak self] socket, event in
+            self?.receive(.event(id: socket.id, name: event.name, arguments: event.arguments))
+        }
+        io.onDisconnect { [weak self] socket, _ in self?.receive(.disconnected(id: socket.id)) }
+    }
+
+    private nonisolated func receive(_ input: SignallingService.Input) {
+        eventLoop.execute { self.assumeIsolated { $0.feed(input) } }
+    }
+
+    private func feed(_ input: SignallingService.Input) {
+        service.handle(input, at: Instant(nanoseconds: NIODeadline.now().uptimeNanoseconds))
+        while let output = service.nextOutput() {
+            switch output {
+            case .emit(let id, let event, let payload):
+                io.socket(id)?.emit(event, payload)
+            }
+        }
+        schedule()
+    }
+
+    private func schedule() {
+        guard let deadline = service.deadline else {
+            timer?.task.cancel()
+            timer = nil
+            return
+        }
+        if let timer, timer.at <= deadline { return }
+        timer?.task.cancel()
+        let task = eventLoop.scheduleTask(deadline: .uptimeNanoseconds(deadline.nanoseconds)) { [weak self] in
+            self?.assumeIsolated { $0.reachedDeadline() }
+        }
+        timer = (deadline, task)
+    }
+
+    private func reachedDeadline() {
+        timer = nil
+        feed(.deadlineReached)
+    }
+
+    var status: PeerTreeServerStatus {
+        PeerTreeServerStatus(
+            clients: service.clientCount,
+            trees: service.treeCount,
+            peers: service.peerCount,
+            tracker: service.trackerStatistics
+        )
+    }
+}

@@ -1,0 +1,42 @@
+import HTTPTypes
+import Hummingbird
+import HummingbirdCore
+import Logging
+import NIOCore
+import NIOHTTPTypes
+import NIOHTTPTypesHTTP1
+
+/// Answers what is not Socket.IO: pages and health checks, by Hummingbird's router.
+struct PageResponder: Sendable {
+    private let http: HTTP1Channel
+    private let logger: Logger
+
+    init(peers: PeerTreeServer, logger: Logger) {
+        self.logger = logger
+        let router = Router(context: BasicRequestContext.self)
+        Pages.add(to: router, peers: peers)
+        let responder = router.buildResponder()
+        http = HTTP1Channel { request, writer, channel in
+            let context = BasicRequestContext(source: .init(channel: channel, logger: logger))
+            let response: Response
+            do {
+                response = try await responder.respond(to: request, context: context)
+            } catch {
+                response = Pages.failure(error)
+            }
+            try await writer.writeResponse(response)
+        }
+    }
+
+    /// Puts Hummingbird's handlers behind Socket.IO's and serves the connection's further requests.
+    func serve(_ channel: any Channel) -> EventLoopFuture<Void> {
+        channel.eventLoop.makeCompletedFuture {
+            try channel.pipeline.syncOperations.addHandler(HTTP1ToHTTPServerCodec(secure: false))
+            let wrapped = try NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>(
+                wrappingChannelSynchronously: channel,
+                configuration: .init(isOutboundHalfClosureEnabled: true)
+            )
+            Task { await http.handle(value: wrapped, logger: logger) }
+        }
+    }
+}

@@ -1,0 +1,90 @@
+import HTTPTypes
+import Hummingbird
+import NIOCore
+
+/// What the server shows to people and tells to machines.
+enum Pages {
+    static func add(to router: Router<BasicRequestContext>, peers: PeerTreeServer) {
+        router.get("/") { _, _ in page(title: "peer-tree", body: home) }
+        router.get("/watch/:tree") { request, context in
+            let tree = context.parameters.get("tree") ?? ""
+            let host = request.head.authority ?? "this-server"
+            return page(title: "Watch - peer-tree", body: watch(link: "http://\(host)/watch/\(tree)"))
+        }
+        router.get("/healthz") { _, _ in "ok\n" }
+        router.get("/status") { _, _ in json(await peers.status) }
+    }
+
+    static func failure(_ error: any Error) -> Response {
+        let status = (error as? any HTTPResponseError)?.status ?? .internalServerError
+        return response("\(status.code) \(status.reasonPhrase)\n", "text/plain; charset=utf-8", status: status)
+    }
+
+    private static let home = """
+        <p>This server introduces the peers of broadcast trees to each other. It never carries a stream.</p>
+        <pre>peer-tree broadcast clip.webm --server http://this-server
+        peer-tree watch http://this-server/watch/TREE --output clip.webm</pre>
+        """
+
+    private static func watch(link: String) -> String {
+        """
+        <p>Receive this broadcast, and pass it on, with the command</p>
+        <pre>peer-tree watch \(escaped(link)) --output FILE</pre>
+        """
+    }
+
+    private static func page(title: String, body: String) -> Response {
+        let html = """
+            <!doctype html>
+            <html lang="en">
+            <meta charset="utf-8">
+            <meta name="viewport" content="width=device-width">
+            <title>\(title)</title>
+            <style>
+            body { font: 1.1rem/1.5 system-ui, sans-serif; max-width: 44rem; margin: 3rem auto; padding: 0 1rem }
+            pre { background: #8882; padding: 1rem; overflow-x: auto; border-radius: .5rem }
+            @media (prefers-color-scheme: dark) { body { background: #111; color: #eee } }
+            </style>
+            <h1>peer-tree</h1>
+            \(body)
+            </html>
+
+            """
+        var answer = response(html, "text/html; charset=utf-8")
+        answer.headers[.contentSecurityPolicy] = "default-src 'none'; style-src 'unsafe-inline'"
+        return answer
+    }
+
+    private static func json(_ status: PeerTreeServerStatus) -> Response {
+        let text = #"{"clients":\#(status.clients),"trees":\#(status.trees),"peers":\#(status.peers)}"#
+        return response(text + "\n", "application/json")
+    }
+
+    private static func response(
+        _ text: String,
+        _ contentType: String,
+        status: HTTPResponse.Status = .ok
+    ) -> Response {
+        var headers = HTTPFields()
+        headers[.contentType] = contentType
+        headers[.contentLength] = String(text.utf8.count)
+        headers[.cacheControl] = "no-store"
+        headers[.xContentTypeOptions] = "nosniff"
+        return Response(status: status, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
+    }
+
+    private static func escaped(_ text: String) -> String {
+        var result = ""
+        for character in text {
+            switch character {
+            case "&": result += "&amp;"
+            case "<": result += "&lt;"
+            case ">": result += "&gt;"
+            case "\"": result += "&quot;"
+            case "'": result += "&#39;"
+            default: result.append(character)
+            }
+        }
+        return result
+    }
+}

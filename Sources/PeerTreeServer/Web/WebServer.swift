@@ -1,0 +1,105 @@
+import Hummingbird
+import HummingbirdCore
+public import Logging
+public import NIOCore
+import NIOHTTPTypes
+import NIOHTTPTypesHTTP1
+import NIOPosix
+public import ServiceLifecycle
+public import SocketIO
+
+/// A whole server on one port: signalling for peers, pages and health checks for people and machines.
+///
+/// Socket.IO's own handlers come first in every connection's pipeline; only a connection that asks for something else
+/// gets Hummingbird's handlers and a task, so that thousands of signalling sockets pay nothing for the pages.
+public struct PeerTreeWebServer: Service {
+    /// How to listen.
+    public struct Configuration: Sendable {
+        /// The address to listen on. Default 127.0.0.1.
+        public var host = "127.0.0.1"
+        /// The port to listen on; 0 takes a free one. Default 3000.
+        public var port = 3000
+        /// How many connections may wait to be accepted. Default 1,024.
+        public var backlog = 1024
+        /// How long open sockets are given to close on shutdown. Default 2 s.
+        public var shutdownTimeout: TimeAmount = .seconds(2)
+
+        /// The defaults.
+        public init() {}
+    }
+
+    /// The Socket.IO server.
+    public let io: SocketIOServer
+    /// The peers' server on top of it.
+    public let peers: PeerTreeServer
+    private let configuration: Configuration
+    private let logger: Logger
+    private let onListening: @Sendable (SocketAddress) async -> Void
+
+    /// Makes a server; ``run()`` starts it.
+    ///
+    /// - Parameters:
+    ///   - io: the Socket.IO server to mount.
+    ///   - peers: what serves the peers on it.
+    ///   - configuration: address, port and limits.
+    ///   - logger: where to log.
+    ///   - onListening: called with the bound address once connections are accepted.
+    public init(
+        io: SocketIOServer,
+        peers: PeerTreeServer,
+        configuration: Configuration = Configuration(),
+        logger: Logger = Logger(label: "peer-tree.server"),
+        onListening: @escaping @Sendable (SocketAddress) async -> Void = { _ in }
+    ) {
+        self.io = io
+        self.peers = peers
+        self.configuration = configuration
+        self.logger = logger
+        self.onListening = onListening
+    }
+
+    /// Serves until the task is cancelled or a graceful shutdown is asked for.
+    ///
+    /// - Throws: ``ListenError`` if the address cannot be listened on.
+    public func run() async throws {
+        let pages = PageResponder(peers: peers, logger: logger)
+        let io = io
+        let bootstrap = ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .serverChannelOption(.backlog, value: Int32(clamping: configuration.backlog))
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .childChannelInitializer { channel in
+                io.configure(channel) { channel in pages.serve(channel) }
+            }
+        let server: any Channel
+        do {
+            server = try await bootstrap.bind(host: configuration.host, port: configuration.port).get()
+        } catch {
+            throw ListenError(host: configuration.host, port: configuration.port, reason: "\(error)")
+        }
+        if let address = server.localAddress { await onListening(address) }
+        try? await withTaskCancellationOrGracefulShutdownHandler {
+            try await server.closeFuture.get()
+        } onCancelOrGracefulShutdown: {
+            server.close(promise: nil)
+        }
+        await io.close()
+    }
+}
+
+/// An address that cannot be listened on.
+public struct ListenError: Error, CustomStringConvertible {
+    /// The address asked for.
+    public var host: String
+    /// The port asked for.
+    public var port: Int
+    /// What the system said.
+    public var reason: String
+
+    /// One sentence: which address, why, and what to do.
+    public var description: String {
+        let isInUse = reason.contains("Address already in use") || reason.contains("errno: 98")
+        if isInUse { return "Port \(port) on \(host) is in use: stop what listens there, or choose another --port." }
+        return "Cannot listen on \(host) port \(port): \(reason)"
+    }
+}

@@ -1,0 +1,49 @@
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+
+/// Where a client's requests go, and what they have in common.
+struct EngineIOClientTarget: Sendable {
+    var url: SocketIOURL
+    var path: String
+    var headers: HTTPHeaders
+    var connectTimeout: TimeAmount
+    var maximumPayload: Int
+    var maximumBufferedBytes: Int
+
+    /// Opens a connection whose pipeline `initialize` fills. This is the place where TLS would come first.
+    func connect(
+        on eventLoop: any EventLoop,
+        initialize: @escaping @Sendable (any Channel) -> EventLoopFuture<Void>
+    ) -> EventLoopFuture<any Channel> {
+        ClientBootstrap(group: eventLoop)
+            .connectTimeout(connectTimeout)
+            .channelOption(.socketOption(.tcp_nodelay), value: 1)
+            .channelInitializer(initialize)
+            .connect(host: url.host, port: url.port)
+    }
+
+    /// A request's target: the endpoint with Engine.IO's parameters and the URL's own.
+    func uri(transport: SocketIOTransport, sid: String?) -> String {
+        var uri = "\(path)?EIO=4&transport=\(transport.rawValue)"
+        if let sid { uri += "&sid=\(sid)" }
+        if !url.query.isEmpty { uri += "&\(url.query)" }
+        return uri
+    }
+
+    func requestHead(_ method: HTTPMethod, transport: SocketIOTransport, sid: String?) -> HTTPRequestHead {
+        var headers = headers
+        headers.replaceOrAdd(name: "Host", value: url.hostHeader)
+        return HTTPRequestHead(
+            version: .http1_1,
+            method: method,
+            uri: uri(transport: transport, sid: sid),
+            headers: headers
+        )
+    }
+}
+
+/// Why a client's request failed.
+struct EngineIOClientError: Error, CustomStringConvertible {
+    var description: String
+}

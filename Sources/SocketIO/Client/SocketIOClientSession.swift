@@ -1,0 +1,233 @@
+package import NIOCore
+
+/// The Socket.IO side of a client: joining the namespace, keeping what is emitted while there is no connection, and
+/// coming back after a loss.
+///
+/// Call ``handle(_:at:using:)`` for everything that happens, then drain ``nextOutput()`` until it is nil. Call again
+/// with `.timeout` when ``deadline`` has passed.
+package struct SocketIOClientSession {
+    package enum Input {
+        case connect
+        case disconnect
+        case engineOpened
+        case engineMessage(EngineIOMessage)
+        /// The engine ended, for `reason`; `error` says what went wrong if it could not be opened.
+        case engineClosed(SocketIODisconnectReason, error: String?)
+        /// Emit an event; the identifier asks for an acknowledgement.
+        case emit(String, [JSONValue], acknowledgement: Int?)
+        /// Answer an event of the server.
+        case acknowledge(id: Int, [JSONValue])
+        case timeout
+    }
+
+    package enum Output {
+        case openEngine
+        case closeEngine
+        case send(EncodedPacket)
+        case connected(sid: String)
+        case disconnected(SocketIODisconnectReason)
+        case connectError(SocketIOConnectError)
+        case reconnectAttempt(Int)
+        case reconnectFailed
+        case event(name: String, arguments: [JSONValue], acknowledgement: Int?)
+        case acknowledged(id: Int, arguments: [JSONValue])
+        /// An emit was dropped because too many wait; its acknowledgement, if any, will not come.
+        case dropped(acknowledgement: Int?)
+    }
+
+    private enum Phase {
+        case idle
+        case opening
+        /// The engine is open; the server has not let us into the namespace yet.
+        case joining(until: NIODeadline)
+        case connected
+        case waiting(until: NIODeadline)
+    }
+
+    private let namespace: String
+    private let configuration: SocketIOClientConfiguration
+    private let limits: PacketLimits
+    private var phase = Phase.idle
+    private var decoder = SocketIOPacketDecoder()
+    private var backoff: Backoff
+    private var buffered: [SocketIOPacket] = []
+    private var outputs = OutputQueue<Output>()
+
+    package init(namespace: String, configuration: SocketIOClientConfiguration) {
+        self.namespace = namespace
+        self.configuration = configuration
+        limits = configuration.packetLimits
+        backoff = Backoff(
+            minimum: configuration.reconnectionDelay,
+            maximum: configuration.reconnectionDelayMaximum,
+            randomization: configuration.randomizationFactor
+        )
+    }
+
+    package var deadline: NIODeadline? {
+        switch phase {
+        case .joining(let until), .waiting(let until): until
+        case .idle, .opening, .connected: nil
+        }
+    }
+
+    package mutating func nextOutput() -> Output? { outputs.next() }
+
+    package mutating func handle(
+        _ input: Input,
+        at now: NIODeadline,
+        using generator: inout some RandomNumberGenerator
+    ) {
+        switch input {
+        case .connect: connect()
+        case .disconnect: disconnect()
+        case .engineOpened: join(at: now)
+        case .engineMessage(let message): receive(message, at: now, using: &generator)
+        case .engineClosed(let reason, let error): lose(reason, error, at: now, using: &generator)
+        case .emit(let name, let arguments, let identifier): emit(name, arguments, identifier)
+        case .acknowledge(let identifier, let arguments):
+            send(SocketIOPacket(namespace: namespace, .acknowledgement(id: identifier, arguments: arguments)))
+        case .timeout: handleTimeout(at: now, using: &generator)
+        }
+    }
+
+    // MARK: - Coming and going
+
+    private mutating func connect() {
+        switch phase {
+        case .idle, .waiting:
+            decoder = SocketIOPacketDecoder()
+            phase = .opening
+            outputs.append(.openEngine)
+        case .opening, .joining, .connected: break
+        }
+    }
+
+    private mutating func join(at now: NIODeadline) {
+        guard case .opening = phase else { return }
+        phase = .joining(until: now + configuration.connectTimeout)
+        outputs.append(.send(SocketIOPacket(namespace: namespace, .connect(configuration.auth)).encode()))
+    }
+
+    private mutating func disconnect() {
+        switch phase {
+        case .idle: return
+        case .waiting: phase = .idle
+        case .opening, .joining:
+            phase = .idle
+            outputs.append(.closeEngine)
+        case .connected:
+            phase = .idle
+            outputs.append(.send(SocketIOPacket(namespace: namespace, .disconnect).encode()))
+            outputs.append(.closeEngine)
+            outputs.append(.disconnected(.ioClientDisconnect))
+        }
+        backoff.reset()
+    }
+
+    /// The engine is gone, and not because we wanted it.
+    private mutating func lose(
+        _ reason: SocketIODisconnectReason,
+        _ error: String?,
+        at now: NIODeadline,
+        using generator: inout some RandomNumberGenerator
+    ) {
+        switch phase {
+        case .idle, .waiting: return
+        case .opening, .joining: outputs.append(.connectError(SocketIOConnectError(error ?? reason.rawValue)))
+        case .connected: outputs.append(.disconnected(reason))
+        }
+        phase = .idle
+        guard configuration.reconnects else { return }
+        if let limit = configuration.reconnectionAttempts, backoff.attempts >= limit {
+            backoff.reset()
+            outputs.append(.reconnectFailed)
+            return
+        }
+        phase = .waiting(until: now + backoff.next(using: &generator))
+    }
+
+    private mutating func handleTimeout(at now: NIODeadline, using generator: inout some RandomNumberGenerator) {
+        guard let deadline, deadline <= now else { return }
+        switch phase {
+        case .waiting:
+            outputs.append(.reconnectAttempt(backoff.attempts))
+            connect()
+        case .joining:
+            outputs.append(.closeEngine)
+            lose(
+                .transportError,
+                "the server did not let the client into \(namespace) in time",
+                at: now,
+                using: &generator
+            )
+        case .idle, .opening, .connected: break
+        }
+    }
+
+    // MARK: - Packets
+
+    private mutating func receive(
+        _ message: EngineIOMessage,
+        at now: NIODeadline,
+        using generator: inout some RandomNumberGenerator
+    ) {
+        do throws(SocketIOParseError) {
+            guard let packet = try decoder.decode(message, limits: limits), packet.namespace == namespace else {
+                return
+            }
+            handle(packet.content)
+        } catch {
+            outputs.append(.closeEngine)
+            lose(.parseError, "the server sent a malformed packet: \(error)", at: now, using: &generator)
+        }
+    }
+
+    private mutating func handle(_ content: SocketIOPacket.Content) {
+        switch (content, phase) {
+        case (.connect(let payload), .joining):
+            guard let sid = payload?["sid"]?.stringValue else {
+                leave(.connectError(SocketIOConnectError("the server does not speak Socket.IO 3 or later")))
+                return
+            }
+            phase = .connected
+            backoff.reset()
+            outputs.append(.connected(sid: sid))
+            for packet in buffered { outputs.append(.send(packet.encode())) }
+            buffered = []
+        case (.connectError(let payload), .joining):
+            let message = payload["message"]?.stringValue ?? payload.stringValue ?? "refused"
+            leave(.connectError(SocketIOConnectError(message, data: payload["data"])))
+        case (.disconnect, .connected): leave(.disconnected(.ioServerDisconnect))
+        case (.event(let name, let arguments, let identifier), .connected):
+            outputs.append(.event(name: name, arguments: arguments, acknowledgement: identifier))
+        case (.acknowledgement(let identifier, let arguments), .connected):
+            outputs.append(.acknowledged(id: identifier, arguments: arguments))
+        default: break
+        }
+    }
+
+    /// Ends for good: the server has said that it does not want us.
+    private mutating func leave(_ last: Output) {
+        phase = .idle
+        backoff.reset()
+        outputs.append(.closeEngine)
+        outputs.append(last)
+    }
+
+    private mutating func emit(_ name: String, _ arguments: [JSONValue], _ identifier: Int?) {
+        let content = SocketIOPacket.Content.event(name: name, arguments: arguments, acknowledgement: identifier)
+        let packet = SocketIOPacket(namespace: namespace, content)
+        if case .connected = phase {
+            send(packet)
+        } else if buffered.count < configuration.maximumBufferedEmits {
+            buffered.append(packet)
+        } else {
+            outputs.append(.dropped(acknowledgement: identifier))
+        }
+    }
+
+    private mutating func send(_ packet: SocketIOPacket) {
+        if case .connected = phase { outputs.append(.send(packet.encode())) }
+    }
+}

@@ -1,0 +1,188 @@
+package import NIOCore
+
+/// What runs on top of an Engine.IO connection. Called on the connection's event loop only.
+package protocol EngineIOApplication: AnyObject {
+    func connectionDidReceive(_ message: EngineIOMessage)
+    func connectionDidClose(_ reason: EngineIOSession.CloseReason)
+    /// When ``handleDeadline(at:)`` is due, if ever.
+    var deadline: NIODeadline? { get }
+    func handleDeadline(at now: NIODeadline)
+}
+
+/// Drives one ``EngineIOSession``: owns its transports and its timer.
+///
+/// A connection belongs to the event loop on which it was opened, whatever loops its later requests arrive on.
+///
+/// `@unchecked Sendable`: every mutable property is used on `eventLoop` only. ``onLoop(_:)`` hops there, and every
+/// method that is called without hopping asserts it.
+package final class EngineIOConnection: @unchecked Sendable, NIOScheduledCallbackHandler, WebSocketDelegate {
+    package typealias RequestID = EngineIOSession.RequestID
+
+    /// Takes the answer to one request; callable from any thread.
+    package typealias Responder = @Sendable (EngineIOResponse) -> Void
+
+    package let id: String
+    package let eventLoop: any EventLoop
+    package let handshake: EngineIOHandshake
+    private let server: EngineIOServer
+    private var session: EngineIOSession
+    private var application: (any EngineIOApplication)?
+    private var webSocket: WebSocketLink?
+    private var candidate: WebSocketLink?
+    private var responders: [(id: RequestID, respond: Responder)] = []
+    private var timer: (deadline: NIODeadline, callback: NIOScheduledCallback)?
+    private var isDraining = false
+
+    package init(
+        id: String,
+        opening: EngineIOSession.Opening,
+        handshake: EngineIOHandshake,
+        server: EngineIOServer,
+        eventLoop: any EventLoop
+    ) {
+        self.id = id
+        self.server = server
+        self.handshake = handshake
+        self.eventLoop = eventLoop
+        session = EngineIOSession(id: id, opening: opening, parameters: server.parameters, at: .now())
+    }
+
+    /// Runs `body` on the connection's event loop: at once if already there.
+    package func onLoop(_ body: @escaping @Sendable (EngineIOConnection) -> Void) {
+        if eventLoop.inEventLoop {
+            body(self)
+        } else {
+            eventLoop.execute { body(self) }
+        }
+    }
+
+    /// Gives the connection its first transport and lets it speak.
+    package func start(
+        application: any EngineIOApplication,
+        webSocket: WebSocketLink?,
+        responder: (RequestID, Responder)?
+    ) {
+        eventLoop.assertInEventLoop()
+        self.application = application
+        self.webSocket = webSocket
+        if let responder { responders.append(responder) }
+        drain()
+    }
+
+    /// A request of this session's client arrived.
+    package func handle(_ input: EngineIOSession.Input, request: RequestID, respond: @escaping Responder) {
+        eventLoop.assertInEventLoop()
+        if !responders.contains(where: { $0.id == request }) { responders.append((request, respond)) }
+        handle(input)
+    }
+
+    package func handle(_ input: EngineIOSession.Input) {
+        eventLoop.assertInEventLoop()
+        session.handle(input, at: .now())
+        drain()
+    }
+
+    /// The request was refused before it reached the session.
+    package func refuseData(_ request: RequestID) {
+        responders.removeAll { $0.id == request }
+        handle(.dataRefused(request))
+    }
+
+    /// A WebSocket was opened for this session.
+    package func attach(_ link: WebSocketLink) {
+        eventLoop.assertInEventLoop()
+        if candidate == nil {
+            candidate = link
+            handle(.webSocketOpened(link.id))
+        } else {
+            link.close()
+        }
+    }
+
+    /// Lets the listener speak to the application; closes the session if that did not.
+    package func tellApplication(_ tell: (any EngineIOApplication) -> Void) {
+        eventLoop.assertInEventLoop()
+        if let application { tell(application) }
+        handle(.close)
+    }
+
+    package func send(_ message: EngineIOMessage) { handle(.send(message)) }
+
+    package func close() { handle(.close) }
+
+    package func webSocket(_ id: UInt64, didReceive frame: EngineIOFrame) {
+        onLoop { $0.handle(.webSocketFrame(id, frame)) }
+    }
+
+    package func webSocket(_ id: UInt64, didCloseWithFailure isFailure: Bool) {
+        onLoop { connection in
+            connection.handle(isFailure ? .webSocketFailed(id) : .webSocketClosed(id))
+            if connection.candidate?.id == id { connection.candidate = nil }
+        }
+    }
+
+    package func handleScheduledCallback(eventLoop: some EventLoop) {
+        timer = nil
+        let now = NIODeadline.now()
+        if let deadline = application?.deadline, deadline <= now { application?.handleDeadline(at: now) }
+        handle(.timeout)
+    }
+
+    /// Looks again at when the application wants to be called.
+    package func rescheduleTimer() {
+        guard let deadline = earliestDeadline else {
+            timer?.callback.cancel()
+            timer = nil
+            return
+        }
+        // A timer that fires too early costs less than moving it at every packet.
+        if let timer, timer.deadline <= deadline { return }
+        timer?.callback.cancel()
+        timer = (try? eventLoop.scheduleCallback(at: deadline, handler: self)).map { (deadline, $0) }
+    }
+
+    private var earliestDeadline: NIODeadline? {
+        guard let session = session.deadline else { return nil }
+        return application?.deadline.map { min($0, session) } ?? session
+    }
+
+    private func drain() {
+        guard !isDraining else { return }
+        isDraining = true
+        while let output = session.nextOutput() { perform(output) }
+        isDraining = false
+        rescheduleTimer()
+    }
+
+    private func perform(_ output: EngineIOSession.Output) {
+        switch output {
+        case .respond(let request, let response):
+            guard let index = responders.firstIndex(where: { $0.id == request }) else { return }
+            responders.remove(at: index).respond(response)
+        case .sendFrame(let id, let frame): link(id)?.send(frame)
+        case .closeWebSocket(let id):
+            link(id)?.close()
+            if webSocket?.id == id { webSocket = nil }
+            if candidate?.id == id { candidate = nil }
+        case .message(let message): application?.connectionDidReceive(message)
+        case .closed(let reason): finish(reason)
+        }
+    }
+
+    private func link(_ id: UInt64) -> WebSocketLink? {
+        if webSocket?.id == id { return webSocket }
+        guard candidate?.id == id else { return nil }
+        return candidate
+    }
+
+    private func finish(_ reason: EngineIOSession.CloseReason) {
+        server.remove(self)
+        let application = application
+        self.application = nil
+        application?.connectionDidClose(reason)
+        for responder in responders { responder.respond(.refused(.unknownSessionID)) }
+        responders = []
+        webSocket = nil
+        candidate = nil
+    }
+}

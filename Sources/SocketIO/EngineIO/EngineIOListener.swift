@@ -1,0 +1,119 @@
+package import NIOCore
+import NIOHTTP1
+import NIOPosix
+import Synchronization
+
+/// Accepts connections for an ``EngineIOServer`` and keeps track of them until they are closed.
+package final class EngineIOListener: Sendable {
+    private struct State {
+        var listeners: [any Channel] = []
+        var connections: [ObjectIdentifier: any Channel] = [:]
+        var isClosing = false
+        var whenEmpty: EventLoopPromise<Void>?
+    }
+
+    package let engine: EngineIOServer
+    private let eventLoopGroup: any EventLoopGroup
+    private let state = Mutex(State())
+
+    package init(engine: EngineIOServer, eventLoopGroup: any EventLoopGroup) {
+        self.engine = engine
+        self.eventLoopGroup = eventLoopGroup
+    }
+
+    package func listen(host: String, port: Int) async throws -> SocketAddress {
+        let bootstrap = ServerBootstrap(group: eventLoopGroup)
+            .serverChannelOption(.backlog, value: 1024)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
+            .childChannelInitializer { self.configure($0, installsCodec: true, fallback: nil) }
+        let channel = try await bootstrap.bind(host: host, port: port).get()
+        let isClosing = state.withLock { state in
+            state.listeners.append(channel)
+            return state.isClosing
+        }
+        guard !isClosing, let address = channel.localAddress else {
+            channel.close(promise: nil)
+            throw ChannelError.ioOnClosedChannel
+        }
+        return address
+    }
+
+    package func configure(
+        _ channel: any Channel,
+        installsCodec: Bool,
+        fallback: (@Sendable (any Channel) -> EventLoopFuture<Void>)?
+    ) -> EventLoopFuture<Void> {
+        channel.eventLoop.submit {
+            guard self.track(channel) else { throw ChannelError.operationUnsupported }
+            let pipeline = channel.pipeline.syncOperations
+            if installsCodec { try self.installCodec(pipeline) }
+            try pipeline.addHandler(SocketIOHTTPHandler(server: self.engine, fallback: fallback))
+        }
+    }
+
+    /// Stops accepting, lets `tell` say good-bye to every application, and closes what is left at the time-out.
+    package func close(tell: @escaping @Sendable (any EngineIOApplication) -> Void) async {
+        let (listeners, promise, isEmpty) = state.withLock { state in
+            state.isClosing = true
+            let promise = state.whenEmpty ?? eventLoopGroup.next().makePromise(of: Void.self)
+            state.whenEmpty = promise
+            defer { state.listeners = [] }
+            return (state.listeners, promise, state.connections.isEmpty)
+        }
+        for listener in listeners { try? await listener.close() }
+        for connection in engine.stopAdmitting() { connection.onLoop { $0.tellApplication(tell) } }
+        if isEmpty { promise.succeed() }
+        let cut = promise.futureResult.eventLoop.scheduleTask(in: engine.configuration.closeTimeout) {
+            for channel in self.state.withLock({ Array($0.connections.values) }) { channel.close(promise: nil) }
+        }
+        closeIdleConnections()
+        try? await promise.futureResult.get()
+        cut.cancel()
+    }
+
+    private func installCodec(_ pipeline: ChannelPipeline.SynchronousOperations) throws {
+        var limits = NIOHTTPDecoderLimitConfiguration()
+        limits.maxHeaderListSize = engine.configuration.maximumHeaderBytes
+        limits.maxHeaderFieldSize = engine.configuration.maximumHeaderBytes
+        let decoder = HTTPRequestDecoder(
+            leftOverBytesStrategy: .forwardBytes,
+            informationalResponseStrategy: .drop,
+            limitConfiguration: limits
+        )
+        try pipeline.addHandlers([HTTPResponseEncoder(), ByteToMessageHandler(decoder)])
+    }
+
+    /// Counts a connection until it is closed; false if there are too many.
+    private func track(_ channel: any Channel) -> Bool {
+        let key = ObjectIdentifier(channel)
+        let isAdmitted = state.withLock { state in
+            guard !state.isClosing, state.connections.count < engine.configuration.maximumConnections else {
+                return false
+            }
+            state.connections[key] = channel
+            return true
+        }
+        guard isAdmitted else {
+            channel.close(promise: nil)
+            return false
+        }
+        channel.closeFuture.whenComplete { _ in
+            let promise = self.state.withLock { state in
+                state.connections[key] = nil
+                return state.connections.isEmpty ? state.whenEmpty : nil
+            }
+            promise?.succeed()
+        }
+        return true
+    }
+
+    private func closeIdleConnections() {
+        for channel in state.withLock({ Array($0.connections.values) }) {
+            channel.pipeline.fireUserInboundEventTriggered(EngineIOServerClosing())
+        }
+    }
+}
+
+/// Tells the handlers of a connection that the server closes.
+struct EngineIOServerClosing: Sendable {}

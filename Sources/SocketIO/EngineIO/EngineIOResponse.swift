@@ -1,0 +1,56 @@
+package import NIOCore
+
+/// Why the server refuses an Engine.IO request; codes, messages and statuses are those of the reference server.
+package enum EngineIORequestError: Int, Sendable, Error {
+    case unknownTransport = 0
+    case unknownSessionID = 1
+    case badHandshakeMethod = 2
+    case badRequest = 3
+    case forbidden = 4
+    case unsupportedProtocolVersion = 5
+
+    package var message: String {
+        switch self {
+        case .unknownTransport: "Transport unknown"
+        case .unknownSessionID: "Session ID unknown"
+        case .badHandshakeMethod: "Bad handshake method"
+        case .badRequest: "Bad request"
+        case .forbidden: "Forbidden"
+        case .unsupportedProtocolVersion: "Unsupported protocol version"
+        }
+    }
+
+    package var status: Int { self == .forbidden ? 403 : 400 }
+}
+
+/// The answer to one polling request.
+package struct EngineIOResponse: Sendable, Hashable {
+    package var status: Int
+    package var contentType: String
+    package var body: ByteBuffer
+    /// Whether the connection must not be used again.
+    package var closesConnection = false
+
+    /// The packets of a poll.
+    package static func payload(_ body: ByteBuffer) -> EngineIOResponse {
+        EngineIOResponse(status: 200, contentType: "text/plain; charset=UTF-8", body: body)
+    }
+
+    /// The answer to data that was taken. HTML, because some user agents offer plain text for download.
+    package static let accepted = EngineIOResponse(
+        status: 200,
+        contentType: "text/html",
+        body: ByteBuffer(string: "ok")
+    )
+
+    package static func refused(_ error: EngineIORequestError, message: String? = nil) -> EngineIOResponse {
+        let json: JSONValue = [
+            "code": .number(Double(error.rawValue)), "message": .string(message ?? error.message),
+        ]
+        return EngineIOResponse(
+            status: error.status,
+            contentType: "application/json",
+            body: ByteBuffer(string: json.jsonString)
+        )
+    }
+}

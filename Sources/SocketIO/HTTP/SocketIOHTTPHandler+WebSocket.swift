@@ -1,0 +1,92 @@
+import NIOCore
+import NIOHTTP1
+import NIOWebSocket
+
+extension SocketIOHTTPHandler {
+    /// Answers 101 and puts the WebSocket handlers in the place of the HTTP ones.
+    func switchToWebSocket(_ exchange: EngineIOExchange, context: ChannelHandlerContext) {
+        let upgrader = NIOWebSocketServerUpgrader(
+            shouldUpgrade: { channel, _ in channel.eventLoop.makeSucceededFuture([:]) },
+            upgradePipelineHandler: { channel, _ in channel.eventLoop.makeSucceededVoidFuture() }
+        )
+        let bound = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
+        upgrader.buildUpgradeResponse(
+            channel: context.channel,
+            upgradeRequest: exchange.head,
+            initialResponseHeaders: [:]
+        ).whenComplete { result in
+            let (handler, context) = bound.value
+            guard case .responding(let exchange) = handler.state else { return }
+            do {
+                try handler.completeSwitch(exchange, headers: try result.get(), context: context)
+            } catch {
+                var refusal = EngineIOResponse.refused(.badRequest)
+                refusal.closesConnection = true
+                handler.write(refusal, for: exchange.head, context: context)
+            }
+        }
+    }
+
+    private func completeSwitch(
+        _ exchange: EngineIOExchange,
+        headers: HTTPHeaders,
+        context: ChannelHandlerContext
+    ) throws {
+        guard let connection = connection(for: exchange, context: context) else {
+            write(.serverFull, for: exchange.head, context: context)
+            return
+        }
+        let head = HTTPResponseHead(version: .http1_1, status: .switchingProtocols, headers: headers)
+        context.writeAndFlush(wrapOutboundOut(.head(head)), promise: nil)
+        state = .switched
+        let handler = try replaceHandlers(id: exchange.id, connection: connection, context: context)
+        let link = WebSocketLink(id: exchange.id, handler: handler, eventLoop: context.eventLoop)
+        if exchange.connection == nil {
+            server.start(connection, webSocket: link)
+        } else {
+            connection.onLoop { $0.attach(link) }
+        }
+    }
+
+    private func connection(for exchange: EngineIOExchange, context: ChannelHandlerContext) -> EngineIOConnection? {
+        if let connection = exchange.connection { return connection }
+        let handshake = makeHandshake(exchange.head, context: context)
+        return server.open(.webSocket(exchange.id), handshake: handshake, eventLoop: context.eventLoop)
+    }
+
+    private func replaceHandlers(
+        id: UInt64,
+        connection: EngineIOConnection,
+        context: ChannelHandlerContext
+    ) throws -> WebSocketHandler {
+        let pipeline = context.pipeline.syncOperations
+        let limit = configuration.maximumPayload
+        for handler in [
+            try? pipeline.handler(type: HTTPResponseEncoder.self) as any RemovableChannelHandler,
+            try? pipeline.handler(type: HTTPServerPipelineHandler.self),
+            try? pipeline.handler(type: HTTPServerProtocolErrorHandler.self),
+            try? pipeline.handler(type: NIOHTTPResponseHeadersValidator.self),
+        ] {
+            if let handler { pipeline.removeHandler(handler, promise: nil) }
+        }
+        let handler = WebSocketHandler(id: id, role: .server, maximumMessageSize: limit, delegate: connection)
+        let decoder = ByteToMessageHandler(WebSocketFrameDecoder(maxFrameSize: min(limit, Int(UInt32.max))))
+        try pipeline.addHandlers([WebSocketFrameEncoder(), decoder, handler], position: .after(self))
+        setSlowReaderLimit(context.channel)
+        // The decoder gives up what it has not parsed when it leaves, and only then can this handler go.
+        let requestDecoder = try pipeline.handler(type: ByteToMessageHandler<HTTPRequestDecoder>.self)
+        let bound = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
+        pipeline.removeHandler(requestDecoder).whenComplete { _ in
+            let (handler, context) = bound.value
+            context.pipeline.syncOperations.removeHandler(handler, promise: nil)
+            context.channel.read()
+        }
+        return handler
+    }
+
+    private func setSlowReaderLimit(_ channel: any Channel) {
+        let limit = configuration.maximumBufferedBytes
+        let mark = ChannelOptions.Types.WriteBufferWaterMark(low: limit / 2, high: limit)
+        try? channel.syncOptions?.setOption(.writeBufferWaterMark, value: mark)
+    }
+}

@@ -1,0 +1,273 @@
+import NIOCore
+import NIOHTTP1
+
+/// Appends the handlers that serve what is not Socket.IO.
+typealias FallbackInstaller = @Sendable (any Channel) -> EventLoopFuture<Void>
+
+/// Serves the Socket.IO endpoint of one HTTP/1.1 connection and passes every other request on.
+///
+/// It stands right behind the HTTP codec, takes one request at a time (further ones wait, so responses keep their
+/// order), and leaves the pipeline when a WebSocket takes over. The fallback's handlers are installed behind it when
+/// the first request comes that is not for the endpoint.
+final class SocketIOHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias InboundOut = HTTPServerRequestPart
+    typealias OutboundIn = HTTPServerResponsePart
+    typealias OutboundOut = HTTPServerResponsePart
+
+    enum State {
+        /// Between requests.
+        case idle
+        /// Reading a request for the endpoint.
+        case receiving(EngineIOExchange)
+        /// Waiting for a session to answer.
+        case responding(EngineIOExchange)
+        /// The fallback's handlers are being installed; its request waits.
+        case installingFallback
+        /// A request belongs to the fallback until it and its response are complete.
+        case fallback(FallbackExchange)
+        /// HTTP is over; bytes for the next protocol's handlers pass through.
+        case switched
+        /// The last response is written; whatever still arrives is ignored.
+        case closing
+    }
+
+    struct FallbackExchange {
+        var requestEnded = false
+        var responseEnded = false
+        /// The decoder stops at a request to upgrade, so the connection cannot serve another one.
+        var isLast: Bool
+    }
+
+    let server: EngineIOServer
+    private let fallback: FallbackInstaller?
+    private var isFallbackInstalled = false
+    var state = State.idle
+    private var held: CircularBuffer<HTTPServerRequestPart> = []
+    private var isReadPending = false
+    private var deadline = NIODeadline.distantFuture
+    private var timer: (deadline: NIODeadline, task: Scheduled<Void>)?
+
+    init(server: EngineIOServer, fallback: FallbackInstaller?) {
+        self.server = server
+        self.fallback = fallback
+    }
+
+    var configuration: SocketIOServerConfiguration { server.configuration }
+
+    // MARK: - Channel events
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        if context.channel.isActive { setDeadline(configuration.requestTimeout, context: context) }
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        timer?.task.cancel()
+        timer = nil
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        setDeadline(configuration.requestTimeout, context: context)
+        context.fireChannelActive()
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        switch state {
+        case .receiving(let exchange), .responding(let exchange): exchange.abort()
+        default: break
+        }
+        state = .closing
+        timer?.task.cancel()
+        timer = nil
+        context.fireChannelInactive()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        if case .switched = state {
+            context.fireChannelRead(data)
+            return
+        }
+        let part = unwrapInboundIn(data)
+        if isBusy || !held.isEmpty {
+            held.append(part)
+        } else {
+            process(part, context: context)
+        }
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if event is EngineIOServerClosing, case .idle = state { context.close(promise: nil) }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    func read(context: ChannelHandlerContext) {
+        if isBusy {
+            isReadPending = true
+        } else {
+            context.read()
+        }
+    }
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        guard case .fallback(var exchange) = state else {
+            context.write(data, promise: promise)
+            return
+        }
+        switch unwrapOutboundIn(data) {
+        case .head(let head) where head.status == .switchingProtocols:
+            state = .switched
+            context.write(data, promise: promise)
+        case .head, .body: context.write(data, promise: promise)
+        case .end:
+            context.write(data, promise: promise)
+            exchange.responseEnded = true
+            finish(exchange, context: context)
+        }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        switch state {
+        case .idle where error is HTTPParserError, .receiving where error is HTTPParserError:
+            if case .receiving(let exchange) = state { exchange.abort() }
+            refuseMalformedRequest(context: context)
+        case .switched, .fallback: context.fireErrorCaught(error)
+        default: context.close(promise: nil)
+        }
+    }
+
+    // MARK: - Requests in order
+
+    /// Whether the next request must wait.
+    private var isBusy: Bool {
+        switch state {
+        case .responding, .installingFallback: true
+        case .fallback(let exchange): exchange.requestEnded
+        case .idle, .receiving, .switched, .closing: false
+        }
+    }
+
+    private func process(_ part: HTTPServerRequestPart, context: ChannelHandlerContext) {
+        switch (state, part) {
+        case (.idle, .head(let head)):
+            deadline = .distantFuture
+            if isForEndpoint(head) {
+                begin(head, context: context)
+            } else {
+                beginFallback(head, context: context)
+            }
+        case (.receiving, .body(let body)): receive(body, context: context)
+        case (.receiving(let exchange), .end): dispatch(exchange, context: context)
+        case (.fallback(var exchange), _):
+            context.fireChannelRead(wrapInboundOut(part))
+            if case .end = part {
+                exchange.requestEnded = true
+                context.fireChannelReadComplete()
+                finish(exchange, context: context)
+            }
+        default: break
+        }
+    }
+
+    private func isForEndpoint(_ head: HTTPRequestHead) -> Bool {
+        let path = head.path
+        return path == configuration.path || path == configuration.path.dropLast()
+    }
+
+    /// A response is complete: the next request may come.
+    func becomeIdle(context: ChannelHandlerContext) {
+        state = .idle
+        setDeadline(configuration.keepAliveTimeout, context: context)
+        while !isBusy, let part = held.popFirst() { process(part, context: context) }
+        if isReadPending, !isBusy {
+            isReadPending = false
+            context.read()
+        }
+    }
+
+    // MARK: - Fallback
+
+    private func beginFallback(_ head: HTTPRequestHead, context: ChannelHandlerContext) {
+        guard let fallback else {
+            refuseUnknownPath(head, context: context)
+            return
+        }
+        let exchange = FallbackExchange(isLast: head.headers.contains(name: "upgrade"))
+        guard !isFallbackInstalled else {
+            state = .fallback(exchange)
+            context.fireChannelRead(wrapInboundOut(.head(head)))
+            return
+        }
+        state = .installingFallback
+        held.prepend(.head(head))
+        let bound = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
+        fallback(context.channel).hop(to: context.eventLoop).whenComplete { result in
+            bound.value.handler.fallbackInstalled(result, exchange: exchange, context: bound.value.context)
+        }
+    }
+
+    private func fallbackInstalled(
+        _ result: Result<Void, any Error>,
+        exchange: FallbackExchange,
+        context: ChannelHandlerContext
+    ) {
+        guard case .installingFallback = state else { return }
+        guard case .success = result else {
+            context.close(promise: nil)
+            return
+        }
+        isFallbackInstalled = true
+        state = .fallback(exchange)
+        if let head = held.popFirst() { context.fireChannelRead(wrapInboundOut(head)) }
+        while !isBusy, let part = held.popFirst() { process(part, context: context) }
+        if isReadPending, !isBusy {
+            isReadPending = false
+            context.read()
+        }
+    }
+
+    private func finish(_ exchange: FallbackExchange, context: ChannelHandlerContext) {
+        state = .fallback(exchange)
+        guard exchange.requestEnded, exchange.responseEnded else { return }
+        if exchange.isLast {
+            state = .closing
+            context.flush()
+            context.close(promise: nil)
+        } else {
+            becomeIdle(context: context)
+        }
+    }
+
+    // MARK: - Time-outs
+
+    /// Sets when the client's patience with us, or ours with it, ends; `.distantFuture` waits for ever.
+    func setDeadline(_ timeout: TimeAmount?, context: ChannelHandlerContext) {
+        deadline = timeout.map { .now() + $0 } ?? .distantFuture
+        scheduleTimer(context: context)
+    }
+
+    private func scheduleTimer(context: ChannelHandlerContext) {
+        guard deadline != .distantFuture else { return }
+        if let timer, timer.deadline <= deadline { return }
+        timer?.task.cancel()
+        let bound = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
+        let task = context.eventLoop.scheduleTask(deadline: deadline) {
+            bound.value.handler.timerFired(context: bound.value.context)
+        }
+        timer = (deadline, task)
+    }
+
+    private func timerFired(context: ChannelHandlerContext) {
+        timer = nil
+        guard deadline <= .now() else {
+            scheduleTimer(context: context)
+            return
+        }
+        switch state {
+        case .idle, .closing: context.close(promise: nil)
+        case .receiving(let exchange):
+            exchange.abort()
+            refuseSlowRequest(exchange.head, context: context)
+        case .responding, .installingFallback, .fallback, .switched: break
+        }
+    }
+}

@@ -1,0 +1,75 @@
+public import NIOCore
+public import NIOHTTP1
+
+/// How messages may travel.
+public enum SocketIOTransport: String, Sendable, Hashable {
+    /// HTTP long-polling.
+    case polling
+    /// WebSocket (RFC 6455), without compression.
+    case webSocket = "websocket"
+}
+
+/// Which web pages of other origins may use polling (the Fetch standard's CORS protocol).
+public struct CORSConfiguration: Sendable {
+    /// The origins that are let in.
+    public enum Origins: Sendable {
+        /// Every origin.
+        case any
+        /// Exactly these, such as `https://example.org`.
+        case list(Set<String>)
+    }
+
+    /// The origins that are let in.
+    public var origins: Origins
+    /// Whether pages may send cookies. Default false.
+    public var allowsCredentials: Bool
+
+    /// Lets the given origins in.
+    public init(origins: Origins, allowsCredentials: Bool = false) {
+        self.origins = origins
+        self.allowsCredentials = allowsCredentials
+    }
+}
+
+/// The options of a ``SocketIOServer``. The defaults are those of the reference server where it has the option.
+public struct SocketIOServerConfiguration: Sendable {
+    /// The path of the endpoint. Default `/socket.io/`.
+    public var path = "/socket.io/"
+    /// The transports on offer. Default both.
+    public var transports: Set<SocketIOTransport> = [.polling, .webSocket]
+    /// How often a client is pinged. Default 25 s.
+    public var pingInterval = TimeAmount.seconds(25)
+    /// How long a client may be silent after a ping before its session ends. Default 20 s.
+    public var pingTimeout = TimeAmount.seconds(20)
+    /// How long the change from polling to WebSocket may take. Default 10 s.
+    public var upgradeTimeout = TimeAmount.seconds(10)
+    /// How long a client may stay without joining a namespace. Default 45 s.
+    public var connectTimeout = TimeAmount.seconds(45)
+    /// The largest message or polling payload a client may send, in bytes. Default 1,000,000.
+    public var maximumPayload = 1_000_000
+    /// Bytes that may wait for one client before it is cut as too slow. Default 4 MiB.
+    public var maximumBufferedBytes = 4 << 20
+    /// Bounds on JSON, attachments and names in packets.
+    public var packetLimits = PacketLimits()
+    /// How many sessions may be open; further handshakes are answered 503. Default 100,000.
+    public var maximumSessions = 100_000
+    /// How many connections may be open; further ones are closed at once. Default 100,000.
+    public var maximumConnections = 100_000
+    /// How long a client may take to send a request's head, and again its body. Default 10 s.
+    public var requestTimeout = TimeAmount.seconds(10)
+    /// How long an HTTP connection may be idle between requests. Default 60 s.
+    public var keepAliveTimeout = TimeAmount.seconds(60)
+    /// How many bytes one request's headers may have. Default 16 KiB.
+    public var maximumHeaderBytes = 16 << 10
+    /// How long ``SocketIOServer/close()`` waits for clients to go before it cuts them. Default 5 s.
+    public var closeTimeout = TimeAmount.seconds(5)
+    /// Cross-origin access for polling. Default nil: none.
+    public var cors: CORSConfiguration?
+    /// Decides on a handshake by its request; false answers 403 `Forbidden`. Called on the connection's event loop.
+    public var allowRequest: (@Sendable (HTTPRequestHead) -> Bool)?
+    /// Whether ``SocketIOHandshake/headers`` are kept. They cost 1 to 2 KB a socket. Default false.
+    public var keepsHandshakeHeaders = false
+
+    /// The options, all with their defaults.
+    public init() {}
+}

@@ -1,0 +1,174 @@
+package import NIOCore
+package import NIOWebSocket
+
+/// Who wants to know what a WebSocket brings. Called on the WebSocket's event loop.
+package protocol WebSocketDelegate: AnyObject, Sendable {
+    func webSocket(_ id: UInt64, didReceive frame: EngineIOFrame)
+    /// The connection is gone; `isFailure` if the peer broke the protocol or did not read what it was sent.
+    func webSocket(_ id: UInt64, didCloseWithFailure isFailure: Bool)
+}
+
+/// The last handler of a WebSocket's pipeline: messages in and out, and the closing handshake.
+package final class WebSocketHandler: ChannelInboundHandler {
+    package typealias InboundIn = WebSocketFrame
+    package typealias OutboundOut = WebSocketFrame
+
+    /// How long the peer may take to answer a close frame.
+    private static let closeTimeout = TimeAmount.seconds(1)
+
+    private let id: UInt64
+    private let role: WebSocketRole
+    private var delegate: (any WebSocketDelegate)?
+    private var assembler: WebSocketMessageAssembler
+    private var context: ChannelHandlerContext?
+    private var isClosing = false
+    private var isReading = false
+    private var needsFlush = false
+
+    package init(id: UInt64, role: WebSocketRole, maximumMessageSize: Int, delegate: any WebSocketDelegate) {
+        self.id = id
+        self.role = role
+        self.delegate = delegate
+        assembler = WebSocketMessageAssembler(role: role, maximumMessageSize: maximumMessageSize)
+    }
+
+    package func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+
+    package func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
+
+    /// Sends a message. While a batch of reads is worked through, flushing waits for its end: one system call for all.
+    package func send(_ frame: EngineIOFrame) {
+        switch frame {
+        case .text(let data): write(opcode: .text, data: data)
+        case .binary(let data): write(opcode: .binary, data: data)
+        }
+    }
+
+    /// Begins the closing handshake; the connection ends when the peer answers, or soon after.
+    package func close(code: WebSocketErrorCode? = nil) {
+        guard !isClosing, let context else { return }
+        var data = ByteBuffer()
+        if let code { data.write(webSocketErrorCode: code) }
+        write(opcode: .connectionClose, data: data)
+        isClosing = true
+        delegate = nil
+        let channel = context.channel
+        context.eventLoop.scheduleTask(in: Self.closeTimeout) { channel.close(promise: nil) }
+    }
+
+    package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let frame = unwrapInboundIn(data)
+        guard !isClosing else {
+            if frame.opcode == .connectionClose { context.close(promise: nil) }
+            return
+        }
+        isReading = true
+        do throws(WebSocketProtocolError) {
+            switch try assembler.handle(frame) {
+            case .message(let message)?: delegate?.webSocket(id, didReceive: message)
+            case .ping(let data)?: write(opcode: .pong, data: data)
+            case .close?: answerClose(context: context)
+            case nil: break
+            }
+        } catch {
+            fail(code: error.code)
+        }
+    }
+
+    package func channelReadComplete(context: ChannelHandlerContext) {
+        isReading = false
+        if needsFlush {
+            needsFlush = false
+            context.flush()
+        }
+        context.fireChannelReadComplete()
+    }
+
+    package func channelInactive(context: ChannelHandlerContext) {
+        report(isFailure: false)
+        context.fireChannelInactive()
+    }
+
+    package func channelWritabilityChanged(context: ChannelHandlerContext) {
+        // The high water mark is the limit on bytes the peer has not taken: it reads too slowly to be kept.
+        if !context.channel.isWritable {
+            isClosing = true
+            let box = NIOLoopBound(self, eventLoop: context.eventLoop)
+            let channel = context.channel
+            context.eventLoop.execute {
+                box.value.report(isFailure: true)
+                channel.close(promise: nil)
+            }
+        }
+        context.fireChannelWritabilityChanged()
+    }
+
+    package func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        switch error as? NIOWebSocketError {
+        case .invalidFrameLength?: fail(code: .messageTooLarge)
+        case .some: fail(code: .protocolError)
+        case nil: context.close(promise: nil)
+        }
+    }
+
+    private func answerClose(context: ChannelHandlerContext) {
+        write(opcode: .connectionClose, data: ByteBuffer())
+        isClosing = true
+        report(isFailure: false)
+        context.flush()
+        context.close(promise: nil)
+    }
+
+    private func fail(code: WebSocketErrorCode) {
+        let delegate = delegate
+        close(code: code)
+        delegate?.webSocket(id, didCloseWithFailure: true)
+    }
+
+    private func report(isFailure: Bool) {
+        let delegate = delegate
+        self.delegate = nil
+        delegate?.webSocket(id, didCloseWithFailure: isFailure)
+    }
+
+    private func write(opcode: WebSocketOpcode, data: ByteBuffer) {
+        guard let context, !isClosing else { return }
+        let key = role == .client ? WebSocketMaskingKey.random() : nil
+        let frame = WebSocketFrame(fin: true, opcode: opcode, maskKey: key, data: data)
+        if isReading {
+            needsFlush = true
+            context.write(wrapOutboundOut(frame), promise: nil)
+        } else {
+            context.writeAndFlush(wrapOutboundOut(frame), promise: nil)
+        }
+    }
+}
+
+/// A WebSocket as seen from any thread.
+package struct WebSocketLink: Sendable {
+    package let id: UInt64
+    package let eventLoop: any EventLoop
+    private let handler: NIOLoopBound<WebSocketHandler>
+
+    package init(id: UInt64, handler: WebSocketHandler, eventLoop: any EventLoop) {
+        self.id = id
+        self.eventLoop = eventLoop
+        self.handler = NIOLoopBound(handler, eventLoop: eventLoop)
+    }
+
+    package func send(_ frame: EngineIOFrame) {
+        if eventLoop.inEventLoop {
+            handler.value.send(frame)
+        } else {
+            eventLoop.execute { handler.value.send(frame) }
+        }
+    }
+
+    package func close() {
+        if eventLoop.inEventLoop {
+            handler.value.close()
+        } else {
+            eventLoop.execute { handler.value.close() }
+        }
+    }
+}

@@ -1,0 +1,135 @@
+import Crypto
+import Foundation
+import NIOConcurrencyHelpers
+import NIOCore
+import PeerTreeClient
+import PeerTreeCore
+
+/// Counts what arrived and shows it: a line on a terminal, JSON for scripts.
+final class WatchReport: Sendable {
+    private struct State {
+        var bytes = 0
+        var hash = SHA256()
+        var lags = LagHistogram()
+        var parentsLost = 0
+        var lostGap: String?
+        var children = 0
+        var line = LiveLines()
+    }
+
+    private let state = NIOLockedValueBox(State())
+    private let json: Bool
+    private let toStandardError: Bool
+
+    init(json: Bool, toStandardError: Bool) {
+        self.json = json
+        self.toStandardError = toStandardError
+    }
+
+    /// What was lost and not cut on purpose, in words; nil if nothing.
+    var lostGap: String? { state.withLockedValue { $0.lostGap } }
+
+    func add(_ payload: ByteBuffer, timestamp: UInt64) {
+        let now = UInt64(max(0, Date().timeIntervalSince1970 * 1e6))
+        state.withLockedValue { state in
+            state.bytes += payload.readableBytes
+            payload.withUnsafeReadableBytes { state.hash.update(bufferPointer: $0) }
+            if timestamp > 0 { state.lags.add(now > timestamp ? Double(now - timestamp) / 1000 : 0) }
+        }
+    }
+
+    /// Takes an event of the client.
+    func note(_ event: PeerTreeEvent) {
+        switch event {
+        case .discover(let tree, let id): print(#"{"event":"discover","tree":"\#(tree)","id":"\#(id)"}"#)
+        case .connect: print(#"{"event":"connect"}"#)
+        case .upstreamPeer(let id): print(#"{"event":"upstream","id":"\#(id)"}"#)
+        case .downstreamPeer(let id):
+            state.withLockedValue { $0.children += 1 }
+            print(#"{"event":"downstream","id":"\#(id)"}"#)
+        case .neighbourGone(let id): print(#"{"event":"neighbour-gone","id":"\#(id)"}"#)
+        case .gap(let gap): note(gap)
+        case .serverLost: print(#"{"event":"server-lost"}"#)
+        case .serverBack: print(#"{"event":"server-back"}"#)
+        case .disconnect, .complete, .tree, .refused: break
+        }
+    }
+
+    private func note(_ gap: Gap) {
+        let extent = gap.range.map { "chunks \($0.start) to \($0.end - 1)" } ?? "an unknown number of chunks"
+        print(#"{"event":"gap","skip":\#(gap.isSkip),"extent":"\#(extent)"}"#)
+        if !gap.isSkip { state.withLockedValue { $0.lostGap = extent } }
+    }
+
+    /// Shows progress until cancelled.
+    func run(_ client: PeerTreeClient) async throws {
+        var last = (at: ContinuousClock.now, bytes: 0)
+        while true {
+            try await Task.sleep(for: .milliseconds(500))
+            let statistics = await client.statistics
+            let now = ContinuousClock.now
+            state.withLockedValue { state in
+                let rate = Double(state.bytes - last.bytes) / max(0.001, (now - last.at) / .seconds(1))
+                last = (now, state.bytes)
+                let parts = [
+                    "received \(Units.bytes(state.bytes))", Units.rate(rate),
+                    "lag \(Units.milliseconds(statistics.lagMilliseconds))", "passing on to \(statistics.children)",
+                ]
+                if !json { state.line.show([parts.joined(separator: "   ")]) }
+            }
+        }
+    }
+
+    /// The last word of a complete stream.
+    func finish() {
+        let (bytes, digest, lags) = state.withLockedValue { state in
+            state.line.clear()
+            let digest = state.hash.finalize().map { String(format: "%02x", $0) }.joined()
+            return (state.bytes, digest, state.lags)
+        }
+        let lag = #""lag_p50_ms":\#(lags.text(0.5)),"lag_p99_ms":\#(lags.text(0.99)),"lag_max_ms":\#(lags.text(1))"#
+        print(#"{"event":"end","bytes":\#(bytes),"sha256":"\#(digest)",\#(lag)}"#)
+        if !json, Terminal.isInteractive { Terminal.note("Received \(Units.bytes(bytes)), SHA-256 \(digest)") }
+    }
+
+    /// The stream broke off.
+    func fail() {
+        state.withLockedValue { $0.line.clear() }
+    }
+
+    private func print(_ object: String) {
+        guard json else { return }
+        if toStandardError { Terminal.note(object) } else { Terminal.say(object) }
+    }
+}
+
+/// How late messages came, in milliseconds, in bounded memory: buckets that grow by a tenth.
+struct LagHistogram {
+    private var buckets = [Int](repeating: 0, count: 160)
+    private var count = 0
+    private var maximum = 0.0
+
+    mutating func add(_ milliseconds: Double) {
+        let index = milliseconds < 0.1 ? 0 : Int(log(milliseconds / 0.1) / log(1.1)) + 1
+        buckets[min(index, buckets.count - 1)] += 1
+        count += 1
+        maximum = max(maximum, milliseconds)
+    }
+
+    /// The lag that the given share of messages did not exceed; nil if there were none.
+    func quantile(_ share: Double) -> Double? {
+        guard count > 0 else { return nil }
+        if share >= 1 { return maximum }
+        var remaining = Int((share * Double(count)).rounded(.up))
+        for (index, bucket) in buckets.enumerated() {
+            remaining -= bucket
+            if remaining <= 0 { return min(maximum, 0.1 * pow(1.1, Double(index))) }
+        }
+        return maximum
+    }
+
+    /// A quantile as JSON.
+    func text(_ share: Double) -> String {
+        quantile(share).map { String(format: "%.2f", $0) } ?? "null"
+    }
+}

@@ -1,0 +1,39 @@
+import ArgumentParser
+
+/// `peer-tree`, the command line.
+@main
+struct PeerTreeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "peer-tree",
+        abstract: "Broadcast data or live video over a tree of WebRTC peers.",
+        discussion: """
+            The source uploads to a few viewers, every viewer passes the stream on to a few others, and the server only
+            introduces them to each other.
+
+            EXAMPLES
+              peer-tree broadcast clip.webm                   prints the link to watch
+              peer-tree watch LINK --output clip.webm
+              ffmpeg -re -i clip.mp4 -f webm - | peer-tree broadcast -
+              peer-tree watch LINK | mpv -
+              peer-tree demo                                  a tree of 24 peers on this machine
+
+            EXIT CODES
+              0 success; 1 the stream broke off; 64 wrong usage; 66 no such input; 69 server unreachable or unknown tree;
+              71 port in use; 73 output not writable; 74 reading or writing failed; 130 interrupted.
+            """,
+        version: "0.1.0",
+        subcommands: [Serve.self, Broadcast.self, Watch.self, Demo.self]
+    )
+}
+
+extension AsyncParsableCommand {
+    /// Runs a command's work with signals handled; prints the sentence of a failure and exits with its code.
+    func exiting(_ work: @escaping @Sendable () async throws -> Void) async throws {
+        do {
+            try await Interruption.handling(work)
+        } catch let failure as Failure {
+            if !failure.message.isEmpty { Terminal.note("peer-tree: \(failure.message)") }
+            throw failure.status.exit
+        }
+    }
+}

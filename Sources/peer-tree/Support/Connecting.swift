@@ -1,0 +1,54 @@
+import Logging
+import NIOCore
+import PeerTreeClient
+import SocketIO
+
+/// Makes clients for the commands, and sentences and exit codes of what goes wrong with them.
+enum Connecting {
+    static func client(
+        to server: String,
+        _ configuration: PeerTreeClientConfiguration,
+        logger: Logger
+    ) async throws -> PeerTreeClient {
+        var socketConfiguration = SocketIOClientConfiguration()
+        socketConfiguration.transports = [.webSocket]
+        let socket: SocketIOClient
+        do throws(SocketIOURLError) {
+            socket = try SocketIOClient(url: server, configuration: socketConfiguration, logger: logger)
+        } catch {
+            throw Failure(status: .unavailable, message: "'\(server)' is not the address of a server: \(error)")
+        }
+        return try await PeerTreeClient(socket, configuration: configuration, logger: logger)
+    }
+
+    /// The sentence and exit code for an error of any layer.
+    static func failure(_ error: any Error, server: String) -> Failure {
+        switch error {
+        case let failure as Failure: failure
+        case PeerTreeError.serverUnreachable(let reason):
+            Failure(status: .unavailable, message: "No server answers at \(server): \(reason)")
+        case let error as PeerTreeError:
+            Failure(status: status(of: error), message: error.description)
+        default:
+            Failure(status: .software, message: "\(error)")
+        }
+    }
+
+    private static func status(of error: PeerTreeError) -> ExitStatus {
+        switch error {
+        case .unknownTree, .refused, .serverTimeout, .serverUnreachable: .unavailable
+        case .sourceLost, .readerTooSlow: .incomplete
+        case .transport: .osError
+        default: .software
+        }
+    }
+}
+
+/// What all commands can be told.
+enum Logs {
+    static func make(_ label: String, verbose: Bool) -> Logger {
+        var logger = Logger(label: label) { StreamLogHandler.standardError(label: $0) }
+        logger.logLevel = verbose ? .debug : .error
+        return logger
+    }
+}

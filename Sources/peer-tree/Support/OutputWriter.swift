@@ -1,0 +1,80 @@
+import Foundation
+import NIOCore
+
+/// Writes a stream to a file or to standard output, without blocking the tasks of the program.
+///
+/// A file is written under a temporary name beside it and renamed when complete, so that no partial output is left that
+/// looks whole.
+final class OutputWriter: Sendable {
+    private let descriptor: Int32
+    private let path: String?
+    private let queue = DispatchQueue(label: "peer-tree.output")
+
+    private var partialPath: String { (path ?? "") + ".part" }
+
+    /// Opens a file for writing, or standard output for `-`.
+    ///
+    /// - Throws: ``Failure`` naming the file and what is wrong with it.
+    init(_ path: String) throws {
+        self.path = path == "-" || path.hasPrefix("/dev/") ? nil : path
+        if path == "-" {
+            descriptor = STDOUT_FILENO
+            return
+        }
+        let target = path.hasPrefix("/dev/") ? path : path + ".part"
+        descriptor = open(target, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else {
+            let reason = String(cString: strerror(errno))
+            throw Failure(status: .cannotCreate, message: "Cannot write '\(path)': \(reason).")
+        }
+    }
+
+    /// Writes all of `bytes`.
+    ///
+    /// - Throws: ``Failure`` if the file system refuses; ``OutputClosed`` if the reader of a pipe went away.
+    func write(_ bytes: ByteBuffer) async throws {
+        try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+            queue.async { [self] in
+                continuation.resume(with: Result { try writeNow(bytes) })
+            }
+        }
+    }
+
+    private func writeNow(_ bytes: ByteBuffer) throws {
+        try bytes.withUnsafeReadableBytes { bytes in
+            var offset = 0
+            while offset < bytes.count {
+                let count = Foundation.write(descriptor, bytes.baseAddress.map { $0 + offset }, bytes.count - offset)
+                if count < 0, errno == EINTR { continue }
+                if count < 0, errno == EPIPE { throw OutputClosed() }
+                guard count >= 0 else {
+                    let reason = String(cString: strerror(errno))
+                    throw Failure(status: .inputOutput, message: "Cannot write '\(path ?? "standard output")': \(reason).")
+                }
+                offset += count
+            }
+        }
+    }
+
+    /// The stream is whole: the file gets its name.
+    func complete() throws {
+        guard let path else { return }
+        close(descriptor)
+        guard rename(partialPath, path) == 0 else {
+            let reason = String(cString: strerror(errno))
+            throw Failure(status: .cannotCreate, message: "Cannot rename '\(partialPath)' to '\(path)': \(reason).")
+        }
+    }
+
+    /// The stream broke off: what came stays under the temporary name.
+    ///
+    /// - Returns: where it is; nil for standard output.
+    func abandon() -> String? {
+        guard path != nil else { return nil }
+        close(descriptor)
+        return partialPath
+    }
+}
+
+/// The reader of a pipe went away.
+struct OutputClosed: Error {}

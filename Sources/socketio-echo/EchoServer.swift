@@ -1,0 +1,109 @@
+import NIOCore
+import NIOPosix
+import SocketIO
+
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+/// A server with the behaviour that the public Engine.IO and Socket.IO conformance suites expect.
+///
+/// `socketio-echo [--port N] [--path PATH] [--engine-only]`
+///
+/// It prints `listening on port N` and serves until it is ended.
+@main
+struct EchoServer {
+    static func main() async {
+        do throws(ArgumentError) {
+            try await run(Arguments(CommandLine.arguments.dropFirst()))
+        } catch {
+            print("socketio-echo: \(error.message)")
+            print("usage: socketio-echo [--port N] [--path PATH] [--engine-only]")
+            exit(2)
+        }
+    }
+
+    static func run(_ arguments: Arguments) async throws(ArgumentError) {
+        var configuration = SocketIOServerConfiguration()
+        configuration.pingInterval = .milliseconds(300)
+        configuration.pingTimeout = .milliseconds(200)
+        configuration.maximumPayload = 1_000_000
+        configuration.connectTimeout = .seconds(1)
+        configuration.cors = CORSConfiguration(origins: .any)
+        configuration.path = arguments.path ?? (arguments.isEngineOnly ? "/engine.io/" : "/socket.io/")
+        do {
+            let port: Int?
+            if arguments.isEngineOnly {
+                let engine = EngineIOServer(configuration: configuration) { EngineEcho(connection: $0) }
+                let listener = EngineIOListener(engine: engine, eventLoopGroup: MultiThreadedEventLoopGroup.singleton)
+                port = try await listener.listen(host: "127.0.0.1", port: arguments.port).port
+            } else {
+                let io = SocketIOServer(configuration: configuration)
+                serve(io.main)
+                serve(io.of("/custom"))
+                port = try await io.listen(port: arguments.port).port
+            }
+            print("listening on port \(port ?? arguments.port)")
+            fflush(nil)
+        } catch {
+            throw ArgumentError(message: "cannot listen on port \(arguments.port): \(error)")
+        }
+        while !Task.isCancelled { try? await Task.sleep(for: .seconds(3600)) }
+    }
+
+    static func serve(_ namespace: SocketIONamespace) {
+        namespace.onConnection { socket in
+            socket.emit("auth", .object(socket.handshake.auth))
+            socket.on("message") { socket.emit("message-back", arguments: $0.arguments) }
+            socket.on("message-with-ack") { $0.acknowledgement?.send($0.arguments) }
+        }
+    }
+}
+
+/// Sends every Engine.IO message back.
+final class EngineEcho: EngineIOApplication {
+    private let connection: EngineIOConnection
+
+    init(connection: EngineIOConnection) { self.connection = connection }
+
+    var deadline: NIODeadline? { nil }
+
+    func connectionDidReceive(_ message: EngineIOMessage) { connection.send(message) }
+
+    func connectionDidClose(_ reason: EngineIOSession.CloseReason) {}
+
+    func handleDeadline(at now: NIODeadline) {}
+}
+
+struct ArgumentError: Error {
+    var message: String
+}
+
+/// The command line.
+struct Arguments {
+    var port = 3000
+    var path: String?
+    var isEngineOnly = false
+
+    init(_ arguments: some Sequence<String>) throws(ArgumentError) {
+        var iterator = arguments.makeIterator()
+        while let argument = iterator.next() {
+            switch argument {
+            case "--port":
+                guard let value = iterator.next().flatMap(Int.init), (0...65535).contains(value) else {
+                    throw ArgumentError(message: "--port needs a number from 0 to 65535")
+                }
+                port = value
+            case "--path":
+                guard let value = iterator.next(), value.hasPrefix("/") else {
+                    throw ArgumentError(message: "--path needs a path that begins with a slash")
+                }
+                path = value
+            case "--engine-only": isEngineOnly = true
+            default: throw ArgumentError(message: "unknown argument \(argument)")
+            }
+        }
+    }
+}
