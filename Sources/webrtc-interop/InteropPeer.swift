@@ -9,7 +9,7 @@ import WebRTC
 /// `{"cmd":"send","label":…,"kind":"text"|"binary","text":…}` or with `"size"` and `"count"`, `{"cmd":"echo"}` (send
 /// every message back), `{"cmd":"close-channel","label":…}`, `{"cmd":"close"}`.
 ///
-/// Events: `description`, `state`, `ice`, `channel`, `open`, `message`, `low`, `closed`, `error`.
+/// Events: `echoing`, `description`, `state`, `ice`, `channel`, `open`, `message`, `low`, `closed`, `error`.
 final class InteropPeer {
     struct Command: Decodable, Sendable {
         var cmd: String
@@ -107,6 +107,7 @@ final class InteropPeer {
             try self.send(command)
         case "echo":
             self.echoes = true
+            Self.emit(Event(event: "echoing"))
         case "close-channel":
             self.channels[command.label ?? ""]?.close()
         case "close":

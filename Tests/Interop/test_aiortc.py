@@ -43,6 +43,10 @@ class Peer:
         self.process.stdin.write(json.dumps(fields).encode() + b"\n")
         await self.process.stdin.drain()
 
+    async def echo(self):
+        await self.command(cmd="echo")
+        await self.wait(event="echoing")
+
     async def wait(self, count=1, **fields):
         """Waits until `count` events have these fields, and returns them."""
 
@@ -133,7 +137,7 @@ def in_both_roles(test):
 
 @in_both_roles
 async def test_text_and_binary_come_back_as_they_went(session):
-    await session.peer.command(cmd="echo")
+    await session.peer.echo()
     for message in ["hello", "grüße 🌳", b"\x00\x01\xff", "", b""]:
         session.channel.send(message)
         assert await session.receive() == message
@@ -150,19 +154,19 @@ async def test_the_swift_peer_sends_text_binary_and_empty(session):
 
 @in_both_roles
 async def test_large_messages_pass_whole_in_both_directions(session):
-    # aiortc accepts 65,536 bytes and says so; larger ones must be refused before they are sent.
-    await session.peer.command(cmd="send", label="chat", kind="binary", size=65536)
-    assert await session.receive() == bytes(65536)
-    await session.peer.command(cmd="send", label="chat", kind="binary", size=65537)
+    # aiortc accepts 262,144 bytes and says so; larger ones must be refused before they are sent.
+    await session.peer.command(cmd="send", label="chat", kind="binary", size=262144)
+    assert await session.receive() == bytes(262144)
+    await session.peer.command(cmd="send", label="chat", kind="binary", size=262145)
     (refusal,) = await session.peer.wait(event="error")
-    assert "65536" in refusal["reason"]
+    assert "262144" in refusal["reason"]
     session.channel.send(bytes(200_000))
     await session.peer.wait(event="message", size=200_000)
 
 
 @in_both_roles
 async def test_a_thousand_small_messages_keep_their_order(session):
-    await session.peer.command(cmd="echo")
+    await session.peer.echo()
     for number in range(1000):
         session.channel.send(str(number))
     assert [await session.receive() for _ in range(1000)] == [str(number) for number in range(1000)]
@@ -201,7 +205,7 @@ def test_unordered_channels_work(swift_offers):
     async def body():
         session = await connect(swift_offers, ordered=False)
         try:
-            await session.peer.command(cmd="echo")
+            await session.peer.echo()
             for number in range(100):
                 session.channel.send(str(number))
             assert {await session.receive() for _ in range(100)} == {str(number) for number in range(100)}

@@ -100,7 +100,8 @@ public final class DataChannel {
     /// The peer has confirmed the channel. Until then even an unordered one sends in order (RFC 8832 section 6).
     var isAcknowledged = false
     var hasResetSent = false
-    private unowned let connection: PeerConnection
+    /// Held until the channel closes, so that a channel is never without a connection while it may need one.
+    private var connection: PeerConnection?
     /// What SCTP's send buffer has no room for.
     private var queue = CircularBuffer<(message: ByteBuffer, ppid: UInt32, bytes: Int)>()
     private var isLowDue = false
@@ -124,9 +125,10 @@ public final class DataChannel {
         case .closing, .closed: throw .closed
         }
         let size = message.readableBytes
-        let limit = self.connection.maximumSendSize
+        guard let connection = self.connection else { throw .closed }
+        let limit = connection.maximumSendSize
         guard size <= limit else { throw .messageTooLarge(size: size, limit: limit) }
-        let capacity = self.connection.transport.configuration.maximumBufferedAmount
+        let capacity = connection.transport.configuration.maximumBufferedAmount
         guard self.queue.isEmpty || self.bufferedAmount + size <= capacity else { throw .bufferFull(limit: capacity) }
         // SCTP has no empty messages: one zero byte and a protocol identifier of its own (RFC 8831 section 6.6).
         switch (kind, size) {
@@ -135,7 +137,7 @@ public final class DataChannel {
         case (.text, 0): try self.submit(Self.emptyMessage, PayloadProtocol.stringEmpty, bytes: 0)
         case (.text, _): try self.submit(message, PayloadProtocol.string, bytes: size)
         }
-        self.connection.traffic.sentMessages &+= 1
+        connection.traffic.sentMessages &+= 1
     }
 
     /// Sends one text message.
@@ -151,11 +153,11 @@ public final class DataChannel {
         case .closing, .closed:
             return
         case .connecting where self.id == nil:
-            self.connection.unassigned.removeAll { $0 === self }
+            self.connection?.unassigned.removeAll { $0 === self }
             self.becomeClosed()
         case .connecting, .open:
             self.readyState = .closing
-            self.connection.transport.markDirty(self.connection)
+            self.markDirty()
         }
     }
 
@@ -189,6 +191,7 @@ public final class DataChannel {
         if let error { self.onError?(error) }
         self.onClose?()
         // Whoever captured the channel in its own closures would keep it for ever.
+        self.connection = nil
         (self.onOpen, self.onMessage, self.onBufferedAmountLow, self.onClose, self.onError) = (nil, nil, nil, nil, nil)
     }
 
@@ -233,7 +236,7 @@ public final class DataChannel {
         }
         if self.readyState == .closing, self.queue.isEmpty, !self.isResetRequested, let id = self.id {
             self.isResetRequested = true
-            self.connection.pendingResets.insert(id)
+            self.connection?.pendingResets.insert(id)
         }
     }
 
@@ -242,7 +245,7 @@ public final class DataChannel {
             switch self.hand(message, ppid) {
             case .sent:
                 self.bufferedAmount += bytes
-                return self.connection.transport.markDirty(self.connection)
+                return self.markDirty()
             case .failed(let code):
                 throw .transport(code: code)
             case .wouldBlock:
@@ -251,11 +254,16 @@ public final class DataChannel {
         }
         self.bufferedAmount += bytes
         self.queue.append((message, ppid, bytes))
-        self.connection.transport.markDirty(self.connection)
+        self.markDirty()
+    }
+
+    private func markDirty() {
+        guard let connection = self.connection else { return }
+        connection.transport.markDirty(connection)
     }
 
     private func hand(_ message: ByteBuffer, _ ppid: UInt32) -> SCTPAssociation.SendResult {
-        guard let association = self.connection.association, let id = self.id else { return .wouldBlock }
+        guard let association = self.connection?.association, let id = self.id else { return .wouldBlock }
         let isControl = ppid == PayloadProtocol.dcep
         return association.send(
             message,

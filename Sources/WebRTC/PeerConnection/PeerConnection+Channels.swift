@@ -26,10 +26,9 @@ extension PeerConnection {
         } else {
             self.unassigned.append(channel)
         }
-        if self.outgoingStreams > 0 {
-            self.openChannels()
-            self.transport.markDirty(self)
-        }
+        // It opens at the end of the tick: the caller has to set its closures first.
+        self.hasUnopened = true
+        self.transport.markDirty(self)
         return channel
     }
 
@@ -48,6 +47,8 @@ extension PeerConnection {
             output: { [weak self] packet in
                 guard let self, let dtls = self.dtls else { return }
                 if dtls.write(packet) { self.traffic.sentBytes &+= UInt64(packet.count) }
+                // A timer of the stack may be what sends: the tick that flushes has to be asked for.
+                self.transport.markDirty(self)
             },
             onWork: { [weak self] in
                 guard let self else { return }
@@ -65,7 +66,7 @@ extension PeerConnection {
             switch event {
             case .up(let streams):
                 self.outgoingStreams = streams
-                self.openChannels()
+                self.hasUnopened = true
             case .message(let stream, let ppid, let message):
                 self.receive(message, ppid: ppid, stream: stream)
             case .incomingReset(let streams):
@@ -146,6 +147,8 @@ extension PeerConnection {
     // MARK: - Opening
 
     private func openChannels() {
+        guard self.hasUnopened, self.outgoingStreams > 0 else { return }
+        self.hasUnopened = false
         for channel in self.channels.values.sorted(by: { $0.id ?? 0 < $1.id ?? 0 })
         where channel.readyState == .connecting {
             channel.isAcknowledged = true
@@ -200,9 +203,9 @@ extension PeerConnection {
     /// Moves queued messages on, reports what has been sent, closes what is to be closed.
     func settleChannels() {
         guard let association, !self.isOver else { return }
-        association.drainTransmitted { stream, bytes in
-            self.channels[stream]?.transmitted(bytes)
-        }
+        self.openChannels()
+        association.adaptAcknowledgements()
+        association.drainTransmitted { stream, bytes in self.channels[stream]?.transmitted(bytes) }
         for channel in self.channels.values where channel.needsService { channel.service() }
         if !self.pendingResets.isEmpty, !self.isOver, association.reset(Array(self.pendingResets)) {
             for stream in self.pendingResets { self.channels[stream]?.hasResetSent = true }

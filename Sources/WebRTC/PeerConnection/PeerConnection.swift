@@ -55,6 +55,7 @@ public final class PeerConnection {
     var channels: [UInt16: DataChannel] = [:]
     var unassigned: [DataChannel] = []
     var outgoingStreams = 0
+    var hasUnopened = false
     var pendingResets: Set<UInt16> = []
     /// Where DTLS goes: the selected pair, or until then whence the peer was last heard.
     var destination: (address: TransportAddress, base: Int)?

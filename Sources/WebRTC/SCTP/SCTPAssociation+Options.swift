@@ -59,6 +59,11 @@ extension SCTPAssociation {
         Self.set(socket, Int32(IPPROTO_SCTP), SCTP_PEER_ADDR_PARAMS, parameters)
     }
 
+    func setAcknowledgementFrequency(_ socket: OpaquePointer, _ packets: Int) {
+        let info = sctp_sack_info(sack_assoc_id: 0, sack_delay: 20, sack_freq: UInt32(clamping: packets))
+        Self.set(socket, Int32(IPPROTO_SCTP), SCTP_DELAYED_SACK, info)
+    }
+
     func address(port: UInt16) -> sockaddr_conn {
         var address = sockaddr_conn()
         #if canImport(Darwin)

@@ -48,7 +48,7 @@ final class SCTPStack {
         usrsctp_sysctl_set_sctp_rto_max_default(10_000)
         usrsctp_sysctl_set_sctp_max_chunks_on_queue(64 * 1024)
         usrsctp_sysctl_set_sctp_delayed_sack_time_default(20)
-        usrsctp_sysctl_set_sctp_sack_freq_default(16)
+        usrsctp_sysctl_set_sctp_sack_freq_default(2)
         // Bursts are limited by the congestion window; the default of 4 packets per acknowledgement throttles a
         // receiver that acknowledges seldom.
         usrsctp_sysctl_set_sctp_max_burst_default(0)
