@@ -14,6 +14,15 @@ let package = Package(
             name: "placement-bench",
             dependencies: [.product(name: "PeerTreeCore", package: "peer-tree")]
         ),
+        // Viewers that join one tree of a running server through real sockets.
+        .executableTarget(
+            name: "joins-bench",
+            dependencies: [
+                .product(name: "SocketIO", package: "peer-tree"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ]
+        ),
         // One role of the data channel benchmark; see README.md.
         .executableTarget(
             name: "transport-bench",

@@ -6,9 +6,11 @@ import WebRTC
 final class BenchPeer {
     private let transport: WebRTCTransport
     private let options: RoleOptions
+    /// The links that were offered, by the runner's numbers.
     private var connections: [PeerConnection] = []
-    private var upstream: DataChannel?
     private var links: [DataChannel] = []
+    private var upstreamConnection: PeerConnection?
+    private var upstream: DataChannel?
     private var openLinks = 0
     private var hasStarted = false
     private var bytes = 0
@@ -33,16 +35,12 @@ final class BenchPeer {
         allowance = options.credit ?? .max
     }
 
-    /// Makes the offers of the roles that offer.
+    /// Sources and pings offer at once; a relay offers when it has answered.
     func begin() {
-        let offered: Int
         switch options.role {
-        case .source, .relay: offered = options.children
-        case .ping: offered = 1
-        case .sink, .pong: offered = 0
-        }
-        attempt {
-            for index in 0..<offered { try offer(index) }
+        case .source: attempt { try offerAll(options.children) }
+        case .ping: attempt { try offerAll(1) }
+        case .relay, .sink, .pong: break
         }
     }
 
@@ -63,6 +61,10 @@ final class BenchPeer {
 
     // MARK: - Links
 
+    private func offerAll(_ count: Int) throws {
+        for index in 0..<count { try offer(index) }
+    }
+
     private func offer(_ index: Int) throws {
         let connection = try transport.makePeerConnection()
         connections.append(connection)
@@ -77,8 +79,7 @@ final class BenchPeer {
 
     private func answer(_ sdp: String) throws {
         let connection = try transport.makePeerConnection()
-        // Links that are offered come first, so that the runner's link numbers are their places.
-        connections.append(connection)
+        upstreamConnection = connection
         connection.onDataChannel = { [unowned self] channel in
             upstream = channel
             channel.onMessage = { [unowned self] message, _ in attempt { try receiveFromParent(message) } }
@@ -86,12 +87,14 @@ final class BenchPeer {
         }
         try connection.setRemoteDescription(SessionDescription(type: .offer, sdp: sdp))
         RunnerLine(answer: try connection.createAnswer().sdp, link: 0).say()
+        if options.role == .relay { try offerAll(options.children) }
     }
 
     private func opened() {
         openLinks += 1
-        let answered = options.role == .source || options.role == .ping ? 0 : 1
-        if openLinks == links.count + answered { RunnerLine(event: "open").say() }
+        // A relay's upstream link may open before it has offered any other.
+        let offered = options.role == .relay ? options.children : links.count
+        if openLinks == offered + (upstreamConnection == nil ? 0 : 1) { RunnerLine(event: "open").say() }
     }
 
     // MARK: - Messages

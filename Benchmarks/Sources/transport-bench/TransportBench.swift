@@ -25,6 +25,8 @@ struct TransportBench {
             let line = try JSONDecoder().decode(RunnerLine.self, from: Data(text.utf8))
             loop.execute { peer.value.handle(line) }
         }
+        // Its channels may still call it.
+        withExtendedLifetime(peer) { exit(0) }
     }
 }
 
