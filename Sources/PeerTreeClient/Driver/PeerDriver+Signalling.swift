@@ -45,10 +45,15 @@ extension PeerDriver {
         case .tree(let summary):
             self.summary = summary
             events.publish(.tree(summary))
-        case .refused(let code, let message):
-            events.publish(.refused(code: code, message: message))
-            logger.debug("the server refused", metadata: ["code": "\(code)", "message": "\(message)"])
+        case .refused(let code, let message): refused(code, message)
         }
+    }
+
+    private func refused(_ code: String, _ message: String) {
+        logger.debug("the server refused", metadata: ["code": "\(code)", "message": "\(message)"])
+        events.publish(.refused(code: code, message: message))
+        // The place was given away because no link came about in time: what is still held is worth a new one.
+        if code == "attach-timeout", !isSource, !isLeaving { socket.emit("simple-signal[discover]", request(resuming: nil)) }
     }
 
     private func assign(_ assignment: SignallingEvent.Assignment) {
@@ -135,7 +140,11 @@ extension PeerDriver {
         if discovery != nil {
             let isUnknown = code == "unknown-tree" || message == "Tree does not exist."
             failDiscovery(isUnknown ? .unknownTree(requestedTree ?? "") : .refused(code: code ?? "error", message: message))
-        } else if !isNativeServer || code == "unknown-tree" {
+        } else if code == "unknown-resume", !isSource {
+            // The server has forgotten this peer: it joins anew, and goes on where it stands.
+            resumeToken = nil
+            socket.emit("simple-signal[discover]", request(resuming: nil))
+        } else {
             // The tree ended while the server was away.
             feed(.treeEnded)
         }
