@@ -4,8 +4,7 @@ extension BroadcastTree {
     mutating func removePeer(_ peer: Int32, reason: RemovalReason, _ context: inout TrackerContext) {
         let gone = handle(of: peer)
         for stripe in stripes.indices {
-            var timer = stripes[stripe].nodes[Int(peer)].attachTimer
-            context.timers.cancel(&timer)
+            cancelAttachTimer(peer, stripe: stripe, &context)
             releaseHold(of: peer, stripe: stripe, &context)
             vacate(peer, stripe: stripe, reason: reason == .left ? .parentLeft : .parentLost, &context)
         }

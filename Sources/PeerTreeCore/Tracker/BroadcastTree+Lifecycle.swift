@@ -77,9 +77,7 @@ extension BroadcastTree {
             deadline: context.now + window
         )
         for stripe in stripes.indices {
-            var timer = stripes[stripe].nodes[Int(peer)].attachTimer
-            context.timers.cancel(&timer)
-            stripes[stripe].update(peer) { $0.attachTimer = timer }
+            cancelAttachTimer(peer, stripe: stripe, &context)
             let parent = stripes[stripe].nodes[Int(peer)].parent
             if parent != SpanningTree.none { saySuspect(peer, to: parent, &context) }
             for child in stripes[stripe].children(of: peer) { saySuspect(peer, to: child, &context) }
@@ -119,9 +117,7 @@ extension BroadcastTree {
             context.timers.cancel(&peers[Int(subject.peer)].resumeTimer)
             return
         }
-        var timer = stripes[Int(subject.stripe)].nodes[Int(subject.peer)].attachTimer
-        context.timers.cancel(&timer)
-        stripes[Int(subject.stripe)].update(subject.peer) { $0.attachTimer = timer }
+        cancelAttachTimer(subject.peer, stripe: Int(subject.stripe), &context)
     }
 
     private func saySuspect(_ peer: Int32, to neighbour: Int32, _ context: inout TrackerContext) {
@@ -143,17 +139,13 @@ extension BroadcastTree {
     mutating func nextEnding(_ context: inout TrackerContext) -> TrackerOutput? {
         guard case .ending(let reason, var cursor) = state else { return nil }
         while cursor < peers.count {
-            let peer = cursor
+            let peer = Int32(truncatingIfNeeded: cursor)
             cursor += 1
-            guard peers[peer].isOccupied else { continue }
+            guard peers[Int(peer)].isOccupied else { continue }
             state = .ending(reason, cursor: cursor)
-            context.timers.cancel(&peers[peer].resumeTimer)
-            for stripe in stripes.indices {
-                var timer = stripes[stripe].nodes[peer].attachTimer
-                context.timers.cancel(&timer)
-            }
-            let gone = handle(of: Int32(truncatingIfNeeded: peer))
-            return .removed(peer: gone, reason: .treeEnded(reason))
+            context.timers.cancel(&peers[Int(peer)].resumeTimer)
+            for stripe in stripes.indices { cancelAttachTimer(peer, stripe: stripe, &context) }
+            return .removed(peer: handle(of: peer), reason: .treeEnded(reason))
         }
         let over = TrackerOutput.treeEnded(tree: handle, reason: reason)
         let next = BroadcastTree(index: index, generation: generation &+ 1)

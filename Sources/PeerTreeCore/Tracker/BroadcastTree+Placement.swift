@@ -46,10 +46,8 @@ extension BroadcastTree {
         isAnnounced: Bool,
         _ context: inout TrackerContext
     ) {
-        var timer = stripes[stripe].nodes[Int(peer)].attachTimer
-        context.timers.cancel(&timer)
+        cancelAttachTimer(peer, stripe: stripe, &context)
         stripes[stripe].update(peer) { node in
-            node.attachTimer = timer
             node.epoch &+= 1
             node.flags.subtract([.attached, .pinned, .rejoined])
         }
@@ -78,7 +76,13 @@ extension BroadcastTree {
             ),
             deadline: context.now + context.options.attachTimeout
         )
-        stripes[stripe].update(peer) { $0.attachTimer = timer }
+        stripes[stripe].setAttachTimer(timer, of: peer)
+    }
+
+    mutating func cancelAttachTimer(_ peer: Int32, stripe: Int, _ context: inout TrackerContext) {
+        var timer = stripes[stripe].nodes[Int(peer)].attachTimer
+        context.timers.cancel(&timer)
+        stripes[stripe].setAttachTimer(timer, of: peer)
     }
 
     // MARK: Make before break

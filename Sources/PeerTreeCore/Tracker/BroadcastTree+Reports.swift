@@ -10,10 +10,8 @@ extension BroadcastTree {
         guard try isCurrent(epoch, of: peer, stripe: stripe, &context) else { return }
         let node = stripes[stripe].nodes[Int(peer)]
         guard node.parent != SpanningTree.none, !node.flags.contains(.attached) else { return }
-        var timer = node.attachTimer
-        context.timers.cancel(&timer)
+        cancelAttachTimer(peer, stripe: stripe, &context)
         stripes[stripe].update(peer) {
-            $0.attachTimer = timer
             $0.flags.insert(.attached)
             $0.flags.remove(.rejoined)
         }
@@ -39,20 +37,23 @@ extension BroadcastTree {
             return
         }
         context.statistics.orphanReports += 1
-        if peers[Int(parent)].isSuspect, reason != .slow, parent != SpanningTree.source {
+        let isSuspect = peers[Int(parent)].isSuspect
+        // Who never had a link to a parent without signalling could not get one, and knows nothing against it.
+        let isDead = isSuspect && reason != .slow && stripes[stripe].nodes[Int(peer)].flags.contains(.attached)
+        if isDead, parent != SpanningTree.source {
             removePeer(parent, reason: .vanished, &context)
             return
         }
-        let isComplaint = reason.isComplaint || (peers[Int(parent)].isSuspect && reason != .slow)
+        let isComplaint = isDead || (reason.isComplaint && !isSuspect)
         let complainers = isComplaint ? complain(peer, about: parent, stripe: stripe, context) : 0
-        if parent == SpanningTree.source, peers[Int(parent)].isSuspect,
+        if parent == SpanningTree.source, isDead,
             complainers >= min(context.options.complaintsToEvict, childrenOfSource)
         {
             end(.sourceLost, &context)
             return
         }
         let isRefusal = reason == .refused || reason == .unreachable
-        if reason != .slow { stripes[stripe].update(parent) { $0.fail() } }
+        if reason != .slow, !isSuspect { stripes[stripe].update(parent) { $0.fail() } }
         replaceParent(of: peer, stripe: stripe, reason: isRefusal ? .refused : .parentLost, &context)
         if complainers >= context.options.complaintsToEvict, parent != SpanningTree.source {
             evict(parent, &context)

@@ -39,6 +39,11 @@ struct SpanningTree {
         refresh(index)
     }
 
+    /// Notes which timer runs for a node; no search depends on it.
+    mutating func setAttachTimer(_ timer: Int32, of index: Int32) {
+        nodes[Int(index)].attachTimer = timer
+    }
+
     // MARK: Links
 
     /// Hangs the root of a detached subtree under `parent`, in O(depth).

@@ -10,7 +10,7 @@ struct TrackerPropertyTests {
         var run = RandomRun(seed: seed, stripes: seed == 4 ? 3 : 1)
         for step in 0..<25_000 {
             run.step()
-            let problems = run.localProblems() + (step % 50 == 0 ? TreeInvariants.violations(in: run.tracker) : [])
+            let problems = run.localProblems() + (step % 100 == 0 ? TreeInvariants.violations(in: run.tracker) : [])
             try #require(problems.isEmpty, "seed \(seed), step \(step), \(run.lastOperation): \(problems)")
         }
         run.finish()
@@ -23,7 +23,7 @@ struct TrackerPropertyTests {
     @Test("With every check after every operation", arguments: [11, 12, 13] as [UInt64])
     func randomOperationsFullyChecked(seed: UInt64) throws {
         var run = RandomRun(seed: seed, stripes: seed == 13 ? 2 : 1, targetSize: 40)
-        for step in 0..<2_500 {
+        for step in 0..<1_500 {
             run.step()
             let problems = run.localProblems() + TreeInvariants.violations(in: run.tracker)
             try #require(problems.isEmpty, "seed \(seed), step \(step), \(run.lastOperation): \(problems)")
@@ -87,7 +87,7 @@ struct TrackerPropertyTests {
         var harness = try TrackerHarness()
         var random = SeededGenerator(seed: 5)
         var peers = try harness.join(count: 200)
-        for _ in 0..<4_000 {
+        for _ in 0..<2_000 {
             let position = Int.random(in: 0..<peers.count, using: &random)
             try harness.orphan(peers[position])
             try harness.handle(.leave(peers[position]))

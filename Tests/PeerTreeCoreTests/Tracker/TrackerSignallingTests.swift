@@ -53,6 +53,17 @@ struct TrackerSignallingTests {
         #expect(harness.tracker.statistics.evictions == 0)
     }
 
+    @Test("A joiner that could not reach a suspect parent gets another one, and the parent stays")
+    func unattachedReports() throws {
+        var harness = try TrackerHarness(k: 2, k1: 2)
+        let peers = try harness.join(count: 2)
+        let joiner = try harness.joinOnly()
+        try harness.handle(.signallingLost(peers[0]))
+        try harness.orphan(joiner, .unreachable)
+        #expect(harness.tracker.contains(peers[0]))
+        #expect(try harness.parent(joiner) == peers[1])
+    }
+
     @Test("The parent that lost its link to a suspect peer is enough, too")
     func parentReports() throws {
         var harness = try TrackerHarness(k: 2, k1: 2)
