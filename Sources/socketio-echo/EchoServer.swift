@@ -10,25 +10,34 @@ import Darwin
 
 /// A server with the behaviour that the public Engine.IO and Socket.IO conformance suites expect.
 ///
-/// `socketio-echo [--port N] [--path PATH] [--engine-only]`
+/// `socketio-echo [--port N] [--path PATH] [--engine-only] [--ping-interval MS] [--ping-timeout MS]` prints
+/// `listening on port N` and serves until it is ended. Pings default to the suites' 300 and 200 ms.
 ///
-/// It prints `listening on port N` and serves until it is ended.
+/// `socketio-echo --client URL [--transports websocket,polling]` is a client for the tests with other servers: it
+/// prints what happens, a line each, and answers every event `X` with `X-back` and the same arguments.
 @main
 struct EchoServer {
     static func main() async {
         do throws(ArgumentError) {
-            try await run(Arguments(CommandLine.arguments.dropFirst()))
+            let arguments = try Arguments(CommandLine.arguments.dropFirst())
+            if let url = arguments.clientURL {
+                try await EchoClient.run(url: url, transports: arguments.transports)
+            } else {
+                try await run(arguments)
+            }
         } catch {
             print("socketio-echo: \(error.message)")
             print("usage: socketio-echo [--port N] [--path PATH] [--engine-only]")
+            print("                     [--ping-interval MS] [--ping-timeout MS]")
+            print("       socketio-echo --client URL [--transports polling,websocket]")
             exit(2)
         }
     }
 
     static func run(_ arguments: Arguments) async throws(ArgumentError) {
         var configuration = SocketIOServerConfiguration()
-        configuration.pingInterval = .milliseconds(300)
-        configuration.pingTimeout = .milliseconds(200)
+        configuration.pingInterval = .milliseconds(arguments.pingInterval)
+        configuration.pingTimeout = .milliseconds(arguments.pingTimeout)
         configuration.maximumPayload = 1_000_000
         configuration.connectTimeout = .seconds(1)
         configuration.cors = CORSConfiguration(origins: .any)
@@ -86,6 +95,10 @@ struct Arguments {
     var port = 3000
     var path: String?
     var isEngineOnly = false
+    var pingInterval: Int64 = 300
+    var pingTimeout: Int64 = 200
+    var clientURL: String?
+    var transports: [SocketIOTransport] = [.polling, .webSocket]
 
     init(_ arguments: some Sequence<String>) throws(ArgumentError) {
         var iterator = arguments.makeIterator()
@@ -102,8 +115,25 @@ struct Arguments {
                 }
                 path = value
             case "--engine-only": isEngineOnly = true
+            case "--ping-interval": pingInterval = try Self.milliseconds(iterator.next(), for: argument)
+            case "--ping-timeout": pingTimeout = try Self.milliseconds(iterator.next(), for: argument)
+            case "--client": clientURL = iterator.next()
+            case "--transports":
+                transports = (iterator.next() ?? "").split(separator: ",").compactMap {
+                    SocketIOTransport(rawValue: String($0))
+                }
+                guard !transports.isEmpty else {
+                    throw ArgumentError(message: "--transports needs polling, websocket or both")
+                }
             default: throw ArgumentError(message: "unknown argument \(argument)")
             }
         }
+    }
+
+    private static func milliseconds(_ text: String?, for option: String) throws(ArgumentError) -> Int64 {
+        guard let value = text.flatMap(Int64.init), (1...86_400_000).contains(value) else {
+            throw ArgumentError(message: "\(option) needs milliseconds from 1 to 86400000")
+        }
+        return value
     }
 }

@@ -12,7 +12,7 @@ package struct EngineIOServerHandshake: Sendable, Hashable {
     package init?(json: ByteBuffer) {
         guard let value = try? JSONValue(parsing: json), let sid = value["sid"]?.stringValue, !sid.isEmpty,
             let interval = value["pingInterval"]?.doubleValue, let timeout = value["pingTimeout"]?.doubleValue,
-            (1...Self.longestDelay).contains(interval), (1...Self.longestDelay).contains(timeout),
+            (0...Self.longestDelay).contains(interval), (1...Self.longestDelay).contains(timeout),
             sid.utf8.allSatisfy({ (0x21...0x7E).contains($0) && !"&#?".utf8.contains($0) })
         else { return nil }
         self.sid = sid

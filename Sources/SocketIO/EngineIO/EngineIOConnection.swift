@@ -154,6 +154,11 @@ package final class EngineIOConnection: @unchecked Sendable, NIOScheduledCallbac
         isDraining = true
         while let output = session.nextOutput() { perform(output) }
         isDraining = false
+        if session.isClosed, !responders.isEmpty {
+            let unanswered = responders
+            responders = []
+            for responder in unanswered { responder.respond(.refused(.unknownSessionID)) }
+        }
         rescheduleTimer()
     }
 
@@ -183,8 +188,6 @@ package final class EngineIOConnection: @unchecked Sendable, NIOScheduledCallbac
         let application = application
         self.application = nil
         application?.connectionDidClose(reason)
-        for responder in responders { responder.respond(.refused(.unknownSessionID)) }
-        responders = []
         webSocket = nil
         candidate = nil
     }

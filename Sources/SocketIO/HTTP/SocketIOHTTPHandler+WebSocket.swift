@@ -78,6 +78,8 @@ extension SocketIOHTTPHandler {
         let bound = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
         pipeline.removeHandler(requestDecoder).whenComplete { _ in
             let (handler, context) = bound.value
+            // What the decoder gave up came outside of a read: answers to it wait for this to be flushed.
+            context.fireChannelReadComplete()
             context.pipeline.syncOperations.removeHandler(handler, promise: nil)
             context.channel.read()
         }

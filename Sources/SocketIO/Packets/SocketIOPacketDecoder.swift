@@ -108,7 +108,9 @@ package struct SocketIOPacketDecoder: Sendable {
                 payload: payload,
                 expected: count
             )
-            if count == 0 { return try Self.complete(packet) }
+            // Also before attachments come: what cannot become a packet need not wait for them.
+            let complete = try Self.complete(packet)
+            if count == 0 { return complete }
             partial = packet
             return nil
         }
@@ -131,7 +133,7 @@ package struct SocketIOPacketDecoder: Sendable {
 
     private static func complete(_ packet: Partial) throws(SocketIOParseError) -> SocketIOPacket {
         var payload = packet.payload
-        if packet.expected > 0 { payload = try fill(payload, with: packet.attachments) }
+        if !packet.attachments.isEmpty { payload = try fill(payload, with: packet.attachments) }
         guard let elements = payload.arrayValue else { throw .illegalPayload }
         if packet.isAcknowledgement {
             guard let identifier = packet.identifier else { throw .illegalIdentifier }

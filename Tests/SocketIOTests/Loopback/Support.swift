@@ -162,11 +162,13 @@ extension RawConnection {
         "Host: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
         + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 
-    /// Becomes a WebSocket; returns the handshake of Engine.IO unless an upgrade of `sid` is wanted.
+    /// Becomes a WebSocket; returns the handshake of Engine.IO unless an upgrade of `sid` is wanted. Messages may be
+    /// sent in the same breath, so that no time passes before them.
     @discardableResult
-    func openWebSocket(sid: String? = nil) async throws -> String {
+    func openWebSocket(sid: String? = nil, sendingAtOnce messages: [String] = []) async throws -> String {
         let parameter = sid.map { "&sid=\($0)" } ?? ""
-        try await send("GET /socket.io/?EIO=4&transport=websocket\(parameter) HTTP/1.1\r\n" + Self.webSocketHeaders)
+        let request = "GET /socket.io/?EIO=4&transport=websocket\(parameter) HTTP/1.1\r\n" + Self.webSocketHeaders
+        try await send(Array(request.utf8) + messages.flatMap { Self.frame(Array($0.utf8)) })
         let head = try await read(until: "\r\n\r\n")
         #expect(head.hasPrefix("HTTP/1.1 101 "))
         // The example of RFC 6455, section 1.3.
@@ -189,7 +191,9 @@ extension RawConnection {
         while true {
             let header = try await read(2)
             let payload = try await read(Int(header[1]))
-            if header[0] == 0x88 { return payload.prefix(2).reduce(0) { $0 << 8 | Int($1) } }
+            guard header[0] == 0x88 else { continue }
+            close()
+            return payload.prefix(2).reduce(0) { $0 << 8 | Int($1) }
         }
     }
 
@@ -208,4 +212,31 @@ extension RawConnection {
         let key: [UInt8] = [1, 2, 3, 4]
         return bytes + key + payload.enumerated().map { $1 ^ key[$0 & 3] }
     }
+}
+
+extension RawConnection {
+    /// The first line of a response, or nothing if the connection ends.
+    func readToEndOrResponse() async throws -> String {
+        do {
+            return try await read(until: "\r\n\r\n")
+        } catch is RawError {
+            return ""
+        }
+    }
+}
+
+/// A Socket.IO client by WebSocket that joins and then never reads.
+final class StalledConnection: Sendable {
+    private let channel: any Channel
+
+    init(port: Int) async throws {
+        channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .channelOption(.autoRead, value: false)
+            .connect(host: "127.0.0.1", port: port).get()
+        let request = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\n" + RawConnection.webSocketHeaders
+        try await channel.writeAndFlush(ByteBuffer(string: request)).get()
+        try await channel.writeAndFlush(ByteBuffer(bytes: RawConnection.frame(Array("40".utf8)))).get()
+    }
+
+    func close() { channel.close(promise: nil) }
 }
