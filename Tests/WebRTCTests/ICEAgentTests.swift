@@ -28,7 +28,8 @@ private final class ICESimulation {
     var sent = 0
     private var order = 0
 
-    init(seed: UInt64, roles: [ICEAgent.Role] = [.controlling, .controlled], configuration: ICEConfiguration = .init()) {
+    init(seed: UInt64, roles: [ICEAgent.Role] = [.controlling, .controlled], configuration: ICEConfiguration = .init())
+    {
         self.random = SeededGenerator(seed: seed)
         self.addresses = [1, 2].map { TransportAddress(ipv4: 0x0A00_0000 + $0, port: 1000 + UInt16($0)) }
         self.agents = roles.enumerated().map { index, role in
@@ -132,7 +133,7 @@ struct ICEAgentTests {
         #expect(network.agents[0].selected?.roundTripTime == .milliseconds(20))
     }
 
-    @Test("They agree over a link that loses every third packet", arguments: 1...50)
+    @Test("They agree over a link that loses every third packet", arguments: 1...200)
     func lossy(seed: Int) {
         let network = ICESimulation(seed: UInt64(seed))
         network.loss = 0.33

@@ -117,6 +117,9 @@ final class DTLSSession {
         if pt_dtls_handle_timeout(self.ssl) < 0 { self.state = .failed(DTLSError("sending a flight again").reason) }
     }
 
+    /// Whether the peer's certificate has come.
+    var hasPeerCertificate: Bool { SSL_get0_peer_certificate(self.ssl) != nil }
+
     private func handshake() {
         let result = SSL_do_handshake(self.ssl)
         if result == 1 {

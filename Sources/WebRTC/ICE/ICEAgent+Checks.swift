@@ -92,7 +92,8 @@ extension ICEAgent {
     private mutating func retransmit(at now: NIODeadline) {
         for index in self.pairs.indices where self.pairs[index].state == .inProgress {
             guard let due = self.pairs[index].retransmitAt, due <= now else { continue }
-            if self.pairs[index].attempts >= self.configuration.attempts {
+            // The nomination of a pair that works is repeated for as long as the pair works, which consent decides.
+            if self.pairs[index].attempts >= self.configuration.attempts, index != self.selectedIndex {
                 self.pairs[index].state = .failed
                 self.pairs[index].retransmitAt = nil
             } else {

@@ -31,6 +31,7 @@ extension PeerConnection {
             return true
         }
         let wasConnected = dtls.state == .connected
+        guard wasConnected || dtls.state == .handshaking else { return false }
         dtls.receive(datagram)
         var received = false
         while let count = dtls.read(into: Self.scratch) {

@@ -77,7 +77,12 @@ extension SCTPAssociation {
         return address
     }
 
-    private static func set<Value: BitwiseCopyable>(_ socket: OpaquePointer, _ level: Int32, _ option: Int32, _ value: Value) {
+    private static func set<Value: BitwiseCopyable>(
+        _ socket: OpaquePointer,
+        _ level: Int32,
+        _ option: Int32,
+        _ value: Value
+    ) {
         withUnsafeBytes(of: value) { bytes in
             _ = usrsctp_setsockopt(socket, level, option, bytes.baseAddress, socklen_t(bytes.count))
         }

@@ -197,7 +197,12 @@ final class SCTPAssociation {
             }
             let option = Int32(SCTP_RESET_STREAMS)
             let result = usrsctp_setsockopt(
-                socket, Int32(IPPROTO_SCTP), option, bytes.baseAddress, socklen_t(count))
+                socket,
+                Int32(IPPROTO_SCTP),
+                option,
+                bytes.baseAddress,
+                socklen_t(count)
+            )
             return result == 0
         }
     }
@@ -286,7 +291,16 @@ final class SCTPAssociation {
             var infoType: UInt32 = 0
             var flags: Int32 = 0
             self.count = usrsctp_recvv(
-                socket, bytes.baseAddress, bytes.count, nil, nil, &info, &infoLength, &infoType, &flags)
+                socket,
+                bytes.baseAddress,
+                bytes.count,
+                nil,
+                nil,
+                &info,
+                &infoLength,
+                &infoType,
+                &flags
+            )
             if self.count < 0 { self.error = errno }
             self.stream = info.rcv_sid
             self.ppid = UInt32(bigEndian: info.rcv_ppid)
