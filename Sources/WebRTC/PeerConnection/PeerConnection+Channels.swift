@@ -207,7 +207,7 @@ extension PeerConnection {
     func settleChannels() {
         guard let association, !self.isOver else { return }
         self.openChannels()
-        association.adaptAcknowledgements()
+        association.adaptAcknowledgements(isShortPath: self.isShortPath)
         association.drainTransmitted { stream, bytes in self.channels[stream]?.transmitted(bytes) }
         for channel in self.channels.values where channel.needsService { channel.service() }
         if !self.pendingResets.isEmpty, !self.isOver, association.reset(Array(self.pendingResets)) {

@@ -67,6 +67,7 @@ extension PeerConnection {
     }
 
     private func drainAgent() {
+        if let trip = self.agent.selected?.roundTripTime { self.isShortPath = trip <= .milliseconds(10) }
         while let output = self.agent.nextOutput() {
             switch output {
             case .send(let bytes, let address, let base):
