@@ -42,6 +42,24 @@ struct ConnectionTests {
         }
     }
 
+    @Test("No datagram is larger than configured, and full ones waste less than four bytes", arguments: [1200, 1400])
+    func datagramSize(limit: Int) async throws {
+        var configuration = WebRTCConfiguration.loopback()
+        configuration.maximumDatagramSize = limit
+        try await withConnectedPair(configuration, configuration) { bound in
+            try await bound.run { pair in
+                for size in (1000...1500).reversed() {
+                    try pair.a.channels["chat"]?.send(ByteBuffer(repeating: 0, count: size))
+                }
+            }
+            try await bound.until { $0.b.messages.count == 501 }
+            try await bound.run { pair in
+                let largest = pair.a.transport.counters.largestSentDatagram
+                #expect(largest <= limit && largest > limit - 4)
+            }
+        }
+    }
+
     @Test("A thousand small messages keep their order")
     func ordered() async throws {
         try await withConnectedPair { bound in

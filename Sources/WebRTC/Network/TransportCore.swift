@@ -89,6 +89,7 @@ final class TransportCore {
         for socket in self.sockets {
             counters.sentDatagrams += socket.counters.sentDatagrams
             counters.sentBytes += socket.counters.sentBytes
+            counters.largestSentDatagram = max(counters.largestSentDatagram, socket.counters.largestDatagram)
             counters.sendCalls += socket.counters.sendCalls
             counters.unsentDatagrams += socket.counters.unsentDatagrams
         }

@@ -39,7 +39,8 @@ extension PeerConnection {
             configuration: SCTPAssociation.Configuration(
                 localPort: 5000,
                 remotePort: remote.sctpPort,
-                packetSize: configuration.maximumDatagramSize - DTLSSession.overhead,
+                // usrsctp's path MTU does not count the common header of 12 bytes.
+                pathMTU: configuration.maximumDatagramSize - DTLSSession.overhead - 12,
                 sendBuffer: configuration.sctpSendBufferSize,
                 receiveBuffer: configuration.sctpReceiveBufferSize,
                 maximumMessageSize: configuration.maximumMessageSize

@@ -55,7 +55,7 @@ extension SCTPAssociation {
         }
         // A heartbeat would only repeat what consent checks do already.
         parameters.spp_flags = UInt32(SPP_PMTUD_DISABLE | SPP_HB_DISABLE)
-        parameters.spp_pathmtu = UInt32(clamping: self.packetSize)
+        parameters.spp_pathmtu = UInt32(clamping: self.pathMTU)
         Self.set(socket, Int32(IPPROTO_SCTP), SCTP_PEER_ADDR_PARAMS, parameters)
     }
 

@@ -36,8 +36,8 @@ final class SCTPAssociation {
     struct Configuration {
         var localPort: UInt16
         var remotePort: UInt16
-        /// Bytes an SCTP packet may have.
-        var packetSize: Int
+        /// Bytes an SCTP packet may have after its common header.
+        var pathMTU: Int
         var sendBuffer: Int
         var receiveBuffer: Int
         var maximumMessageSize: Int
@@ -72,7 +72,7 @@ final class SCTPAssociation {
 
     var bufferSizes: (send: Int, receive: Int) { (self.configuration.sendBuffer, self.configuration.receiveBuffer) }
     var remotePort: UInt16 { self.configuration.remotePort }
-    var packetSize: Int { self.configuration.packetSize }
+    var pathMTU: Int { self.configuration.pathMTU }
     var hasWork: Bool { self.isReadable || !self.handed.isEmpty }
 
     /// Binds and connects: both sides do, and the two handshakes merge (RFC 8831 section 6.2).
