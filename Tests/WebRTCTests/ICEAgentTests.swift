@@ -218,6 +218,18 @@ struct ICEAgentTests {
         #expect(network.states[0] == [.checking, .connected, .disconnected, .failed])
     }
 
+    @Test("A host that slept asks before it gives the peer up")
+    func sleep() {
+        let network = ICESimulation(seed: 10)
+        network.gather()
+        network.signal(to: 0)
+        network.signal(to: 1)
+        #expect(network.run(for: .seconds(5)) { $0.isNominated })
+        network.now = network.now + .hours(1)
+        #expect(!network.run(for: .seconds(60)) { $0.agents.contains { $0.state == .failed } })
+        #expect(network.agents.map(\.state) == [.connected, .connected])
+    }
+
     @Test("A connection that was disconnected for a moment recovers")
     func recovers() {
         var configuration = ICEConfiguration()

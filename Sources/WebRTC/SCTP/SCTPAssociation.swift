@@ -242,7 +242,7 @@ final class SCTPAssociation {
             self.partial?.buffer = ByteBuffer()
             self.spare = nil
             var received = Received()
-            let count = buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: 1024) { bytes in
+            buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: 1024) { bytes in
                 max(0, received.read(from: socket, into: bytes))
             }
             guard received.count > 0 else {
@@ -252,7 +252,6 @@ final class SCTPAssociation {
                 self.isDown = true
                 return .down("the SCTP association ended")
             }
-            precondition(count == received.count)
             if let event = self.take(received, buffer) { return event }
         }
         return nil
