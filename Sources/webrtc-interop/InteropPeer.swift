@@ -140,7 +140,9 @@ final class InteropPeer {
         channel.onBufferedAmountLow = { Self.emit(Event(event: "low", label: label)) }
         channel.onMessage = { [unowned self, unowned channel] message, kind in
             if self.echoes {
-                do { try channel.send(message, as: kind) } catch { Self.emit(Event(event: "error", reason: "\(error)")) }
+                do { try channel.send(message, as: kind) } catch {
+                    Self.emit(Event(event: "error", reason: "\(error)"))
+                }
             }
             let isShortText = kind == .text && message.readableBytes <= 1024
             Self.emit(

@@ -42,6 +42,24 @@ struct ConnectionTests {
         }
     }
 
+    @Test("No datagram is larger than configured, and full ones waste less than four bytes", arguments: [1200, 1400])
+    func datagramSize(limit: Int) async throws {
+        var configuration = WebRTCConfiguration.loopback()
+        configuration.maximumDatagramSize = limit
+        try await withConnectedPair(configuration, configuration) { bound in
+            try await bound.run { pair in
+                for size in (1000...1500).reversed() {
+                    try pair.a.channels["chat"]?.send(ByteBuffer(repeating: 0, count: size))
+                }
+            }
+            try await bound.until { $0.b.messages.count == 501 }
+            try await bound.run { pair in
+                let largest = pair.a.transport.counters.largestSentDatagram
+                #expect(largest <= limit && largest > limit - 4)
+            }
+        }
+    }
+
     @Test("A thousand small messages keep their order")
     func ordered() async throws {
         try await withConnectedPair { bound in
@@ -290,10 +308,14 @@ struct ConnectionTests {
                 let stranger = other.core.value.sockets[0]
                 var random = SeededGenerator(seed: 1)
                 // First bytes of STUN, DTLS of every kind, and neither.
-                let kinds: [[UInt8]] = [[0, 1, 0, 0, 0x21, 0x12, 0xA4, 0x42], [20, 254, 253], [21, 254, 253], [22], [200]]
+                let kinds: [[UInt8]] = [
+                    [0, 1, 0, 0, 0x21, 0x12, 0xA4, 0x42], [20, 254, 253], [21, 254, 253], [22], [200],
+                ]
                 for number in 0..<5000 {
                     var bytes = kinds[number % kinds.count]
-                    bytes += (0..<Int.random(in: 0...100, using: &random)).map { _ in UInt8(truncatingIfNeeded: random.next()) }
+                    bytes += (0..<Int.random(in: 0...100, using: &random)).map { _ in
+                        UInt8(truncatingIfNeeded: random.next())
+                    }
                     let spoofed = pair.b.transport.core.value.sockets[0]
                     let socket = number % 2 == 0 ? stranger : spoofed
                     bytes.withUnsafeBytes { socket.append($0, to: target) }
@@ -330,28 +352,37 @@ struct ConnectionTests {
             return NIOLoopBound(pairs, eventLoop: WebRTCEventLoop.loop)
         }
         for index in 0..<100 {
-            let one = BoundPair(pair: try await bound.run { _ in
-                try pairs.value[index].signal()
-                return NIOLoopBound(pairs.value[index], eventLoop: WebRTCEventLoop.loop)
-            }, transports: [])
+            let one = BoundPair(
+                pair: try await bound.run { _ in
+                    try pairs.value[index].signal()
+                    return NIOLoopBound(pairs.value[index], eventLoop: WebRTCEventLoop.loop)
+                },
+                transports: []
+            )
             try await one.until { $0.a.opened.count == 1 && $0.b.opened.count == 1 }
         }
         try await bound.run { _ in
             for pair in pairs.value { try pair.b.channels["chat"]?.send("hello") }
         }
         for index in 0..<100 {
-            let one = BoundPair(pair: try await bound.run { _ in
-                NIOLoopBound(pairs.value[index], eventLoop: WebRTCEventLoop.loop)
-            }, transports: [])
+            let one = BoundPair(
+                pair: try await bound.run { _ in
+                    NIOLoopBound(pairs.value[index], eventLoop: WebRTCEventLoop.loop)
+                },
+                transports: []
+            )
             try await one.until { $0.a.messages.count == 1 }
         }
         try await bound.run { _ in
             for pair in pairs.value { pair.a.connection.close() }
         }
         for index in 0..<100 {
-            let one = BoundPair(pair: try await bound.run { _ in
-                NIOLoopBound(pairs.value[index], eventLoop: WebRTCEventLoop.loop)
-            }, transports: [])
+            let one = BoundPair(
+                pair: try await bound.run { _ in
+                    NIOLoopBound(pairs.value[index], eventLoop: WebRTCEventLoop.loop)
+                },
+                transports: []
+            )
             try await one.until { $0.b.connection.connectionState == .closed }
         }
     }

@@ -28,7 +28,8 @@ private final class ICESimulation {
     var sent = 0
     private var order = 0
 
-    init(seed: UInt64, roles: [ICEAgent.Role] = [.controlling, .controlled], configuration: ICEConfiguration = .init()) {
+    init(seed: UInt64, roles: [ICEAgent.Role] = [.controlling, .controlled], configuration: ICEConfiguration = .init())
+    {
         self.random = SeededGenerator(seed: seed)
         self.addresses = [1, 2].map { TransportAddress(ipv4: 0x0A00_0000 + $0, port: 1000 + UInt16($0)) }
         self.agents = roles.enumerated().map { index, role in
@@ -132,7 +133,7 @@ struct ICEAgentTests {
         #expect(network.agents[0].selected?.roundTripTime == .milliseconds(20))
     }
 
-    @Test("They agree over a link that loses every third packet", arguments: 1...50)
+    @Test("They agree over a link that loses every third packet", arguments: 1...200)
     func lossy(seed: Int) {
         let network = ICESimulation(seed: UInt64(seed))
         network.loss = 0.33
@@ -215,6 +216,18 @@ struct ICEAgentTests {
         #expect(network.now - vanished <= .seconds(8) + .milliseconds(100))
         #expect(network.agents[0].deadline == nil)
         #expect(network.states[0] == [.checking, .connected, .disconnected, .failed])
+    }
+
+    @Test("A host that slept asks before it gives the peer up")
+    func sleep() {
+        let network = ICESimulation(seed: 10)
+        network.gather()
+        network.signal(to: 0)
+        network.signal(to: 1)
+        #expect(network.run(for: .seconds(5)) { $0.isNominated })
+        network.now = network.now + .hours(1)
+        #expect(!network.run(for: .seconds(60)) { $0.agents.contains { $0.state == .failed } })
+        #expect(network.agents.map(\.state) == [.connected, .connected])
     }
 
     @Test("A connection that was disconnected for a moment recovers")

@@ -83,9 +83,10 @@ struct STUNTests {
         #expect(try !STUNDecoder(message.encoded(password: nil)).isAuthentic(password: ""))
     }
 
-    @Test("A single flipped bit anywhere is noticed")
+    @Test("A single flipped bit is noticed anywhere but in the type of FINGERPRINT, which nothing protects")
     func flippedBits() {
-        for position in 0..<(Self.request.count * 8) {
+        let unprotected = (Self.request.count - 8) * 8..<(Self.request.count - 6) * 8
+        for position in 0..<(Self.request.count * 8) where !unprotected.contains(position) {
             var bytes = Self.request
             bytes[position / 8] ^= 1 << UInt8(position % 8)
             let isAccepted = (try? STUNDecoder(bytes))?.isAuthentic(password: Self.password) ?? false

@@ -28,6 +28,8 @@ final class DTLSSession {
     private let context: DTLSContext
     private let fingerprints: [DataSessionDescription.Fingerprint]
     private(set) var state = State.handshaking
+    /// The handshake has just ended: data that overtook its last flight may wait inside OpenSSL.
+    private var isFresh = false
 
     init(
         context: DTLSContext,
@@ -80,13 +82,16 @@ final class DTLSSession {
             self.io.pointee.input = nil
             return nil
         }
+        // A datagram is one record as a rule: asking for a second one would cost as much as half of reading the first.
+        if self.io.pointee.input == nil, !self.isFresh, SSL_has_pending(self.ssl) == 0 { return nil }
+        self.isFresh = false
         let count = SSL_read(self.ssl, buffer.baseAddress, Int32(clamping: buffer.count))
         if count > 0 { return Int(count) }
         self.io.pointee.input = nil
         switch SSL_get_error(self.ssl, count) {
         case SSL_ERROR_ZERO_RETURN: self.state = .closed
         case SSL_ERROR_SSL: self.state = .failed(DTLSError("reading").reason)
-        default: break
+        default: Self.clearErrors()
         }
         return nil
     }
@@ -94,13 +99,15 @@ final class DTLSSession {
     /// Encrypts one plaintext into one datagram. False when the session cannot send.
     func write(_ plaintext: UnsafeRawBufferPointer) -> Bool {
         guard self.state == .connected else { return false }
-        return SSL_write(self.ssl, plaintext.baseAddress, Int32(clamping: plaintext.count)) > 0
+        if SSL_write(self.ssl, plaintext.baseAddress, Int32(clamping: plaintext.count)) > 0 { return true }
+        Self.clearErrors()
+        return false
     }
 
     /// Tells the peer that nothing more will come.
     func close() {
         if self.state == .connected { SSL_shutdown(self.ssl) }
-        ERR_clear_error()
+        Self.clearErrors()
         self.state = .closed
     }
 
@@ -117,16 +124,26 @@ final class DTLSSession {
         if pt_dtls_handle_timeout(self.ssl) < 0 { self.state = .failed(DTLSError("sending a flight again").reason) }
     }
 
+    /// Whether the peer's certificate has come.
+    var hasPeerCertificate: Bool { SSL_get0_peer_certificate(self.ssl) != nil }
+
     private func handshake() {
         let result = SSL_do_handshake(self.ssl)
         if result == 1 {
+            self.isFresh = true
             self.state = self.peerIsAuthentic() ? .connected : .failed("the peer's certificate has another fingerprint")
             return
         }
         switch SSL_get_error(self.ssl, result) {
-        case SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE: ERR_clear_error()
+        case SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE: Self.clearErrors()
         default: self.state = .failed(DTLSError("handshake").reason)
         }
+    }
+
+    /// OpenSSL's error queue belongs to the thread, not to the session: what one leaves there, `SSL_get_error` would
+    /// hold against the next.
+    private static func clearErrors() {
+        if ERR_peek_error() != 0 { ERR_clear_error() }
     }
 
     private func peerIsAuthentic() -> Bool {

@@ -92,7 +92,8 @@ extension ICEAgent {
     private mutating func retransmit(at now: NIODeadline) {
         for index in self.pairs.indices where self.pairs[index].state == .inProgress {
             guard let due = self.pairs[index].retransmitAt, due <= now else { continue }
-            if self.pairs[index].attempts >= self.configuration.attempts {
+            // The nomination of a pair that works is repeated for as long as the pair works, which consent decides.
+            if self.pairs[index].attempts >= self.configuration.attempts, index != self.selectedIndex {
                 self.pairs[index].state = .failed
                 self.pairs[index].retransmitAt = nil
             } else {
@@ -220,9 +221,11 @@ extension ICEAgent {
             due <= now
         else { return }
         let silence = now - heard
-        guard silence < self.configuration.consentTimeout else { return self.move(to: .failed) }
+        // A host that slept or was overloaded may look back on a long silence without having asked: ask first.
+        if silence >= self.configuration.consentTimeout, self.unansweredConsents >= 3 { return self.move(to: .failed) }
         if silence >= self.configuration.disconnectedTimeout { self.move(to: .disconnected) }
         self.sendRequest(index, nominates: false, at: now)
+        self.unansweredConsents += 1
         self.scheduleConsent(at: now)
         // Silence must be noticed when it is due, not only at the next check.
         let expiry = heard + self.configuration.consentTimeout
@@ -231,6 +234,7 @@ extension ICEAgent {
 
     mutating func consent(at now: NIODeadline) {
         self.consentReceivedAt = now
+        self.unansweredConsents = 0
         if self.state == .disconnected { self.move(to: .connected) }
     }
 }

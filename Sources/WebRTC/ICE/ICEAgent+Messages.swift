@@ -154,6 +154,9 @@ extension ICEAgent {
         self.pairs[index].roundTripTime = now - transaction.sentAt
         if index == self.selectedIndex { self.consent(at: now) }
         if transaction.nominates { self.pairs[index].isNominated = true }
+        // A late answer to an ordinary check must not end the sending of the nomination.
+        let isNominating = self.role == .controlling && self.pairs[index].wantsNomination
+        if isNominating, !self.pairs[index].isNominated { return }
         if self.pairs[index].state != .succeeded || transaction.nominates { self.succeed(index, at: now) }
     }
 

@@ -72,6 +72,7 @@ struct ICEAgent {
     var failAt: NIODeadline?
     var nextConsentAt: NIODeadline?
     var consentReceivedAt: NIODeadline?
+    var unansweredConsents = 0
     private var outputs: [Output] = []
     private var outputIndex = 0
 

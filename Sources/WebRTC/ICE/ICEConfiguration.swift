@@ -32,7 +32,8 @@ public struct ICEConfiguration: Sendable {
     public var consentInterval: TimeAmount = .seconds(5)
     /// Silence after which the state turns `disconnected`. Default 12 s.
     public var disconnectedTimeout: TimeAmount = .seconds(12)
-    /// Silence after which consent to send has expired and the connection fails. Default 30 s (RFC 7675).
+    /// Silence after which consent to send has expired and the connection fails, provided that three checks went
+    /// unanswered meanwhile. Default 30 s (RFC 7675).
     public var consentTimeout: TimeAmount = .seconds(30)
     /// Remote candidates taken per connection; more are ignored. Default 64.
     public var maximumRemoteCandidates = 64

@@ -89,6 +89,7 @@ final class TransportCore {
         for socket in self.sockets {
             counters.sentDatagrams += socket.counters.sentDatagrams
             counters.sentBytes += socket.counters.sentBytes
+            counters.largestSentDatagram = max(counters.largestSentDatagram, socket.counters.largestDatagram)
             counters.sendCalls += socket.counters.sendCalls
             counters.unsentDatagrams += socket.counters.unsentDatagrams
         }
@@ -172,10 +173,9 @@ final class TransportCore {
     }
 
     /// Several connections join us to the same peer address. Whose a datagram is, its encryption tells: what does not
-    /// decrypt is dropped without a trace by every other session. Handshakes go to the youngest that still needs one.
+    /// decrypt is dropped without a trace by every other session. A handshake goes to the youngest that waits for it.
     private func receiveShared(_ datagram: UnsafeRawBufferPointer, _ route: [PeerConnection]) -> Bool {
-        let isHandshake = datagram.count >= 13 && datagram[3] == 0 && datagram[4] == 0
-        if isHandshake, let youngest = route.last(where: { !$0.isSecure }) {
+        if let flight = DTLSFlight(datagram), let youngest = route.last(where: { $0.awaits(flight) }) {
             return youngest.receiveDTLS(datagram)
         }
         return route.contains { $0.receiveDTLS(datagram) }

@@ -28,6 +28,7 @@ final class UDPSocket {
     struct Counters {
         var sentDatagrams: UInt64 = 0
         var sentBytes: UInt64 = 0
+        var largestDatagram = 0
         var sendCalls: UInt64 = 0
         var unsentDatagrams: UInt64 = 0
     }
@@ -99,6 +100,7 @@ final class UDPSocket {
     /// Adds a datagram to the current batch. It leaves with `flush`.
     func append(_ datagram: UnsafeRawBufferPointer, to destination: TransportAddress) {
         guard self.channel != nil else { return }
+        self.counters.largestDatagram = max(self.counters.largestDatagram, datagram.count)
         if !self.batch.append(datagram, to: destination) {
             self.flush()
             if !self.batch.append(datagram, to: destination) { self.counters.unsentDatagrams += 1 }

@@ -44,6 +44,8 @@ public struct WebRTCCounters: Hashable, Sendable {
     public var sentDatagrams: UInt64 = 0
     /// UDP payload sent, in bytes.
     public var sentBytes: UInt64 = 0
+    /// UDP payload of the largest one so far, in bytes.
+    public var largestSentDatagram = 0
     /// System calls that sent them.
     public var sendCalls: UInt64 = 0
     /// Datagrams the kernel did not take: unreachable, or its buffer stayed full.

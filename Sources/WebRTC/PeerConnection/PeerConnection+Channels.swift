@@ -39,7 +39,8 @@ extension PeerConnection {
             configuration: SCTPAssociation.Configuration(
                 localPort: 5000,
                 remotePort: remote.sctpPort,
-                packetSize: configuration.maximumDatagramSize - DTLSSession.overhead,
+                // usrsctp's path MTU does not count the common header of 12 bytes.
+                pathMTU: configuration.maximumDatagramSize - DTLSSession.overhead - 12,
                 sendBuffer: configuration.sctpSendBufferSize,
                 receiveBuffer: configuration.sctpReceiveBufferSize,
                 maximumMessageSize: configuration.maximumMessageSize
@@ -207,7 +208,7 @@ extension PeerConnection {
     func settleChannels() {
         guard let association, !self.isOver else { return }
         self.openChannels()
-        association.adaptAcknowledgements()
+        association.adaptAcknowledgements(isShortPath: self.isShortPath)
         association.drainTransmitted { stream, bytes in self.channels[stream]?.transmitted(bytes) }
         for channel in self.channels.values where channel.needsService { channel.service() }
         if !self.pendingResets.isEmpty, !self.isOver, association.reset(Array(self.pendingResets)) {

@@ -31,6 +31,7 @@ extension PeerConnection {
             return true
         }
         let wasConnected = dtls.state == .connected
+        guard wasConnected || dtls.state == .handshaking else { return false }
         dtls.receive(datagram)
         var received = false
         while let count = dtls.read(into: Self.scratch) {
@@ -66,6 +67,7 @@ extension PeerConnection {
     }
 
     private func drainAgent() {
+        if let trip = self.agent.selected?.roundTripTime { self.isShortPath = trip <= .milliseconds(10) }
         while let output = self.agent.nextOutput() {
             switch output {
             case .send(let bytes, let address, let base):

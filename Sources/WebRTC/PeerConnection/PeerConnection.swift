@@ -62,6 +62,8 @@ public final class PeerConnection {
     var routes: [TransportAddress] = []
     /// Handshake datagrams that came before the remote description, bounded in number and size.
     var earlyDatagrams: [[UInt8]] = []
+    /// The last check took at most 10 ms there and back.
+    var isShortPath = false
     var isDirty = false
     /// ICE or the handshake moved: outputs and deadlines have to be looked at. Not so for a mere data packet.
     var hasControlWork = true

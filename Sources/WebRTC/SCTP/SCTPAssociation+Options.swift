@@ -55,7 +55,7 @@ extension SCTPAssociation {
         }
         // A heartbeat would only repeat what consent checks do already.
         parameters.spp_flags = UInt32(SPP_PMTUD_DISABLE | SPP_HB_DISABLE)
-        parameters.spp_pathmtu = UInt32(clamping: self.packetSize)
+        parameters.spp_pathmtu = UInt32(clamping: self.pathMTU)
         Self.set(socket, Int32(IPPROTO_SCTP), SCTP_PEER_ADDR_PARAMS, parameters)
     }
 
@@ -77,7 +77,12 @@ extension SCTPAssociation {
         return address
     }
 
-    private static func set<Value: BitwiseCopyable>(_ socket: OpaquePointer, _ level: Int32, _ option: Int32, _ value: Value) {
+    private static func set<Value: BitwiseCopyable>(
+        _ socket: OpaquePointer,
+        _ level: Int32,
+        _ option: Int32,
+        _ value: Value
+    ) {
         withUnsafeBytes(of: value) { bytes in
             _ = usrsctp_setsockopt(socket, level, option, bytes.baseAddress, socklen_t(bytes.count))
         }

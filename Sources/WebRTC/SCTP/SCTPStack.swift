@@ -49,6 +49,9 @@ final class SCTPStack {
         usrsctp_sysctl_set_sctp_max_chunks_on_queue(64 * 1024)
         usrsctp_sysctl_set_sctp_delayed_sack_time_default(20)
         usrsctp_sysctl_set_sctp_sack_freq_default(2)
+        // A window that has grown for the few acknowledgements of a peer like this one (see `adaptAcknowledgements`):
+        // by what they acknowledge, up to 16 packets each.
+        usrsctp_sysctl_set_sctp_L2_abc_variable(16)
         // Bursts are limited by the congestion window; the default of 4 packets per acknowledgement throttles a
         // receiver that acknowledges seldom.
         usrsctp_sysctl_set_sctp_max_burst_default(0)
