@@ -28,10 +28,14 @@ struct PeerTreeCommand: AsyncParsableCommand {
 
 extension AsyncParsableCommand {
     /// Runs a command's work with signals handled; prints the sentence of a failure and exits with its code.
-    func exiting(_ work: @escaping @Sendable () async throws -> Void) async throws {
+    ///
+    /// - Parameter signalsAreSuccess: whether Ctrl-C and SIGTERM are the ordinary way to end the command.
+    func exiting(signalsAreSuccess: Bool = false, _ work: @escaping @Sendable () async throws -> Void) async throws {
         do {
             try await Interruption.handling(work)
         } catch let failure as Failure {
+            let isSignal = failure.status == .interrupted || failure.status == .terminated
+            if isSignal, signalsAreSuccess { return }
             if !failure.message.isEmpty { Terminal.note("peer-tree: \(failure.message)") }
             throw failure.status.exit
         }

@@ -17,7 +17,7 @@ extension PeerDriver {
         socket.onConnect { [self] in eventLoop.execute { self.assumeIsolated { $0.serverConnected() } } }
         socket.onDisconnect { [self] _ in eventLoop.execute { self.assumeIsolated { $0.serverLost() } } }
         socket.onConnectError { [self] error in
-            let reason = "\(error)"
+            let reason = error.message
             eventLoop.execute { self.assumeIsolated { $0.serverUnreachable(reason) } }
         }
     }

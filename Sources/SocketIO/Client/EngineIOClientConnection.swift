@@ -114,7 +114,7 @@ final class EngineIOClientConnection: @unchecked Sendable, NIOScheduledCallbackH
         poller.send(.GET, sid: sid) { result in
             switch result {
             case .success(let answer): self.handle(.pollAnswered(status: answer.status, body: answer.body))
-            case .failure(let error): self.handle(.pollFailed("\(error)"))
+            case .failure(let error): self.handle(.pollFailed(ConnectionFailure.describe(error)))
             }
         }
     }
@@ -123,7 +123,7 @@ final class EngineIOClientConnection: @unchecked Sendable, NIOScheduledCallbackH
         poster.send(.POST, sid: sid, body: body) { result in
             switch result {
             case .success(let answer): self.handle(.postAnswered(status: answer.status, body: answer.body))
-            case .failure(let error): self.handle(.postFailed("\(error)"))
+            case .failure(let error): self.handle(.postFailed(ConnectionFailure.describe(error)))
             }
         }
     }
@@ -138,7 +138,7 @@ final class EngineIOClientConnection: @unchecked Sendable, NIOScheduledCallbackH
                 self.webSocket = link
                 self.handle(.webSocketOpened)
             case .failure where id != self.webSocketCount: break
-            case .failure(let error): self.handle(.webSocketClosed("\(error)"))
+            case .failure(let error): self.handle(.webSocketClosed(ConnectionFailure.describe(error)))
             }
         }
     }

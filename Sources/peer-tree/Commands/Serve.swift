@@ -46,7 +46,7 @@ struct Serve: AsyncParsableCommand {
         settings.verbose = verbose
         try settings.validate()
         let (chosen, json) = (settings, json)
-        try await exiting {
+        try await exiting(signalsAreSuccess: true) {
             try await chosen.run { address in
                 if json {
                     Terminal.say(#"{"event":"listening","host":"\#(chosen.host)","port":\#(address.port ?? 0)}"#)
