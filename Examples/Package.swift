@@ -9,6 +9,15 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
     ],
     targets: [
+        // A server, a source and three viewers in one process: the whole of peer-tree in one screen.
+        .executableTarget(
+            name: "hello-tree",
+            dependencies: [
+                .product(name: "PeerTreeClient", package: "peer-tree"),
+                .product(name: "PeerTreeServer", package: "peer-tree"),
+                .product(name: "SocketIO", package: "peer-tree"),
+            ]
+        ),
         // Cuts a WebM file the way a broadcast does, and writes what a viewer who came late would get.
         .executableTarget(
             name: "late-join",
