@@ -46,6 +46,11 @@ package final class EngineIOListener: Sendable {
     ) -> EventLoopFuture<Void> {
         channel.eventLoop.submit {
             guard self.track(channel) else { throw ChannelError.operationUnsupported }
+            // NIO keeps the largest receive buffer a connection ever needed: events are small and sockets many.
+            try channel.syncOptions?.setOption(
+                .recvAllocator,
+                value: AdaptiveRecvByteBufferAllocator(minimum: 256, initial: 512, maximum: 4096)
+            )
             let pipeline = channel.pipeline.syncOperations
             if installsCodec { try self.installCodec(pipeline) }
             try pipeline.addHandler(SocketIOHTTPHandler(server: self.engine, fallback: fallback))

@@ -44,6 +44,7 @@ final class SocketIOHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private var isFallbackInstalled = false
     var state = State.idle
     private var held: CircularBuffer<HTTPServerRequestPart> = []
+    private var isProcessingHeld = false
     private var isReadPending = false
     private var deadline = NIODeadline.distantFuture
     private var timer: (deadline: NIODeadline, task: Scheduled<Void>)?
@@ -177,7 +178,16 @@ final class SocketIOHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
     func becomeIdle(context: ChannelHandlerContext) {
         state = .idle
         setDeadline(configuration.keepAliveTimeout, context: context)
+        processHeld(context: context)
+    }
+
+    /// Takes up what waited. Requests that are answered at once come back here: they must not nest, or a client could
+    /// exhaust the stack with many small ones.
+    private func processHeld(context: ChannelHandlerContext) {
+        guard !isProcessingHeld else { return }
+        isProcessingHeld = true
         while !isBusy, let part = held.popFirst() { process(part, context: context) }
+        isProcessingHeld = false
         if isReadPending, !isBusy {
             isReadPending = false
             context.read()
@@ -199,6 +209,8 @@ final class SocketIOHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
         }
         state = .installingFallback
         held.prepend(.head(head))
+        // What the fallback serves may be large: buffers as NIO has them by default.
+        try? context.channel.syncOptions?.setOption(.recvAllocator, value: AdaptiveRecvByteBufferAllocator())
         let bound = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
         fallback(context.channel).hop(to: context.eventLoop).whenComplete { result in
             bound.value.handler.fallbackInstalled(result, exchange: exchange, context: bound.value.context)
@@ -218,11 +230,7 @@ final class SocketIOHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
         isFallbackInstalled = true
         state = .fallback(exchange)
         if let head = held.popFirst() { context.fireChannelRead(wrapInboundOut(head)) }
-        while !isBusy, let part = held.popFirst() { process(part, context: context) }
-        if isReadPending, !isBusy {
-            isReadPending = false
-            context.read()
-        }
+        processHeld(context: context)
     }
 
     private func finish(_ exchange: FallbackExchange, context: ChannelHandlerContext) {

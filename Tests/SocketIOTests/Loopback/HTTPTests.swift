@@ -153,6 +153,44 @@ extension SocketIOTests {
             }
         }
 
+        @Test("A client whose connection breaks while its poll waits is gone at once")
+        func abortedPoll() async throws {
+            try await withServer { io, port in
+                let reasons = Inbox<SocketIODisconnectReason>()
+                io.onDisconnect { _, reason in reasons.put(reason) }
+                let raw = try await RawConnection(port: port)
+                let target = Self.endpoint + "&sid=" + (try await openSession(raw))
+                try await raw.send(Self.post(target, "40"))
+                #expect(try await raw.readResponse().body == "ok")
+                try await raw.send(Self.get(target))
+                _ = try await raw.readResponse()
+                try await raw.send(Self.get(target))
+                raw.close()
+                let reason = try await reasons.next()
+                #expect(reason == .transportError)
+            }
+        }
+
+        @Test("Thousands of requests pipelined behind a waiting poll are answered in order")
+        func pipelining() async throws {
+            try await withServer { _, port in
+                let raw = try await RawConnection(port: port)
+                let target = Self.endpoint + "&sid=" + (try await openSession(raw))
+                let requests = (0..<5000).map { Self.get("/\($0)") }.joined()
+                try await raw.send(Self.get(target) + requests)
+                let poster = try await RawConnection(port: port)
+                try await poster.send(Self.post(target, "40"))
+                #expect(try await raw.readResponse().body.hasPrefix("40"))
+                for number in 0..<5000 {
+                    let body = try await raw.readResponse().body
+                    guard body == "Not found: /\(number)\n" else {
+                        Issue.record("got \(body) in the place of \(number)")
+                        return
+                    }
+                }
+            }
+        }
+
         @Test("A payload above the limit is answered 413, announced or not, and the session goes on")
         func payloadTooLarge() async throws {
             try await withServer {

@@ -90,11 +90,11 @@ extension SocketIOTests {
                 (RawConnection.frame([0x34], opcode: 0x41), 1002),  // reserved bit
                 (RawConnection.frame([0x34], opcode: 3), 1002),  // unknown opcode
                 (RawConnection.frame([0x34], opcode: 0), 1002),  // continuation of nothing
-                (RawConnection.frame([0x34], isLast: false) + RawConnection.frame([0x34]), 1002),  // beginning inside another
+                (RawConnection.frame([0x34], isLast: false) + RawConnection.frame([0x34]), 1002),  // not a continuation
                 (RawConnection.frame([UInt8](repeating: 0, count: 126), opcode: 9), 1002),  // long control frame
                 (RawConnection.frame([1], opcode: 9, isLast: false), 1002),  // fragmented control frame
-                ([0x81, 0xFF, 0, 0, 0, 0, 0, 0x10, 0, 0, 1, 2, 3, 4], 1009),  // announces 1 MiB
-                ([0x82, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 1, 2, 3, 4], 1009),  // announces 2^64 - 1
+                ([0x81, 0xFF, 0, 0, 0, 0, 0, 0x10, 0, 0, 1, 2, 3, 4], 1009),  // 1 MiB
+                ([0x82, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 1, 2, 3, 4], 1009),  // 2^64 - 1 bytes
             ] as [([UInt8], Int)]
         )
         func brokenFrames(bytes: [UInt8], code: Int) async throws {

@@ -100,11 +100,8 @@ final class RawConnection: Sendable {
     func read(until text: String) async throws -> String {
         while true {
             let found = buffer.withLock { buffer -> String? in
-                let whole = String(decoding: buffer.readableBytesView, as: UTF8.self)
-                guard let range = whole.firstRange(of: text) else { return nil }
-                let head = String(whole[..<range.upperBound])
-                buffer.moveReaderIndex(forwardBy: head.utf8.count)
-                return head
+                let range = buffer.readableBytesView.firstRange(of: Array(text.utf8))
+                return range.flatMap { buffer.readString(length: $0.upperBound - buffer.readerIndex) }
             }
             if let found { return found }
             guard let more = try await received.next() else { throw RawError.ended(missing: text, after: rest()) }
