@@ -25,6 +25,6 @@ let package = Package(
                 .product(name: "PeerTreeMedia", package: "peer-tree"),
                 .product(name: "NIOCore", package: "swift-nio"),
             ]
-        )
+        ),
     ]
 )

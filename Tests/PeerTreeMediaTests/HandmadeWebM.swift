@@ -47,7 +47,8 @@ enum HandmadeWebM {
     }
 
     private static func blockPayload(track: UInt8, flags: UInt8, bytes: Int) -> [UInt8] {
-        [0x80 | track, 0, 0, flags] + (0..<bytes).map { UInt8(truncatingIfNeeded: $0) }
+        // The filling looks like the ids of blocks, to mislead a splitter that has lost its way.
+        [0x80 | track, 0, 0, flags] + [UInt8](repeating: UInt8(EBMLID.simpleBlock), count: bytes)
     }
 
     private static func bytes(of id: UInt64) -> [UInt8] {
