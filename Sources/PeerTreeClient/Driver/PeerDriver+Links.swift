@@ -134,7 +134,7 @@ extension PeerDriver {
 
     private func adopt(_ channel: DataChannel, _ session: Session) {
         session.channel = channel
-        channel.bufferedAmountLowThreshold = configuration.peer.highWater / 2
+        channel.bufferedAmountLowThreshold = lowWater
         channel.onOpen = { [self] in opened(session) }
         channel.onClose = { [self] in lost(session) }
         channel.onMessage = { [self] message, kind in
@@ -144,6 +144,7 @@ extension PeerDriver {
         channel.onBufferedAmountLow = { [self] in
             guard let link = session.link else { return }
             feed(.drained(link, buffered: channel.bufferedAmount))
+            setLowThreshold(session, channel)
         }
     }
 
