@@ -61,6 +61,8 @@ extension PeerDriver {
         if let peer, !isLeaving, peer.childCount > 0 || !isSource {
             isLeaving = true
             emit("peer-tree[leave]", [:])
+            // An original server learns of it by the socket's end alone; children that ask it earlier get no new place.
+            if !isNativeServer { await socket.close() }
             await withCheckedContinuation { continuation in
                 leavers.append(continuation)
                 feed(.leave)

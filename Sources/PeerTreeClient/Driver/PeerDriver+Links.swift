@@ -25,7 +25,8 @@ extension PeerDriver {
             let channel = try connection.createDataChannel(label: "peer-tree")
             adopt(channel, session)
             let offer = SignallingEvent.Signal.description(try connection.createOffer())
-            let metadata: JSONValue = isNativeServer ? ["peerTree": ["v": 1]] : .null
+            // An original server passes metadata on as well: native peers find each other there too.
+            let metadata: JSONValue = ["peerTree": ["v": 1]]
             let payload: JSONValue = [
                 "signal": offer.json, "metadata": metadata, "sessionId": .string(session.id), "target": .string(name),
             ]
