@@ -44,7 +44,12 @@ public final class PeerTreeClient: Sendable {
             ownTransport = nil
             broadcaster = EventBroadcaster()
             driver = PeerDriver(
-                socket: socket, transport: transport, configuration: configuration, events: broadcaster, logger: logger)
+                socket: socket,
+                transport: transport,
+                configuration: configuration,
+                events: broadcaster,
+                logger: logger
+            )
         } else {
             let bound: WebRTCTransport
             do {
@@ -55,7 +60,12 @@ public final class PeerTreeClient: Sendable {
             ownTransport = bound
             broadcaster = EventBroadcaster()
             driver = PeerDriver(
-                socket: socket, transport: bound, configuration: configuration, events: broadcaster, logger: logger)
+                socket: socket,
+                transport: bound,
+                configuration: configuration,
+                events: broadcaster,
+                logger: logger
+            )
         }
         messages = PeerTreeMessages(queue: driver.queue)
         driver.listen()

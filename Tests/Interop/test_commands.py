@@ -112,6 +112,28 @@ def test_a_relay_stopped_by_ctrl_c_hands_its_child_over(peer_tree, clip, tmp_pat
     assert not (tmp_path / "relay").exists()
 
 
+def test_ctrl_c_ends_a_broadcast_that_waits_for_a_silent_pipe(peer_tree):
+    with running(peer_tree, "broadcast", "-", stdin=subprocess.PIPE) as source:
+        source.line()
+        source.signal(signal.SIGINT)
+        assert source.wait(10) == 130
+
+
+def test_ctrl_c_ends_a_broadcast_that_waits_for_a_slow_viewer(peer_tree, tmp_path):
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    with running("bash", "-c", f"exec {peer_tree} broadcast - < /dev/zero") as source:
+        link = source.line()
+        with running("bash", "-c", f"exec {peer_tree} watch {link} --json 2>&1 > {fifo}", cwd=tmp_path) as viewer:
+            # The pipe is opened and never read: the stream fills the window and then waits.
+            with open(fifo, "rb", buffering=0) as reader:
+                assert viewer.event("connect")
+                assert reader.read(1)
+                time.sleep(2)
+                source.signal(signal.SIGINT)
+                assert source.wait(10) == 130
+
+
 def test_the_stream_outlives_the_server(peer_tree, clip, tmp_path):
     with running(peer_tree, "serve", "--port", 0, "--json") as server:
         address = f"http://127.0.0.1:{server.event('listening')['port']}"

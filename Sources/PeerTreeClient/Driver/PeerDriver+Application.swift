@@ -8,11 +8,30 @@ extension PeerDriver {
     func write(_ message: ByteBuffer, _ options: MessageOptions) async throws {
         try checkWritable()
         while peer?.isWritable == false {
-            try await withCheckedThrowingContinuation { writers.append($0) }
+            try await waitUntilWritable()
             try checkWritable()
         }
         peer?.publish(message, options, timestamp: WallClock.microseconds, at: Self.now)
         drain()
+    }
+
+    private func waitUntilWritable() async throws {
+        nextWaiter &+= 1
+        let waiter = nextWaiter
+        try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+                if Task.isCancelled {
+                    continuation.resume(throwing: CancellationError())
+                } else {
+                    writers[waiter] = continuation
+                }
+            }
+        } onCancel: {
+            // Runs on the loop after what began there, so it never comes before the waiter is there.
+            eventLoop.execute {
+                self.assumeIsolated { $0.writers.removeValue(forKey: waiter)?.resume(throwing: CancellationError()) }
+            }
+        }
     }
 
     func finish() throws {
@@ -80,7 +99,7 @@ extension PeerDriver {
         failDiscovery(.closed)
         queue.finish(.failure(.closed))
         for session in sessions.values { drop(session) }
-        for writer in writers { writer.resume(throwing: PeerTreeError.closed) }
+        for writer in writers.values { writer.resume(throwing: PeerTreeError.closed) }
         for waiter in completionWaiters.values { waiter.resume() }
         writers.removeAll()
         completionWaiters.removeAll()

@@ -96,7 +96,7 @@ extension PeerDriver {
     }
 
     private func resumeWriters() {
-        let waiting = writers
+        let waiting = writers.values
         writers.removeAll()
         for writer in waiting { writer.resume() }
     }

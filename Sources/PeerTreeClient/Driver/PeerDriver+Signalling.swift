@@ -53,7 +53,9 @@ extension PeerDriver {
         logger.debug("the server refused", metadata: ["code": "\(code)", "message": "\(message)"])
         events.publish(.refused(code: code, message: message))
         // The place was given away because no link came about in time: what is still held is worth a new one.
-        if code == "attach-timeout", !isSource, !isLeaving { socket.emit("simple-signal[discover]", request(resuming: nil)) }
+        if code == "attach-timeout", !isSource, !isLeaving {
+            socket.emit("simple-signal[discover]", request(resuming: nil))
+        }
     }
 
     private func assign(_ assignment: SignallingEvent.Assignment) {
@@ -78,7 +80,9 @@ extension PeerDriver {
                 discovery = continuation
                 let timeout = configuration.discoverTimeout
                 discoveryTimer = eventLoop.scheduleTask(in: timeout) {
-                    self.assumeIsolated { $0.failDiscovery(.serverTimeout(seconds: Int(timeout.nanoseconds / 1_000_000_000))) }
+                    self.assumeIsolated {
+                        $0.failDiscovery(.serverTimeout(seconds: Int(timeout.nanoseconds / 1_000_000_000)))
+                    }
                 }
                 socket.emit("simple-signal[discover]", request(resuming: nil))
             }
@@ -145,7 +149,9 @@ extension PeerDriver {
     private func discoveryFailed(_ code: String?, _ message: String) {
         if discovery != nil {
             let isUnknown = code == "unknown-tree" || message == "Tree does not exist."
-            failDiscovery(isUnknown ? .unknownTree(requestedTree ?? "") : .refused(code: code ?? "error", message: message))
+            failDiscovery(
+                isUnknown ? .unknownTree(requestedTree ?? "") : .refused(code: code ?? "error", message: message)
+            )
         } else if code == "unknown-resume", !isSource {
             // The server has forgotten this peer: it joins anew, and goes on where it stands.
             resumeToken = nil

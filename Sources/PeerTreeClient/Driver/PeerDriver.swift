@@ -38,9 +38,9 @@ actor PeerDriver {
     var isLeaving = false
     var timer: (at: PeerTreeCore.Instant, task: Scheduled<Void>)?
     var statusTask: RepeatedTask?
-    var writers: [CheckedContinuation<Void, any Error>] = []
     var leavers: [CheckedContinuation<Void, Never>] = []
     /// By number, so that one that is cancelled can be found.
+    var writers: [UInt64: CheckedContinuation<Void, any Error>] = [:]
     var completionWaiters: [UInt64: CheckedContinuation<Void, Never>] = [:]
     var nextWaiter: UInt64 = 0
     var isComplete = false

@@ -27,7 +27,10 @@ struct Watch: AsyncParsableCommand {
     @Option(help: "How many children to feed at most; the server may lower it.")
     var children: Int?
 
-    @Flag(help: "Print events and the result as JSON, one object a line; on standard error if the stream goes to standard output.")
+    @Flag(
+        help:
+            "Print events and the result as JSON, one object a line; on standard error if the stream goes to standard output."
+    )
     var json = false
 
     @Flag(name: .shortAndLong, help: "Log what happens, on standard error.")

@@ -57,7 +57,9 @@ struct DemoRun: Sendable {
     }
 
     /// Sends the clip at an even pace and kills a viewer halfway.
-    private func broadcast(_ reader: InputReader, from source: PeerTreeClient, _ viewers: DemoViewers) async throws -> Sent {
+    private func broadcast(_ reader: InputReader, from source: PeerTreeClient, _ viewers: DemoViewers) async throws
+        -> Sent
+    {
         let size = max(1, reader.size ?? 1)
         var pacer = Pacer(bytesPerSecond: max(1, size / command.seconds))
         var feeder = StreamFeeder()
@@ -72,7 +74,9 @@ struct DemoRun: Sendable {
                 bytes += message.readableBytes
                 message.withUnsafeReadableBytes { hash.update(bufferPointer: $0) }
                 if bytes > size / 2, viewers.killed == nil { kill(viewers, await source.treeSummary) }
-                if let summary = await source.treeSummary { view.show(bytes, drawing(summary, viewers), viewers, summary) }
+                if let summary = await source.treeSummary {
+                    view.show(bytes, drawing(summary, viewers), viewers, summary)
+                }
             }
             if input == nil { break }
         }

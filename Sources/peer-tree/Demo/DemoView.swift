@@ -14,7 +14,12 @@ struct DemoView {
         self.total = total
     }
 
-    mutating func show(_ bytes: Int, _ drawing: @autoclosure () -> TreeDrawing, _ viewers: DemoViewers, _ summary: TreeSummary) {
+    mutating func show(
+        _ bytes: Int,
+        _ drawing: @autoclosure () -> TreeDrawing,
+        _ viewers: DemoViewers,
+        _ summary: TreeSummary
+    ) {
         let now = ContinuousClock.now
         let elapsed = now - lastShown
         guard !command.json, elapsed > (Terminal.isInteractive ? .milliseconds(250) : .seconds(2)) else { return }

@@ -14,7 +14,8 @@ struct TreeDrawing {
         for peer in summary.peers {
             if let parent = peer.parent { children[parent, default: []].append(peer) }
         }
-        root = summary.peers.lazy.compactMap { $0.parent }.first { !known.contains($0) }
+        root =
+            summary.peers.lazy.compactMap { $0.parent }.first { !known.contains($0) }
             ?? summary.peers.first { $0.parent == nil }?.id
     }
 

@@ -1,4 +1,5 @@
 import Foundation
+import NIOConcurrencyHelpers
 import NIOCore
 
 /// Reads a file or standard input in pieces, without blocking the tasks of the program.
@@ -32,12 +33,32 @@ final class InputReader: Sendable {
     }
 
     /// The next bytes, as many as there are; nil at the end.
+    ///
+    /// - Throws: ``Failure`` if the system cannot read, `CancellationError` if the task is cancelled; a read that waits
+    ///   for a silent pipe is then left to itself, and the reader cannot be used again.
     func read() async throws -> ByteBuffer? {
-        try await withCheckedThrowingContinuation { continuation in
-            queue.async { [self] in
-                continuation.resume(with: Result { try readNow() })
+        let waiter = NIOLockedValueBox<CheckedContinuation<ByteBuffer?, any Error>?>(nil)
+        return try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { continuation in
+                waiter.withLockedValue { $0 = continuation }
+                if Task.isCancelled { Self.answer(waiter, .failure(CancellationError())) }
+                queue.async { [self] in Self.answer(waiter, Result { try readNow() }) }
             }
+        } onCancel: {
+            Self.answer(waiter, .failure(CancellationError()))
         }
+    }
+
+    /// Resumes whoever waits, once.
+    private static func answer(
+        _ waiter: NIOLockedValueBox<CheckedContinuation<ByteBuffer?, any Error>?>,
+        _ result: Result<ByteBuffer?, any Error>
+    ) {
+        let continuation = waiter.withLockedValue { waiting in
+            defer { waiting = nil }
+            return waiting
+        }
+        continuation?.resume(with: result)
     }
 
     private func readNow() throws -> ByteBuffer? {

@@ -5,7 +5,8 @@ enum Interruption {
     /// Runs `work`; a signal cancels it and decides the exit code.
     ///
     /// - Throws: ``Failure`` with the signal's exit code and no message, or what `work` throws.
-    static func handling<Result: Sendable>(_ work: @escaping @Sendable () async throws -> Result) async throws -> Result {
+    static func handling<Result: Sendable>(_ work: @escaping @Sendable () async throws -> Result) async throws -> Result
+    {
         signal(SIGPIPE, SIG_IGN)
         let task = Task { try await work() }
         let received = SignalBox()

@@ -49,7 +49,10 @@ final class OutputWriter: Sendable {
                 if count < 0, errno == EPIPE { throw OutputClosed() }
                 guard count >= 0 else {
                     let reason = String(cString: strerror(errno))
-                    throw Failure(status: .inputOutput, message: "Cannot write '\(path ?? "standard output")': \(reason).")
+                    throw Failure(
+                        status: .inputOutput,
+                        message: "Cannot write '\(path ?? "standard output")': \(reason)."
+                    )
                 }
                 offset += count
             }
