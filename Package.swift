@@ -32,9 +32,12 @@ let package = Package(
         .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.8.0"),
     ],
     targets: [
+        // What the tests of several targets share.
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+
         // The tracker and the peer as state machines. Imports nothing.
         .target(name: "PeerTreeCore", swiftSettings: strict),
-        .testTarget(name: "PeerTreeCoreTests", dependencies: ["PeerTreeCore"], swiftSettings: strict),
+        .testTarget(name: "PeerTreeCoreTests", dependencies: ["TestSupport", "PeerTreeCore"], swiftSettings: strict),
 
         // Engine.IO 4 and Socket.IO 5, server and client.
         .target(
@@ -51,6 +54,7 @@ let package = Package(
         .testTarget(
             name: "SocketIOTests",
             dependencies: [
+                "TestSupport",
                 "SocketIO",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
@@ -75,6 +79,7 @@ let package = Package(
         .testTarget(
             name: "PeerTreeServerTests",
             dependencies: [
+                "TestSupport",
                 "PeerTreeServer",
                 "PeerTreeCore",
                 "SocketIO",
@@ -101,7 +106,7 @@ let package = Package(
         ),
         .testTarget(
             name: "WebRTCTests",
-            dependencies: ["WebRTC", .product(name: "NIOCore", package: "swift-nio")],
+            dependencies: ["TestSupport", "WebRTC", .product(name: "NIOCore", package: "swift-nio")],
             swiftSettings: strict
         ),
         // A peer for the interoperation tests and for measuring.
@@ -119,7 +124,7 @@ let package = Package(
         ),
         .testTarget(
             name: "PeerTreeMediaTests",
-            dependencies: ["PeerTreeMedia", .product(name: "NIOCore", package: "swift-nio")],
+            dependencies: ["TestSupport", "PeerTreeMedia", .product(name: "NIOCore", package: "swift-nio")],
             swiftSettings: strict
         ),
 

@@ -31,7 +31,18 @@ extension PeerDriver {
     func complete() async {
         if isComplete, peer?.isSubtreeComplete == true || end == .sourceLost { return }
         if isClosed { return }
-        await withCheckedContinuation { completionWaiters.append($0) }
+        nextWaiter &+= 1
+        let waiter = nextWaiter
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                if Task.isCancelled { continuation.resume() } else { completionWaiters[waiter] = continuation }
+            }
+        } onCancel: {
+            // Runs on the loop after what began there, so it never comes before the waiter is there.
+            eventLoop.execute {
+                self.assumeIsolated { $0.completionWaiters.removeValue(forKey: waiter)?.resume() }
+            }
+        }
     }
 
     var statistics: PeerTreeStatistics {
@@ -50,6 +61,8 @@ extension PeerDriver {
         if let peer, !isLeaving, peer.childCount > 0 || !isSource {
             isLeaving = true
             emit("peer-tree[leave]", [:])
+            // An original server learns of it by the socket's end alone; children that ask it earlier get no new place.
+            if !isNativeServer { await socket.close() }
             await withCheckedContinuation { continuation in
                 leavers.append(continuation)
                 feed(.leave)
@@ -68,7 +81,7 @@ extension PeerDriver {
         queue.finish(.failure(.closed))
         for session in sessions.values { drop(session) }
         for writer in writers { writer.resume(throwing: PeerTreeError.closed) }
-        for waiter in completionWaiters { waiter.resume() }
+        for waiter in completionWaiters.values { waiter.resume() }
         writers.removeAll()
         completionWaiters.removeAll()
         resumeLeavers()

@@ -25,7 +25,8 @@ extension PeerDriver {
             let channel = try connection.createDataChannel(label: "peer-tree")
             adopt(channel, session)
             let offer = SignallingEvent.Signal.description(try connection.createOffer())
-            let metadata: JSONValue = isNativeServer ? ["peerTree": ["v": 1]] : .null
+            // An original server passes metadata on as well: native peers find each other there too.
+            let metadata: JSONValue = ["peerTree": ["v": 1]]
             let payload: JSONValue = [
                 "signal": offer.json, "metadata": metadata, "sessionId": .string(session.id), "target": .string(name),
             ]
@@ -134,7 +135,7 @@ extension PeerDriver {
 
     private func adopt(_ channel: DataChannel, _ session: Session) {
         session.channel = channel
-        channel.bufferedAmountLowThreshold = configuration.peer.highWater / 2
+        channel.bufferedAmountLowThreshold = lowWater
         channel.onOpen = { [self] in opened(session) }
         channel.onClose = { [self] in lost(session) }
         channel.onMessage = { [self] message, kind in
@@ -144,6 +145,7 @@ extension PeerDriver {
         channel.onBufferedAmountLow = { [self] in
             guard let link = session.link else { return }
             feed(.drained(link, buffered: channel.bufferedAmount))
+            setLowThreshold(session, channel)
         }
     }
 

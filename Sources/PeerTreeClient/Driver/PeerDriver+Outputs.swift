@@ -90,7 +90,7 @@ extension PeerDriver {
     private func completed() {
         isComplete = true
         events.publish(.complete)
-        let waiters = completionWaiters
+        let waiters = completionWaiters.values
         completionWaiters.removeAll()
         for waiter in waiters { waiter.resume() }
     }

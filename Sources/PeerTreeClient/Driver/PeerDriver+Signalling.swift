@@ -131,9 +131,15 @@ extension PeerDriver {
         guard !isSource else { return }
         if let native = answer.native {
             for parent in native.parents { assign(parent) }
-        } else if let parent = answer.peers.first {
+        } else if let parent = answer.peers.first, !isOwnOrBelow(parent) {
             assign(SignallingEvent.Assignment(parent: parent, stripe: 0, epoch: 0))
         }
+    }
+
+    /// An original server may place whoever discovers again below itself, since it knows of no loss before a socket
+    /// ends. Such an answer is passed over: an orphan asks again.
+    private func isOwnOrBelow(_ id: String) -> Bool {
+        id == ownID || sessions.values.contains { $0.role == .child && $0.remoteName == id }
     }
 
     private func discoveryFailed(_ code: String?, _ message: String) {
@@ -170,7 +176,7 @@ extension PeerDriver {
     }
 
     private func serverLost() {
-        guard treeID != nil, !isClosed else { return }
+        guard treeID != nil, !isClosed, !isLeaving else { return }
         events.publish(.serverLost)
     }
 

@@ -40,7 +40,9 @@ actor PeerDriver {
     var statusTask: RepeatedTask?
     var writers: [CheckedContinuation<Void, any Error>] = []
     var leavers: [CheckedContinuation<Void, Never>] = []
-    var completionWaiters: [CheckedContinuation<Void, Never>] = []
+    /// By number, so that one that is cancelled can be found.
+    var completionWaiters: [UInt64: CheckedContinuation<Void, Never>] = [:]
+    var nextWaiter: UInt64 = 0
     var isComplete = false
     var end: StreamEnd?
     var summary: TreeSummary?
@@ -100,8 +102,18 @@ actor PeerDriver {
         session.unreportedBytes = 0
         guard let link = session.link, let channel = session.channel else { return }
         let buffered = channel.bufferedAmount
-        guard buffered <= channel.bufferedAmountLowThreshold else { return }
+        setLowThreshold(session, channel)
+        guard buffered <= lowWater else { return }
         peer?.handle(.drained(link, buffered: buffered), at: Self.now)
+    }
+
+    var lowWater: Int { configuration.peer.highWater / 2 }
+
+    /// When the channel says next how full its queue is. A plain child never says what it has received, so the peer
+    /// must also learn that the queue has run dry: by nothing else can it tell that the child was sent everything.
+    func setLowThreshold(_ session: Session, _ channel: DataChannel) {
+        let isLow = channel.bufferedAmount <= lowWater
+        channel.bufferedAmountLowThreshold = isLow && !session.isNative ? 0 : lowWater
     }
 
     /// Wakes up when the peer wants to be.

@@ -133,12 +133,21 @@ struct BroadcastSession: Sendable {
         let wanted = command.viewers ?? (reader.size == nil ? 0 : 1)
         guard wanted > 0 else { return }
         let events = client.events
-        if let summary = await client.treeSummary, summary.viewers >= wanted { return }
+        if await viewerCount(of: client) >= wanted { return }
         for await event in events {
-            if case .tree(let summary) = event, summary.viewers >= wanted { return }
+            switch event {
+            case .tree, .downstreamPeer: if await viewerCount(of: client) >= wanted { return }
+            default: break
+            }
             try Task.checkCancellation()
         }
         try Task.checkCancellation()
+    }
+
+    /// How many viewers there are. An original server does not say: then those that this source feeds itself count.
+    private func viewerCount(of client: PeerTreeClient) async -> Int {
+        if let summary = await client.treeSummary { return summary.viewers }
+        return await client.statistics.children
     }
 
     private func pump(into client: PeerTreeClient, _ meter: BroadcastMeter) async throws {
@@ -164,9 +173,12 @@ struct BroadcastSession: Sendable {
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 await client.complete()
-                if let summary = await client.treeSummary, summary.viewers == 0 { return }
+                if await viewerCount(of: client) == 0 { return }
                 for await event in events {
-                    if case .tree(let summary) = event, summary.viewers == 0 { return }
+                    switch event {
+                    case .tree, .neighbourGone: if await viewerCount(of: client) == 0 { return }
+                    default: break
+                    }
                 }
             }
             let limit = command.linger

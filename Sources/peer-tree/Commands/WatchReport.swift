@@ -103,14 +103,17 @@ final class WatchReport: Sendable {
     }
 }
 
-/// How late messages came, in milliseconds, in bounded memory: buckets that grow by a tenth.
+/// How late messages came, in milliseconds, in bounded memory: buckets that grow by a twentieth.
 struct LagHistogram {
-    private var buckets = [Int](repeating: 0, count: 160)
+    private static let finest = 0.01
+    private static let growth = 1.05
+
+    private var buckets = [Int](repeating: 0, count: 400)
     private var count = 0
     private var maximum = 0.0
 
     mutating func add(_ milliseconds: Double) {
-        let index = milliseconds < 0.1 ? 0 : Int(log(milliseconds / 0.1) / log(1.1)) + 1
+        let index = milliseconds < Self.finest ? 0 : Int(log(milliseconds / Self.finest) / log(Self.growth)) + 1
         buckets[min(index, buckets.count - 1)] += 1
         count += 1
         maximum = max(maximum, milliseconds)
@@ -123,13 +126,13 @@ struct LagHistogram {
         var remaining = Int((share * Double(count)).rounded(.up))
         for (index, bucket) in buckets.enumerated() {
             remaining -= bucket
-            if remaining <= 0 { return min(maximum, 0.1 * pow(1.1, Double(index))) }
+            if remaining <= 0 { return min(maximum, Self.finest * pow(Self.growth, Double(index))) }
         }
         return maximum
     }
 
     /// A quantile as JSON.
     func text(_ share: Double) -> String {
-        quantile(share).map { String(format: "%.2f", $0) } ?? "null"
+        quantile(share).map { String(format: "%.3f", $0) } ?? "null"
     }
 }

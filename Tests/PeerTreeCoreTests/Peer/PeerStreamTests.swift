@@ -1,4 +1,5 @@
 import PeerTreeCore
+import TestSupport
 import Testing
 
 @Suite("A stream through a tree of peers")

@@ -1,3 +1,5 @@
+import TestSupport
+
 @testable import PeerTreeCore
 
 /// A source and viewers over a simulated network: links have latency and bandwidth and keep their order, peers can be

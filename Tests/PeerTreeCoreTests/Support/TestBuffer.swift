@@ -24,9 +24,3 @@ struct TestBuffer: FrameBuffer, Equatable {
         return part
     }
 }
-
-extension SeededGenerator {
-    mutating func bytes(_ count: Int) -> [UInt8] {
-        (0..<count).map { _ in UInt8(truncatingIfNeeded: next()) }
-    }
-}

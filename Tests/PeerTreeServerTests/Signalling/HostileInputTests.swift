@@ -1,5 +1,6 @@
 import PeerTreeCore
 import SocketIO
+import TestSupport
 import Testing
 
 @testable import PeerTreeServer

@@ -1,5 +1,6 @@
 import PeerTreeCore
 import SocketIO
+import TestSupport
 
 @testable import PeerTreeServer
 

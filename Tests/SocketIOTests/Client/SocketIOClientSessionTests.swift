@@ -1,5 +1,6 @@
 import NIOCore
 import SocketIO
+import TestSupport
 import Testing
 
 /// A client, a clock, seeded randomness, and the outputs in words.

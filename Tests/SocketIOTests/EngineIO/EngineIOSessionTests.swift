@@ -1,5 +1,6 @@
 import NIOCore
 import SocketIO
+import TestSupport
 import Testing
 
 /// A session, a clock, and its outputs in words.
