@@ -1,3 +1,4 @@
+import DequeModule
 import NIOConcurrencyHelpers
 public import PeerTreeCore
 
@@ -32,8 +33,7 @@ public struct PeerTreeMessages: AsyncSequence, Sendable {
 /// Hands messages from the event loop to one asynchronous reader and tells the loop what was taken.
 final class MessageQueue: Sendable {
     fileprivate struct State {
-        var messages: [PeerTreeMessage] = []
-        var head = 0
+        var messages: Deque<PeerTreeMessage> = []
         var byteCount = 0
         var waiter: CheckedContinuation<PeerTreeMessage?, any Error>?
         var end: Result<Void, PeerTreeError>?
@@ -137,14 +137,8 @@ extension Result where Success == Void, Failure == PeerTreeError {
 
 extension MessageQueue.State {
     fileprivate mutating func takeFirst() -> PeerTreeMessage? {
-        guard head < messages.count else { return nil }
-        let message = messages[head]
-        head += 1
+        guard let message = messages.popFirst() else { return nil }
         byteCount -= message.count
-        if head == messages.count || head >= 1024 {
-            messages.removeFirst(head)
-            head = 0
-        }
         return message
     }
 

@@ -1,4 +1,5 @@
 import Logging
+import Metrics
 import NIOCore
 import NIOPosix
 import PeerTreeCore
@@ -14,6 +15,7 @@ actor SignallingDriver {
     private let logger: Logger
     private var service: SignallingService
     private var timer: (at: Instant, task: Scheduled<Void>)?
+    private let figures = ServerMetrics()
 
     init(io: SocketIOServer, options: SignallingOptions, logger: Logger) {
         self.io = io
@@ -42,6 +44,7 @@ actor SignallingDriver {
                 io.socket(id)?.emit(event, payload)
             }
         }
+        figures.record(service)
         schedule()
     }
 

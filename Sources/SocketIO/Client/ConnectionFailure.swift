@@ -1,10 +1,3 @@
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Musl)
-import Musl
-#else
-import Darwin
-#endif
 import NIOCore
 import NIOPosix
 
@@ -18,7 +11,7 @@ enum ConnectionFailure {
             }
             return describe(attempt.error)
         case let error as IOError:
-            return String(cString: strerror(error.errnoCode)).lowercased()
+            return systemMessage(error.errnoCode)
         case ChannelError.connectTimeout(let limit):
             return "no answer within \(limit.nanoseconds / 1_000_000_000) s"
         default:

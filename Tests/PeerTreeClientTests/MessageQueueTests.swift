@@ -1,0 +1,80 @@
+import NIOCore
+import SocketIO
+import Testing
+
+@testable import PeerTreeClient
+@testable import PeerTreeCore
+
+@Suite("Messages on their way to the application")
+struct MessageQueueTests {
+    private func message(_ sequence: UInt64, size: Int = 10, joinPoint: Bool = false) -> PeerTreeMessage {
+        PeerTreeMessage(
+            parts: [ByteBuffer(repeating: 1, count: size)],
+            sequence: sequence,
+            lastSequence: sequence,
+            timestamp: 0,
+            isText: false,
+            isJoinPoint: joinPoint,
+            retainedKey: nil
+        )
+    }
+
+    @Test("What waits is read before the end, whatever the end is")
+    func endComesLast() async throws {
+        let queue = MessageQueue { _ in }
+        queue.append(message(0), limit: 100, policy: .lossless)
+        queue.finish(.failure(.sourceLost))
+        #expect(try await queue.next()?.sequence == 0)
+        await #expect(throws: PeerTreeError.sourceLost) { try await queue.next() }
+    }
+
+    @Test("A live stream drops what its reader is too slow for, up to the next join point")
+    func liveDrops() async throws {
+        let queue = MessageQueue { _ in }
+        for sequence in 0..<30 as Range<UInt64> {
+            if sequence == 20 { for _ in 0..<8 { _ = try await queue.next() } }
+            queue.append(message(sequence, joinPoint: sequence % 5 == 0), limit: 100, policy: .live)
+        }
+        queue.finish(.success(()))
+        var rest: [UInt64] = []
+        while let next = try await queue.next() { rest.append(next.sequence) }
+        #expect(rest.prefix(3) == [8, 9, 20])
+    }
+
+    @Test("A paced stream fails when its reader is too slow: bytes cannot be left out")
+    func pacedFails() async throws {
+        let queue = MessageQueue { _ in }
+        for sequence in 0..<11 as Range<UInt64> { queue.append(message(sequence), limit: 100, policy: .paced) }
+        for _ in 0..<10 { #expect(try await queue.next() != nil) }
+        await #expect(throws: PeerTreeError.readerTooSlow(limit: 100)) { try await queue.next() }
+    }
+
+    @Test("A reader that is cancelled gets the end, not a hang")
+    func cancellation() async throws {
+        let queue = MessageQueue { _ in }
+        let reader = Task { try await queue.next() }
+        reader.cancel()
+        #expect(try await reader.value == nil)
+    }
+
+    @Test(
+        "What a server must not send is refused, and says which member is wrong",
+        arguments: [
+            ("simple-signal[discover]", #"{"id":1}"#, "discoveryData"),
+            ("simple-signal[discover]", #"{"id":"a","discoveryData":{"peers":[]}}"#, "treeID"),
+            ("simple-signal[offer]", #"{"initiator":"a","sessionId":"s"}"#, "signal"),
+            ("simple-signal[offer]", #"{"initiator":[],"sessionId":"s","signal":{}}"#, "initiator"),
+            ("simple-signal[signal]", #"{"sessionId":"s","signal":{"candidate":{}}}"#, "candidate"),
+            ("simple-signal[signal]", #"{"sessionId":"s","signal":{"type":"offer"}}"#, "sdp"),
+            ("simple-signal[reject]", "null", "sessionId"),
+            ("peer-tree[assign]", #"{"parent":null}"#, "parent"),
+            ("peer-tree[tree]", #"{"viewers":"many"}"#, "viewers"),
+            ("peer-tree[nonsense]", "{}", "peer-tree[nonsense]"),
+        ]
+    )
+    func malformedSignals(name: String, json: String, member: String) throws {
+        let payload = try JSONValue(parsing: json)
+        let error = #expect(throws: MalformedSignal.self) { try SignallingEvent(name: name, payload: payload) }
+        #expect(error?.member == member)
+    }
+}
