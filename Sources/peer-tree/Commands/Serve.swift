@@ -75,10 +75,16 @@ struct ServerSettings: Sendable {
         guard (1...64).contains(k1) else { throw ValidationError("--k1 must be 1 to 64, not \(k1).") }
     }
 
-    /// The address as viewers use it.
+    /// The address as viewers use it. Of a server that listens on all addresses, one that others can reach.
     func url(port: Int) -> String {
-        let name = host == "0.0.0.0" || host == "::" ? "127.0.0.1" : host
+        let name = host == "0.0.0.0" || host == "::" ? Self.reachableAddress ?? "127.0.0.1" : host
         return name.contains(":") ? "http://[\(name)]:\(port)" : "http://\(name):\(port)"
+    }
+
+    private static var reachableAddress: String? {
+        let devices = (try? System.enumerateDevices()) ?? []
+        let addresses = devices.compactMap { $0.address }.filter { $0.protocol == .inet }.compactMap { $0.ipAddress }
+        return addresses.first { !$0.hasPrefix("127.") && !$0.hasPrefix("169.254.") }
     }
 
     /// Serves until the task is cancelled.
