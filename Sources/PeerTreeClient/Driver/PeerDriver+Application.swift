@@ -67,6 +67,7 @@ extension PeerDriver {
                 leavers.append(continuation)
                 feed(.leave)
             }
+            await delivered()
         } else if treeID != nil {
             emit("peer-tree[leave]", [:])
         }
