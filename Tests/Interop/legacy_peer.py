@@ -23,7 +23,10 @@ from aiortc.sdp import candidate_from_sdp
 
 # A browser takes up to half a minute to notice that the other end is dead; tests need not wait that long.
 aioice.ice.CONSENT_INTERVAL = 0.5
-aioice.ice.CONSENT_FAILURES = 4
+aioice.ice.CONSENT_FAILURES = 6
+
+# How long simple-signal-client waits for a connection.
+CONNECTION_TIMEOUT = 10
 
 CANDIDATE = "a=candidate:"
 
@@ -43,6 +46,7 @@ class SimplePeer:
         self.connection.on("connectionstatechange", self._state_changed)
         self.connection.on("datachannel", self._adopt)
         self.channel = None
+        self.channel_is_open = False
         self.is_closed = False
         self._description = None
         self._candidates = []
@@ -113,11 +117,15 @@ class SimplePeer:
 
     def _adopt(self, channel):
         self.channel = channel
-        channel.on("open", lambda: self.on_connect())
+        channel.on("open", self._opened)
         channel.on("message", lambda data: self.on_data(data))
         channel.on("close", self.close)
         if channel.readyState == "open":
-            self.on_connect()
+            self._opened()
+
+    def _opened(self):
+        self.channel_is_open = True
+        self.on_connect()
 
     def _state_changed(self):
         if self.connection.connectionState in ("failed", "closed"):
@@ -162,6 +170,7 @@ class SimpleSignal:
             self._emit(name, {"signal": data, "metadata": None, "sessionId": session, "target": target})
 
         peer.on_signal = send
+        asyncio.get_running_loop().call_later(CONNECTION_TIMEOUT, lambda: peer.channel_is_open or peer.close())
         return peer
 
     def _offered(self, data):

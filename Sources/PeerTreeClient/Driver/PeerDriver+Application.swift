@@ -86,6 +86,7 @@ extension PeerDriver {
                 leavers.append(continuation)
                 feed(.leave)
             }
+            await delivered()
         } else if treeID != nil {
             emit("peer-tree[leave]", [:])
         }

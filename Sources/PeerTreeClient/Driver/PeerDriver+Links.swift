@@ -144,8 +144,8 @@ extension PeerDriver {
         }
         channel.onBufferedAmountLow = { [self] in
             guard let link = session.link else { return }
-            feed(.drained(link, buffered: channel.bufferedAmount))
             setLowThreshold(session, channel)
+            feed(.drained(link, buffered: channel.bufferedAmount))
         }
     }
 
@@ -186,10 +186,34 @@ extension PeerDriver {
         session.link = nil
         sessions[session.id] = nil
         session.channel?.close()
-        let connection = NIOLoopBound(session.connection, eventLoop: eventLoop)
         // The channel's reset needs the association a little longer; the other end may be dead and never answer.
-        eventLoop.scheduleTask(in: .milliseconds(300)) { connection.value.close() }
+        let leaveTimeout = Int64(clamping: configuration.peer.leaveTimeout.nanoseconds)
+        let patience: TimeAmount = session.isNative ? .milliseconds(300) : .nanoseconds(leaveTimeout)
+        closing.append(session)
+        finishClosing(session, by: .now() + patience)
         remotes.keepOnly(Set(sessions.values.map { $0.remote }))
+    }
+
+    /// A plain neighbour does not say what it has received: its connection lasts until it has acknowledged everything.
+    private func finishClosing(_ session: Session, by deadline: NIODeadline) {
+        let isDelivered = !session.isNative && !session.connection.hasUnacknowledgedData
+        guard !isDelivered, deadline > .now() else {
+            closing.removeAll { $0 === session }
+            session.connection.close()
+            return
+        }
+        let bound = NIOLoopBound(session, eventLoop: eventLoop)
+        eventLoop.scheduleTask(in: .milliseconds(20)) {
+            self.assumeIsolated { $0.finishClosing(bound.value, by: deadline) }
+        }
+    }
+
+    /// Waits until plain neighbours whose links were closed have what was sent to them, or their time is over.
+    func delivered() async {
+        while closing.contains(where: { !$0.isNative }) {
+            // Unlike a sleeping task this is not cut short by cancellation, which is often why the peer leaves.
+            try? await eventLoop.scheduleTask(in: .milliseconds(20)) {}.futureResult.get()
+        }
     }
 
     func drop(_ session: Session) {

@@ -44,7 +44,9 @@ extension PeerDriver {
             try channel.send(frame, as: kind)
         } catch {
             logger.debug("a frame could not be sent", metadata: ["peer": "\(session.remoteName)", "error": "\(error)"])
-            return
+            // A message that a plain neighbour cannot take is left out. The peer counts it as buffered and must hear
+            // that it is not, or the neighbour would get nothing more.
+            guard case .messageTooLarge = error else { return }
         }
         session.unreportedBytes += max(1, frame.readableBytes)
         let isDue = !session.isNative || session.unreportedBytes >= configuration.peer.highWater / 4

@@ -30,6 +30,8 @@ actor PeerDriver {
     var sessions: [String: Session] = [:]
     var sessionOfLink: [LinkID: Session] = [:]
     var nextLink: UInt32 = 1
+    /// Sessions whose links are closed and whose connections are not.
+    var closing: [Session] = []
     var discovery: CheckedContinuation<SignallingEvent.Discovery, any Error>?
     var discoveryTimer: Scheduled<Void>?
     var requestedTree: String?

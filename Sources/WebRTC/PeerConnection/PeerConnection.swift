@@ -41,6 +41,12 @@ public final class PeerConnection {
     /// The data channels that are not closed.
     public var dataChannels: [DataChannel] { Array(self.channels.values) + self.unassigned }
 
+    /// Whether the peer has yet to acknowledge anything sent on a channel. What ``DataChannel/bufferedAmount`` no longer
+    /// counts may still be under way, and is lost if the connection closes.
+    public var hasUnacknowledgedData: Bool {
+        self.dataChannels.contains { $0.bufferedAmount > 0 } || self.association?.hasUnacknowledgedData == true
+    }
+
     let transport: TransportCore
     let id: UInt32
     var agent: ICEAgent

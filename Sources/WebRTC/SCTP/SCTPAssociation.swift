@@ -171,12 +171,23 @@ final class SCTPAssociation {
         return errno == EWOULDBLOCK || errno == EAGAIN ? .wouldBlock : .failed(errno)
     }
 
-    /// Reports messages whose last byte has gone to the network since the last call.
-    func drainTransmitted(_ body: (_ stream: UInt16, _ bytes: Int) -> Void) {
-        guard !self.handed.isEmpty, let socket = self.socket else { return }
+    /// Whether anything handed over has not been acknowledged by the peer's stack.
+    var hasUnacknowledgedData: Bool {
+        guard let status = self.status else { return false }
+        return status.sstat_penddata > 0 || status.sstat_unackdata > 0
+    }
+
+    private var status: sctp_status? {
+        guard let socket = self.socket else { return nil }
         var status = sctp_status()
         var length = socklen_t(MemoryLayout<sctp_status>.size)
-        guard usrsctp_getsockopt(socket, Int32(IPPROTO_SCTP), Int32(SCTP_STATUS), &status, &length) == 0 else { return }
+        let result = usrsctp_getsockopt(socket, Int32(IPPROTO_SCTP), Int32(SCTP_STATUS), &status, &length)
+        return result == 0 ? status : nil
+    }
+
+    /// Reports messages whose last byte has gone to the network since the last call.
+    func drainTransmitted(_ body: (_ stream: UInt16, _ bytes: Int) -> Void) {
+        guard !self.handed.isEmpty, let status = self.status else { return }
         while self.handed.count > Int(status.sstat_penddata), let first = self.handed.popFirst() {
             body(first.stream, first.bytes)
         }

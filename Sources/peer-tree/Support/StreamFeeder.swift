@@ -8,6 +8,8 @@ import PeerTreeMedia
 struct StreamFeeder {
     /// Under which key the header of a media stream is retained.
     static let headerKey: UInt16 = 0
+    /// Every WebRTC stack takes messages of this size; a legacy viewer may take no larger ones.
+    static let maximumPieceBytes = 65_536
 
     private var splitter: WebMSplitter?
     private var undecided = ByteBuffer()
@@ -33,7 +35,7 @@ struct StreamFeeder {
     private mutating func decide(isComplete: Bool) -> [(ByteBuffer, MessageOptions)] {
         guard let guess = StreamSniffer.guess(undecided, isComplete: isComplete) else { return [] }
         isDecided = true
-        if guess.isWebM { splitter = WebMSplitter() }
+        if guess.isWebM { splitter = WebMSplitter(options: .init(maximumPieceBytes: Self.maximumPieceBytes)) }
         defer { undecided = ByteBuffer() }
         return undecided.readableBytes > 0 ? cut(undecided) : []
     }
