@@ -67,7 +67,7 @@ struct Broadcast: AsyncParsableCommand {
         settings.port = port
         settings.k = childrenOfViewer
         settings.k1 = childrenOfSource
-        settings.verbose = verbose
+        if verbose { settings.log.level = .debug }
         try settings.validate()
         let (command, chosen) = (self, settings)
         try await exiting {

@@ -1,0 +1,92 @@
+import ArgumentParser
+
+// The options of `serve` that can also come from the environment or from a file. All are read as text here;
+// `ServerSettings` says what is allowed, so that a wrong value meets the same sentence wherever it was written.
+
+/// Where to listen, how trees are shaped, what is logged.
+struct ServerFlags: SettingFlags {
+    @Option(help: "The address to listen on (default: 127.0.0.1).")
+    var host: String?
+
+    @Option(help: "The port to listen on; 0 takes a free one (default: 3000).")
+    var port: String?
+
+    @Option(help: "How many children a viewer feeds at most (default: 4).")
+    var k: String?
+
+    @Option(help: "How many children a source feeds at most (default: 10).")
+    var k1: String?
+
+    @Option(help: "The least that is logged: trace, debug, info, notice, warning, error or critical (default: info).")
+    var logLevel: String?
+
+    @Option(help: "How it is logged, on standard error: text, or json with one object a line (default: text).")
+    var logFormat: String?
+
+    @Option(help: "Seconds a viewer without its socket keeps its place (default: 15).")
+    var resumeWindow: String?
+
+    @Option(help: "Seconds a tree survives without its source's socket (default: 15).")
+    var sourceResumeWindow: String?
+
+    @Option(help: "Seconds that open sockets are given to close when the server stops (default: 2).")
+    var shutdownTimeout: String?
+}
+
+/// Who may use the server.
+struct AccessFlags: SettingFlags {
+    @Option(help: "The origins whose web pages may connect, with commas between; * is all (default: *).")
+    var origins: String?
+}
+
+/// What one client, and all together, may take.
+struct LimitFlags: SettingFlags {
+    @Option(help: "TCP connections at once (default: 100000).")
+    var maxConnections: String?
+
+    @Option(help: "Socket.IO sessions at once (default: 100000).")
+    var maxSessions: String?
+
+    @Option(help: "Bytes of one message, or of one polling request (default: 1000000).")
+    var maxPayload: String?
+
+    @Option(help: "Bytes that wait for one slow client before it is cut off (default: 4194304).")
+    var maxBufferedBytes: String?
+
+    @Option(help: "Trees at once (default: 100000).")
+    var maxTrees: String?
+
+    @Option(help: "Peers in one tree, its source included (default: 10000000).")
+    var maxPeersPerTree: String?
+
+    @Option(help: "Events a client may send a second in the long run (default: 200).")
+    var eventsPerSecond: String?
+
+    @Option(help: "Events a client may send at once (default: 1000).")
+    var eventBurst: String?
+}
+
+/// A group of options whose names are those of settings.
+protocol SettingFlags: ParsableArguments {}
+
+extension SettingFlags {
+    /// The flags that were given, by the setting's name.
+    ///
+    /// The argument parser finds options by reflection too, and names them as this does.
+    var values: [String: String] {
+        var values: [String: String] = [:]
+        for child in Mirror(reflecting: self).children {
+            guard let label = child.label, let option = child.value as? Option<String?> else { continue }
+            values[Self.name(of: label)] = option.wrappedValue
+        }
+        return values
+    }
+
+    /// `_maxTrees` is the storage of `--max-trees`.
+    private static func name(of label: String) -> String {
+        label.dropFirst().reduce(into: "") { name, character in
+            if character.isUppercase { name.append("-") }
+            name.append(character.lowercased())
+        }
+    }
+}

@@ -1,0 +1,128 @@
+import ArgumentParser
+import Logging
+import NIOCore
+import NIOHTTP1
+import PeerTreeCore
+import PeerTreeServer
+import ServiceLifecycle
+import SocketIO
+
+/// What a server is started with, by `serve` or inside `broadcast` and `demo`.
+struct ServerSettings: Sendable {
+    var host = "127.0.0.1"
+    var port = 3000
+    var k = 4
+    var k1 = 10
+    var shutdownTimeout = 2.0
+    var log = LogSettings(level: .error)
+    var signalling = SignallingOptions()
+    var socketIO = SocketIOServerConfiguration()
+
+    /// The defaults, but that nothing except errors is logged.
+    init() {}
+
+    /// Reads every setting.
+    ///
+    /// - Throws: an error that names the setting, the value and what is allowed.
+    init(_ reader: inout SettingsReader) throws {
+        host = try reader.text("host", "an address", default: host) ?? host
+        port = try reader.integer("port", default: port, in: 0...65_535)
+        k = try reader.integer("k", default: k, in: 1...64)
+        k1 = try reader.integer("k1", default: k1, in: 1...64)
+        log.level = try reader.choice("log-level", default: LogSettings.Level.info)
+        log.format = try reader.choice("log-format", default: LogSettings.Format.text)
+        shutdownTimeout = try reader.seconds("shutdown-timeout", default: shutdownTimeout, in: 0...600)
+        try readTrees(&reader)
+        try readAccess(&reader)
+        try readLimits(&reader)
+        try reader.refuseUnknownNames()
+    }
+
+    private mutating func readTrees(_ reader: inout SettingsReader) throws {
+        signalling.tracker.resumeWindow = try reader.span("resume-window", default: 15)
+        signalling.tracker.sourceResumeWindow = try reader.span("source-resume-window", default: 15)
+    }
+
+    private mutating func readAccess(_ reader: inout SettingsReader) throws {
+        let origins = try reader.list("origins", "* or origins such as https://example.org", default: ["*"]) {
+            $0 == "*" || $0.hasPrefix("https://") || $0.hasPrefix("http://")
+        }
+        if origins.contains("*") {
+            socketIO.cors = CORSConfiguration(origins: .any)
+        } else {
+            let allowed = Set(origins)
+            socketIO.cors = CORSConfiguration(origins: .list(allowed))
+            // A WebSocket is open to all origins by itself, so its request is looked at. Programs send no origin.
+            socketIO.allowRequest = { request in
+                request.headers["origin"].allSatisfy { allowed.contains($0) }
+            }
+        }
+    }
+
+    private mutating func readLimits(_ reader: inout SettingsReader) throws {
+        let many = 1...10_000_000
+        socketIO.maximumConnections = try reader.integer("max-connections", default: 100_000, in: many)
+        socketIO.maximumSessions = try reader.integer("max-sessions", default: 100_000, in: many)
+        socketIO.maximumPayload = try reader.integer("max-payload", default: 1_000_000, in: 1_000...100_000_000)
+        let buffered = try reader.integer("max-buffered-bytes", default: 4 << 20, in: 65_536...1_000_000_000)
+        socketIO.maximumBufferedBytes = buffered
+        signalling.tracker.maximumTrees = try reader.integer("max-trees", default: 100_000, in: many)
+        let peers = try reader.integer("max-peers-per-tree", default: 10_000_000, in: 2...100_000_000)
+        signalling.tracker.maximumPeersPerTree = peers
+        signalling.eventsPerSecond = try reader.integer("events-per-second", default: 200, in: 1...1_000_000)
+        signalling.eventBurst = try reader.integer("event-burst", default: 1_000, in: 1...1_000_000)
+    }
+
+    /// Checks what other commands take from flags of their own.
+    ///
+    /// - Throws: an error that names the option that is out of range.
+    func validate() throws {
+        guard (0...65_535).contains(port) else {
+            throw ValidationError("--port must be 0 to 65535, not \(port).")
+        }
+        guard (1...64).contains(k) else { throw ValidationError("--k must be 1 to 64, not \(k).") }
+        guard (1...64).contains(k1) else { throw ValidationError("--k1 must be 1 to 64, not \(k1).") }
+    }
+
+    /// The address as viewers use it. Of a server that listens on all addresses, one that others can reach.
+    func url(port: Int) -> String {
+        let name = host == "0.0.0.0" || host == "::" ? Self.reachableAddress ?? "127.0.0.1" : host
+        return name.contains(":") ? "http://[\(name)]:\(port)" : "http://\(name):\(port)"
+    }
+
+    private static var reachableAddress: String? {
+        let devices = (try? System.enumerateDevices()) ?? []
+        let addresses = devices.compactMap { $0.address }.filter { $0.protocol == .inet }.compactMap { $0.ipAddress }
+        return addresses.first { !$0.hasPrefix("127.") && !$0.hasPrefix("169.254.") }
+    }
+
+    /// Serves until the task is cancelled.
+    func run(onListening: @escaping @Sendable (SocketAddress) async -> Void) async throws {
+        let logger = log.makeLogger("peer-tree.server")
+        let io = SocketIOServer(configuration: socketIO, logger: logger)
+        let peers = PeerTreeServer(io, k: k, k1: k1, options: signalling, logger: logger)
+        var web = PeerTreeWebServer.Configuration()
+        web.host = host
+        web.port = port
+        web.shutdownTimeout = .nanoseconds(Int64(shutdownTimeout * 1e9))
+        let server = PeerTreeWebServer(
+            io: io,
+            peers: peers,
+            configuration: web,
+            logger: logger,
+            onListening: onListening
+        )
+        do {
+            try await ServiceGroup(services: [server], logger: logger).run()
+        } catch let error as ListenError {
+            throw Failure(status: .osError, message: error.description)
+        }
+    }
+}
+
+extension SettingsReader {
+    /// A time from 0 to a day.
+    fileprivate mutating func span(_ name: String, default standard: Double) throws -> TimeSpan {
+        TimeSpan(nanoseconds: UInt64(try seconds(name, default: standard, in: 0...86_400) * 1e9))
+    }
+}
