@@ -5,6 +5,14 @@ import NIOPosix
 import PeerTreeCore
 import SocketIO
 
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
 /// Drives a ``SignallingService`` over a Socket.IO server: an actor on one event loop, to which the sockets' events
 /// come in order.
 actor SignallingDriver {
@@ -20,8 +28,18 @@ actor SignallingDriver {
     init(io: SocketIOServer, options: SignallingOptions, logger: Logger) {
         self.io = io
         self.logger = logger
+        var options = options
+        options.unixTimeAtZero = Self.unixTimeAtZero
         service = SignallingService(options: options)
         eventLoop = MultiThreadedEventLoopGroup.singleton.next()
+    }
+
+    /// The Unix time, in seconds, at which the monotonic clock stood at zero.
+    private static var unixTimeAtZero: UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        let uptime = NIODeadline.now().uptimeNanoseconds / 1_000_000_000
+        return UInt64(clamping: time.tv_sec) - min(uptime, UInt64(clamping: time.tv_sec))
     }
 
     nonisolated func start() {

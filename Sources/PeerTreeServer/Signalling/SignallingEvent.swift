@@ -14,5 +14,6 @@ enum SignallingEvent {
     static let status = "peer-tree[status]"
     static let tree = "peer-tree[tree]"
     static let end = "peer-tree[end]"
+    static let iceServers = "peer-tree[ice-servers]"
     static let error = "peer-tree[error]"
 }

@@ -149,6 +149,8 @@ public struct SignallingService: Sendable {
                 try childLost(arguments.first, from: try nativeMember(of: client))
             case SignallingEvent.status:
                 try status(arguments.first, from: try nativeMember(of: client))
+            case SignallingEvent.iceServers:
+                sendICEServers(to: try nativeMember(of: client))
             case SignallingEvent.leave:
                 track(.leave(try nativeMember(of: client)))
             default:

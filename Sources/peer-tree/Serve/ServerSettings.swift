@@ -35,6 +35,7 @@ struct ServerSettings: Sendable {
         try readTrees(&reader)
         try readAccess(&reader)
         try readLimits(&reader)
+        signalling.iceServers = try ICEServerOptions(&reader)
         try reader.refuseUnknownNames()
     }
 
