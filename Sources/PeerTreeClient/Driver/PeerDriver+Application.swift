@@ -97,6 +97,9 @@ extension PeerDriver {
         isClosed = true
         timer?.task.cancel()
         statusTask?.cancel()
+        iceServersTask?.cancel()
+        stopObservingNetwork?()
+        stopObservingNetwork = nil
         failDiscovery(.closed)
         queue.finish(.failure(.closed))
         for session in sessions.values { drop(session) }

@@ -46,6 +46,7 @@ extension PeerDriver {
             self.summary = summary
             events.publish(.tree(summary))
         case .refused(let code, let message): refused(code, message)
+        case .iceServers(let list): take(list)
         }
     }
 
@@ -108,6 +109,7 @@ extension PeerDriver {
     private func discovered(_ answer: SignallingEvent.Discovery) {
         ownID = answer.id
         if let token = answer.native?.resumeToken { resumeToken = token }
+        if let list = answer.native?.iceServers { take(list) }
         if let waiting = discovery {
             discovery = nil
             discoveryTimer?.cancel()
@@ -117,6 +119,7 @@ extension PeerDriver {
         // The answer to a resumed or repeated discovery: only the parents may have changed.
         guard treeID == answer.treeID else { return }
         place(answer)
+        recoverAll()
     }
 
     private func begin(_ answer: SignallingEvent.Discovery) {
@@ -127,6 +130,7 @@ extension PeerDriver {
         if !isSource { limits.stripes = answer.native?.stripes ?? 1 }
         peer = isSource ? .source(limits, streamID: random.next()) : .viewer(limits, streamID: random.next())
         events.publish(.discover(treeID: answer.treeID, id: answer.id))
+        observeNetwork()
         place(answer)
         startReporting()
     }

@@ -15,6 +15,8 @@ enum SignallingEvent {
     case end
     case tree(TreeSummary)
     case refused(code: String, message: String)
+    /// STUN and TURN servers with fresh credentials.
+    case iceServers(ICEServerList)
 
     /// The answer to `simple-signal[discover]`.
     struct Discovery {
@@ -29,6 +31,7 @@ enum SignallingEvent {
             var resumeToken: String?
             var stripes: UInt8
             var parents: [Assignment]
+            var iceServers: ICEServerList?
         }
     }
 
@@ -51,14 +54,16 @@ enum SignallingEvent {
     enum Signal {
         case description(SessionDescription)
         case candidate(IceCandidate)
-        /// Something of simple-peer's that data channels do not need (renegotiation, transceivers).
+        /// The answerer asks the offerer for a new offer: its path has died.
+        case renegotiate
+        /// Something of simple-peer's that data channels do not need (transceivers).
         case other
     }
 
     static let names = [
         "simple-signal[discover]", "simple-signal[offer]", "simple-signal[signal]", "simple-signal[reject]",
         "peer-tree[assign]", "peer-tree[child-gone]", "peer-tree[suspect]", "peer-tree[end]", "peer-tree[tree]",
-        "peer-tree[error]",
+        "peer-tree[error]", "peer-tree[ice-servers]",
     ]
 }
 
@@ -103,6 +108,9 @@ extension SignallingEvent {
                 code: payload["code"]?.stringValue ?? "error",
                 message: payload["message"]?.stringValue ?? ""
             )
+        case "peer-tree[ice-servers]":
+            guard let list = ICEServerList(payload) else { throw MalformedSignal(member: "iceServers") }
+            self = .iceServers(list)
         default:
             throw MalformedSignal(member: name)
         }
@@ -122,7 +130,8 @@ extension SignallingEvent {
             native = Discovery.Native(
                 resumeToken: extra["resume"]?.stringValue,
                 stripes: UInt8(clamping: extra["stripes"]?.intValue ?? 1),
-                parents: parents
+                parents: parents,
+                iceServers: ICEServerList(extra)
             )
         }
         let peers = data["peers"]?.arrayValue?.compactMap { $0.stringValue } ?? []
@@ -163,6 +172,10 @@ extension SignallingEvent.Signal {
             )
             return
         }
+        if payload["renegotiate"]?.boolValue == true {
+            self = .renegotiate
+            return
+        }
         switch payload["type"]?.stringValue {
         case "offer": self = .description(SessionDescription(type: .offer, sdp: try payload.string("sdp")))
         case "answer": self = .description(SessionDescription(type: .answer, sdp: try payload.string("sdp")))
@@ -179,6 +192,8 @@ extension SignallingEvent.Signal {
             let index = candidate.sdpMLineIndex.map { JSONValue($0) } ?? .null
             let mid = candidate.sdpMid.map { JSONValue.string($0) } ?? .null
             return ["candidate": ["candidate": .string(candidate.candidate), "sdpMLineIndex": index, "sdpMid": mid]]
+        case .renegotiate:
+            return ["renegotiate": true]
         case .other:
             return [:]
         }
