@@ -70,7 +70,8 @@ extension PeerDriver {
             counters: peer?.counters ?? PeerCounters(),
             children: peer?.childCount ?? 0,
             lagMilliseconds: lagMilliseconds,
-            parentRoundTripMilliseconds: parent?.roundTripTime.map { Double($0.nanoseconds) / 1e6 }
+            parentRoundTripMilliseconds: parent?.roundTripTime.map { Double($0.nanoseconds) / 1e6 },
+            iceRestarts: iceRestarts
         )
     }
 

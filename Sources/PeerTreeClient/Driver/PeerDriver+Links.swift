@@ -101,6 +101,7 @@ extension PeerDriver {
                 guard session.role == .parent else { return }
                 if session.link == nil { session.isNative = isNative }
                 try session.connection.setRemoteDescription(description)
+                if session.link != nil { iceRestarts += 1 }
                 if session.hasEndedCandidates { sayEndOfCandidates(session) }
             case .candidate(let candidate):
                 try session.connection.addICECandidate(candidate)

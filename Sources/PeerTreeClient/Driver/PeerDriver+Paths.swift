@@ -56,9 +56,16 @@ extension PeerDriver {
         socket.connect()
     }
 
+    /// Asks for new paths for all links.
+    func restartICE() {
+        for session in sessions.values { recover(session) }
+    }
+
     /// Asks for new paths where the old ones have died while the server was away.
     func recoverAll() {
         for session in sessions.values where session.connection.iceConnectionState == .disconnected {
+            // What was asked for meanwhile may not have got through.
+            session.restartedAt = nil
             recover(session)
         }
     }
@@ -83,6 +90,7 @@ extension PeerDriver {
         guard session.isNative, session.role == .child else { return }
         try session.connection.setRemoteDescription(offer)
         send(.description(try session.connection.createAnswer()), session)
+        iceRestarts += 1
     }
 
     /// Sends a signal within a session.

@@ -43,6 +43,7 @@ actor PeerDriver {
     /// What the server told; nil while it has told nothing.
     var iceServers: [ICEServer]?
     var iceServersTask: Scheduled<Void>?
+    var iceRestarts = 0
     /// Ends the watch for changes of this host's addresses.
     var stopObservingNetwork: (() -> Void)?
     var leavers: [CheckedContinuation<Void, Never>] = []

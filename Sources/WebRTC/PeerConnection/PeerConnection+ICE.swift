@@ -97,11 +97,14 @@ extension PeerConnection {
 
     // MARK: - Restarts
 
-    /// Makes a new agent beside the one in use, and the offer that tells the peer of it.
+    /// Makes a new agent beside the one in use, and the offer that tells the peer of it. While there is no answer, it is
+    /// the same offer again, with the candidates that are known by now: the first may have been lost with the
+    /// signalling.
     func offerRestart(_ remote: DataSessionDescription) -> SessionDescription {
-        if let restartOffer { return restartOffer }
-        self.beginRestart()
-        self.startGathering()
+        if self.restartOffer == nil {
+            self.beginRestart()
+            self.startGathering()
+        }
         // Any role is offered and the one that is held is answered (RFC 8842 section 5.5).
         let sdp = self.describe(remote.sections, dataSection: remote.dataSection, setup: .actpass)
         let offer = SessionDescription(type: .offer, sdp: sdp)
