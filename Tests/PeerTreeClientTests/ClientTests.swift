@@ -162,15 +162,17 @@ struct ClientTests {
             try await viewer.connect(tree)
             let message = ByteBuffer(repeating: 7, count: 16_000)
             let written = Counter()
+            // A source without viewers has nobody to wait for: the link has to be there before the test begins.
+            try await source.write(message)
+            var messages = viewer.messages.makeAsyncIterator()
+            _ = try await messages.next()
             let writer = Task {
-                for _ in 0..<500 {
+                for _ in 1..<500 {
                     try await source.write(message)
                     await written.add()
                 }
                 try await source.finish()
             }
-            var messages = viewer.messages.makeAsyncIterator()
-            _ = try await messages.next()
             // Nothing is read while the writer goes on as far as it is allowed to.
             let stopped = await written.settled()
             #expect(stopped < 200)
