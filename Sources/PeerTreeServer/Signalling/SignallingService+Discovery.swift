@@ -103,7 +103,14 @@ extension SignallingService {
         var number = random.next()
         while memberNumbers[number] != nil { number = random.next() }
         let token = isNative ? Credentials.resumeToken(number: number, using: &random) : ""
-        members[peer] = Member(id: id, isNative: isNative, stripes: stripes, number: number, resumeToken: token)
+        members[peer] = Member(
+            id: id,
+            isNative: isNative,
+            stripes: stripes,
+            number: number,
+            resumeToken: token,
+            statusInterval: options.statusInterval
+        )
         if isNative { memberNumbers[number] = peer }
         memberIDs[id] = peer
         if peer.isSource {
