@@ -15,6 +15,7 @@ final class Crowd {
     private let answer: String
     private var discover: [UInt8] = []
     private var nextSource: UInt32 = 0
+    private var reports = ReportCalendar()
 
     /// Sockets that came as far as Socket.IO, and peers that joined, since the beginning.
     private(set) var opened = 0
@@ -25,6 +26,7 @@ final class Crowd {
     private(set) var discoverTimes: [UInt64] = []
     private(set) var arrivalTimes: [UInt64] = []
     private(set) var pings = 0
+    private(set) var statusReports = 0
     /// The newest the source was told of its tree, and the deepest it ever was since ``forgetDepth()``.
     private(set) var viewers: Int?
     private(set) var depth: Int?
@@ -82,13 +84,14 @@ final class Crowd {
         joinTimes = []
         discoverTimes = []
         arrivalTimes = []
-        (opened, joined, pings) = (0, 0, 0)
+        (opened, joined, pings, statusReports) = (0, 0, 0, 0)
     }
 
     func forgetDepth() { deepest = nil }
 
     /// Works off what the sockets bring, after waiting for at most so long.
     func poll(milliseconds: Int32) throws {
+        if options.reportsStatus { try report() }
         try poller.wait(milliseconds: milliseconds) { slot, isWritable in
             let peer = peers[slot]
             if peer.phase == .connecting { try connected(peer) }
@@ -121,7 +124,9 @@ final class Crowd {
         let count = recv(peer.descriptor, buffer.baseAddress, buffer.count, 0)
         if count < 0, errno == EAGAIN || errno == EINTR { return }
         guard count > 0 else {
-            throw LoadError("The server closed a connection (\(peer.phase)): \(count == 0 ? "end of stream" : errorText())")
+            throw LoadError(
+                "The server closed a connection (\(peer.phase)): \(count == 0 ? "end of stream" : errorText())"
+            )
         }
         let fresh = UnsafeRawBufferPointer(rebasing: buffer[..<count])
         guard !peer.received.isEmpty else {
@@ -142,7 +147,9 @@ final class Crowd {
         if peer.phase == .upgrading {
             guard let end = bytes.end(of: "\r\n\r\n") else { return 0 }
             guard bytes.starts(with: "HTTP/1.1 101") else {
-                throw LoadError("The server refused the WebSocket: \(String(decoding: bytes.prefix(200), as: UTF8.self))")
+                throw LoadError(
+                    "The server refused the WebSocket: \(String(decoding: bytes.prefix(200), as: UTF8.self))"
+                )
             }
             peer.phase = .opening
             position = end
@@ -202,10 +209,13 @@ final class Crowd {
             deepest = [deepest, depth].compactMap { $0 }.max()
         } else if event.starts(with: "\"peer-tree[suspect]\"") {
             try reportSuspect(event, peer)
+        } else if event.starts(with: "\"peer-tree[status]\"") {
+            peer.statusInterval = event.integer(after: "\"interval\":") ?? peer.statusInterval
         } else if event.starts(with: "\"peer-tree[error]\"") {
             // Two peers may report the same neighbour, and a report may cross an assignment: that is no failure.
-            guard event.contains("peer-tree[child-lost]") || event.contains("peer-tree[orphaned]")
-                || event.contains("absent-target") || event.contains("unknown-target")
+            guard
+                event.contains("peer-tree[child-lost]") || event.contains("peer-tree[orphaned]")
+                    || event.contains("absent-target") || event.contains("unknown-target")
             else { throw LoadError("The server refused an event: \(String(decoding: event, as: UTF8.self))") }
         }
     }
@@ -248,7 +258,8 @@ final class Crowd {
 
     /// A parent agrees to feed its new child.
     private func answerOffer(_ event: UnsafeRawBufferPointer, _ peer: Peer) throws {
-        guard let session = event.string(after: "\"sessionId\":\""), let initiator = event.string(after: "\"initiator\":\"")
+        guard let session = event.string(after: "\"sessionId\":\""),
+            let initiator = event.string(after: "\"initiator\":\"")
         else { throw LoadError("An offer lacks its sender: \(String(decoding: event.prefix(300), as: UTF8.self))") }
         try peer.send(
             self.event(
@@ -264,6 +275,17 @@ final class Crowd {
         joined += 1
         joinTimes.append(nanoseconds())
         if options.isNative, peer.epoch > 0 { try reportAttached(peer) }
+        if options.reportsStatus { reports.add(peer) }
+    }
+
+    /// Sends the status reports that are due.
+    private func report() throws {
+        let status = event("peer-tree[status]", #"{"rate":250000,"children":4,"lag":12.5}"#)
+        for (peer, generation) in reports.takeDue() where peer.generation == generation && peer.phase == .joined {
+            statusReports += 1
+            try peer.send(status, poller: poller)
+            reports.add(peer)
+        }
     }
 
     /// A native peer is given another parent: it says that the link is there.
@@ -305,6 +327,28 @@ final class Crowd {
     }
 }
 
+/// Which peers are to report, by tenths of a second.
+private struct ReportCalendar {
+    private var entries: [UInt64: [(peer: Peer, generation: Int)]] = [:]
+    private var next = tenths()
+
+    private static func tenths() -> UInt64 { nanoseconds() / 100_000_000 }
+
+    mutating func add(_ peer: Peer) {
+        entries[Self.tenths() + UInt64(peer.statusInterval) * 10, default: []].append((peer, peer.generation))
+    }
+
+    mutating func takeDue() -> [(peer: Peer, generation: Int)] {
+        var due: [(peer: Peer, generation: Int)] = []
+        let now = Self.tenths()
+        while next <= now {
+            due += entries.removeValue(forKey: next) ?? []
+            next += 1
+        }
+        return due
+    }
+}
+
 /// How the crowd behaves.
 struct CrowdOptions {
     var url: String
@@ -313,6 +357,8 @@ struct CrowdOptions {
     var isNative: Bool
     /// Whether a join includes an offer to the parent and its answer.
     var links: Bool
+    /// Whether peers report their status, every 2 s or as the server tells them.
+    var reportsStatus: Bool
     /// How many loopback addresses connections come from.
     var sources: Int
 }

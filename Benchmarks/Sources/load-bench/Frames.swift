@@ -68,7 +68,9 @@ extension UnsafeRawBufferPointer {
         guard let base = baseAddress else { return nil }
         let length = text.utf8CodeUnitCount
         var start = 0
-        while start + length <= count, let found = memchr(base + start, Int32(text.utf8Start[0]), count - start - length + 1) {
+        while start + length <= count,
+            let found = memchr(base + start, Int32(text.utf8Start[0]), count - start - length + 1)
+        {
             let position = UnsafeRawPointer(found) - base
             if memcmp(base + position, text.utf8Start, length) == 0 { return position + length }
             start = position + 1

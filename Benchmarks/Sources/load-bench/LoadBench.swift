@@ -44,6 +44,9 @@ struct LoadBench: ParsableCommand {
         @Flag(help: "Each join includes an offer to the parent and its answer.")
         var links = false
 
+        @Flag(help: "Report status every 2 s, or as the server tells.")
+        var status = false
+
         @Option(help: "How many addresses, from 127.0.0.2, connect; 0 leaves it to the system.")
         var sources = 64
 
@@ -84,6 +87,7 @@ struct LoadBench: ParsableCommand {
                 peers: settings.peers,
                 isNative: !settings.legacy,
                 links: settings.links,
+                reportsStatus: settings.status && !settings.legacy,
                 sources: settings.sources
             )
         )

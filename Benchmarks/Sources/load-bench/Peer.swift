@@ -34,6 +34,10 @@ final class Peer {
     /// The parent of the current assignment.
     var parent = ""
     var epoch = 0
+    /// How often it has departed.
+    var generation = 0
+    /// Seconds between its status reports, as the server wants it.
+    var statusInterval = 2
 
     init(slot: Int) { self.slot = slot }
 
@@ -98,6 +102,8 @@ final class Peer {
         unsent = []
         parent = ""
         epoch = 0
+        statusInterval = 2
+        generation += 1
     }
 }
 

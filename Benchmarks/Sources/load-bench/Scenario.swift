@@ -54,18 +54,30 @@ struct Scenario {
     // MARK: - The crowd comes
 
     private mutating func joins() throws {
-        try pump { number in try crowd.connect(number, joins: false) } until: { crowd.opened }
+        try pump { number in
+            try crowd.connect(number, joins: false)
+        } until: {
+            crowd.opened
+        }
         try rest(seconds: 1)
         let stopwatch = Stopwatch(server: server)
         let begin = nanoseconds()
-        try pump { number in try crowd.join(number) } until: { crowd.joined }
+        try pump { number in
+            try crowd.join(number)
+        } until: {
+            crowd.joined
+        }
         reportJoins(since: begin, stopwatch)
     }
 
     private mutating func connect() throws {
         let stopwatch = Stopwatch(server: server)
         let begin = nanoseconds()
-        try pump { number in try crowd.connect(number, joins: true) } until: { crowd.joined }
+        try pump { number in
+            try crowd.connect(number, joins: true)
+        } until: {
+            crowd.joined
+        }
         reportJoins(since: begin, stopwatch)
         report.add("arrival", milliseconds: crowd.arrivalTimes)
     }
@@ -73,7 +85,9 @@ struct Scenario {
     private mutating func reportJoins(since begin: UInt64, _ stopwatch: Stopwatch) {
         stopwatch.report(to: &report)
         report.add("perSecond", Double(peers) / stopwatch.seconds)
-        for (size, perSecond) in rates(of: crowd.joinTimes, since: begin) { report.add("perSecondAt\(size)", perSecond) }
+        for (size, perSecond) in rates(of: crowd.joinTimes, since: begin) {
+            report.add("perSecondAt\(size)", perSecond)
+        }
         report.add("discover", milliseconds: crowd.discoverTimes)
         reportMemory()
     }
@@ -103,7 +117,11 @@ struct Scenario {
     // MARK: - The crowd is there
 
     private func gather() throws {
-        try pump { number in try crowd.connect(number, joins: true) } until: { crowd.joined }
+        try pump { number in
+            try crowd.connect(number, joins: true)
+        } until: {
+            crowd.joined
+        }
         // Joins leave work behind: links that are reported, moves, a summary to the source.
         try rest(seconds: 5)
         crowd.forgetTimes()
@@ -116,6 +134,7 @@ struct Scenario {
         try rest(seconds: Double(seconds))
         stopwatch.report(to: &report)
         report.add("pings", Double(crowd.pings))
+        report.add("statusReports", Double(crowd.statusReports))
         reportMemory()
     }
 
