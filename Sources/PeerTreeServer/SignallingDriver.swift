@@ -5,6 +5,14 @@ import NIOPosix
 import PeerTreeCore
 import SocketIO
 
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Musl)
+import Musl
+#else
+import Glibc
+#endif
+
 /// Drives a ``SignallingService`` over a Socket.IO server: an actor on one event loop, to which the sockets' events
 /// come in order.
 actor SignallingDriver {
@@ -17,10 +25,16 @@ actor SignallingDriver {
     private var timer: (at: Instant, task: Scheduled<Void>)?
     private let figures = ServerMetrics()
 
-    init(io: SocketIOServer, options: SignallingOptions, logger: Logger) {
+    init(io: SocketIOServer, options: SignallingOptions, stateKey: StateKey, logger: Logger) {
         self.io = io
         self.logger = logger
-        service = SignallingService(options: options)
+        // The clock of the instants runs since the machine was started; tokens must outlive that.
+        let uptime = NIODeadline.now().uptimeNanoseconds / 1_000_000_000
+        service = SignallingService(
+            options: options,
+            stateKey: stateKey,
+            unixTimeAtOrigin: UInt64(max(0, time(nil))) - min(uptime, UInt64(max(0, time(nil))))
+        )
         eventLoop = MultiThreadedEventLoopGroup.singleton.next()
     }
 
@@ -66,6 +80,10 @@ actor SignallingDriver {
     private func reachedDeadline() {
         timer = nil
         feed(.deadlineReached)
+    }
+
+    func shape(of treeID: String) -> TreeShape? {
+        service.shape(of: treeID)
     }
 
     var status: PeerTreeServerStatus {

@@ -15,6 +15,8 @@ enum SignallingEvent {
     case end
     case tree(TreeSummary)
     case refused(code: String, message: String)
+    case renewed(resumeToken: String)
+    case goingAway
 
     /// The answer to `simple-signal[discover]`.
     struct Discovery {
@@ -58,7 +60,7 @@ enum SignallingEvent {
     static let names = [
         "simple-signal[discover]", "simple-signal[offer]", "simple-signal[signal]", "simple-signal[reject]",
         "peer-tree[assign]", "peer-tree[child-gone]", "peer-tree[suspect]", "peer-tree[end]", "peer-tree[tree]",
-        "peer-tree[error]",
+        "peer-tree[error]", "peer-tree[resume]", "peer-tree[going-away]",
     ]
 }
 
@@ -103,6 +105,10 @@ extension SignallingEvent {
                 code: payload["code"]?.stringValue ?? "error",
                 message: payload["message"]?.stringValue ?? ""
             )
+        case "peer-tree[resume]":
+            self = .renewed(resumeToken: try payload.string("resume"))
+        case "peer-tree[going-away]":
+            self = .goingAway
         default:
             throw MalformedSignal(member: name)
         }

@@ -16,7 +16,8 @@ struct Member {
     let isNative: Bool
     /// Finds the member by its resume token.
     let number: UInt64
-    let resumeToken: String
+    /// Unix time in seconds at which the newest resume token becomes void.
+    var tokenExpiry: UInt32 = 0
     /// The standby parent last told, per stripe.
     var standby: [PeerHandle?]
     /// Milliseconds behind the source, as the peer says.
@@ -29,11 +30,10 @@ struct Member {
     /// How many ids of one peer are kept. Whoever knows it by an older one will have met it again by then.
     private static let maximumIDs = 4
 
-    init(id: String, isNative: Bool, stripes: Int, number: UInt64, resumeToken: String) {
-        ids = [id]
+    init(id: String, isNative: Bool, stripes: Int, number: UInt64) {
+        ids = id.isEmpty ? [] : [id]
         self.isNative = isNative
         self.number = number
-        self.resumeToken = resumeToken
         standby = Array(repeating: nil, count: stripes)
     }
 
@@ -76,6 +76,8 @@ struct TreeEntry {
     let id: String
     let source: PeerHandle
     let stripes: Int
+    /// Whether it was there before the server was started.
+    var isRestored = false
     /// Whether a summary is due to its source.
     var isSummaryPending = false
 }

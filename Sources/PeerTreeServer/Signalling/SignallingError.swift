@@ -18,6 +18,10 @@ struct SignallingError: Error, Equatable {
         code: "unknown-resume",
         message: "The resume token is not valid, or came too late. Discover the tree again without it."
     )
+    static let alreadyMember = SignallingError(
+        code: "already-member",
+        message: "You are in a tree already. Leave it first."
+    )
     static let unknownSession = SignallingError(
         code: "unknown-session",
         message: "No such session between you and the target. It begins with simple-signal[offer]."

@@ -13,6 +13,7 @@ enum SignallingEvent {
     static let leave = "peer-tree[leave]"
     static let status = "peer-tree[status]"
     static let tree = "peer-tree[tree]"
+    static let resume = "peer-tree[resume]"
     static let end = "peer-tree[end]"
     static let error = "peer-tree[error]"
 }

@@ -14,8 +14,14 @@ public struct SignallingOptions: Sendable {
     /// How deep signals and metadata may nest. Default 16.
     public var maximumDepth = 16
 
-    /// UTF-8 bytes of a session id, tree id, peer id, token or reason. Default 128.
+    /// UTF-8 bytes of a session id, tree id, peer id or reason. Default 128.
     public var maximumStringBytes = 128
+
+    /// UTF-8 bytes of a resume token. Default 1,024; those of this server have about 250.
+    public var maximumTokenBytes = 1_024
+
+    /// How long a resume token is good. Default 24 h. Peers get a new one in half that time.
+    public var resumeTokenLifetime = TimeSpan.seconds(86_400)
 
     /// Sessions one peer may have begun and not ended. Beyond it the oldest is forgotten. Default 32.
     public var maximumSessionsBegun = 32

@@ -68,42 +68,10 @@ extension SignallingService {
         if let previous { track(.leave(previous)) }
     }
 
-    /// Gives a membership, kept while its socket was gone, to the socket `id`.
-    private mutating func resume(
-        _ token: String,
-        _ request: DiscoverRequest,
-        from id: String
-    ) throws(SignallingError) -> PeerHandle {
-        guard let number = Credentials.number(inToken: token), let peer = memberNumbers[number],
-            let member = members[peer], Credentials.isEqual(member.resumeToken, token),
-            request.treeID == nil || request.treeID == trees[peer.tree]?.id
-        else { throw .unknownResume }
-        let current = clients[id]?.member
-        guard current == nil || current == peer else {
-            throw SignallingError(code: "already-member", message: "You are in a tree already. Leave it first.")
-        }
-        if member.isConnected, member.id != id {
-            // The server has not noticed yet that the old socket is dead; should it live, it is told.
-            clients[member.id]?.member = nil
-            let error = SignallingError(
-                code: "resumed-elsewhere",
-                message: "Your place was taken over by another socket."
-            )
-            refuse(SignallingEvent.discover, error, to: member.id)
-        }
-        if let dropped = members[peer]?.rename(id) { memberIDs[dropped] = nil }
-        members[peer]?.isConnected = true
-        memberIDs[id] = peer
-        clients[id]?.member = peer
-        track(.signallingResumed(peer))
-        return peer
-    }
-
     private mutating func register(_ peer: PeerHandle, from id: String, isNative: Bool, stripes: Int) {
         var number = random.next()
-        while memberNumbers[number] != nil { number = random.next() }
-        let token = isNative ? Credentials.resumeToken(number: number, using: &random) : ""
-        members[peer] = Member(id: id, isNative: isNative, stripes: stripes, number: number, resumeToken: token)
+        while number == 0 || memberNumbers[number] != nil { number = random.next() }
+        members[peer] = Member(id: id, isNative: isNative, stripes: stripes, number: number)
         if isNative { memberNumbers[number] = peer }
         memberIDs[id] = peer
         if peer.isSource {
@@ -131,18 +99,18 @@ extension SignallingService {
             if let standby = assignment.standby, let other = members[standby], !standbys.contains(.string(other.id)) {
                 standbys.append(.string(other.id))
             }
-            guard let parent = assignment.parent, let other = members[parent] else { continue }
-            if !peers.contains(.string(other.id)) { peers.append(.string(other.id)) }
+            guard let parent = assignment.parent, let name = name(of: parent, for: peer) else { continue }
+            if !peers.contains(.string(name)) { peers.append(.string(name)) }
             parents.append([
-                "stripe": JSONValue(stripe), "id": .string(other.id), "epoch": JSONValue(assignment.epoch),
+                "stripe": JSONValue(stripe), "id": .string(name), "epoch": JSONValue(assignment.epoch),
                 "depth": JSONValue(assignment.depth),
             ])
         }
         pruneSessions(of: peer)
         var data: JSONObject = ["peers": .array(peers), "treeID": .string(entry.id)]
-        if member.isNative {
+        if let token = makeToken(for: peer) {
             data["peerTree"] = [
-                "v": 1, "resume": .string(member.resumeToken), "stripes": JSONValue(entry.stripes),
+                "v": 1, "resume": .string(token), "stripes": JSONValue(entry.stripes),
                 "capacity": JSONValue(peer.isSource ? capacity : capacity / entry.stripes),
                 "parents": .array(parents), "standby": .array(standbys),
             ]
@@ -162,6 +130,8 @@ struct DiscoverRequest {
     let stripes: Int?
     let capacity: Int?
     let resumeToken: String?
+    /// Where a peer that comes back is.
+    let place: ClaimedPlace
 
     static let version = 1
 
@@ -173,7 +143,8 @@ struct DiscoverRequest {
         isNative = native != nil
         stripes = try native?.optionalInteger("stripes")
         capacity = try native?.optionalInteger("capacity")
-        resumeToken = try native?.optionalString("resume")
+        resumeToken = try native?.optionalToken("resume")
+        place = if let place = try native?.object("place") { try ClaimedPlace(place) } else { ClaimedPlace() }
         if let native {
             guard try native.integer("v") == Self.version else {
                 throw SignallingError(code: "unknown-version", message: "peerTree.v must be \(Self.version).")

@@ -38,8 +38,22 @@ public struct SignallingService: Sendable {
     var memberNumbers: [UInt64: PeerHandle] = [:]
     var trees: [TreeHandle: TreeEntry] = [:]
     var treeIDs: [String: TreeHandle] = [:]
+    /// What restored peers said of links that are not settled yet.
+    var claims: [PeerHandle: RestorationClaim] = [:]
+    /// Restored peers by the id of a parent that has not come back yet.
+    var awaitedParents: [String: [PeerHandle]] = [:]
+    /// Whom this run of the server has restored: no token of theirs from before is good again once they are gone. As many
+    /// as there were peers when the server stopped, at most.
+    var restoredNumbers: Set<UInt64> = []
+    /// Restored trees that are over.
+    var endedTreeIDs: Set<String> = []
     var summaries = SummaryQueue()
     var random: any RandomNumberGenerator & Sendable
+    /// Signs resume tokens.
+    let stateKey: StateKey
+    /// Tells the tokens of this run from those of earlier ones.
+    let run: UInt64
+    private let unixTimeAtOrigin: UInt64
     private(set) var now = Instant.zero
     private var outputs: [Output] = []
     private var nextToReturn = 0
@@ -47,12 +61,20 @@ public struct SignallingService: Sendable {
     /// A service without clients.
     ///
     /// - Parameters:
-    ///   - random: Where tree ids and resume tokens come from. It must be unpredictable, except in tests.
+    ///   - stateKey: Signs resume tokens. With the key of an earlier run, peers of that run get their places back.
+    ///   - unixTimeAtOrigin: Seconds since 1970 at the origin of the instants that are passed to the service.
+    ///   - random: Where tree ids come from. It must be unpredictable, except in tests.
     public init(
         options: SignallingOptions = SignallingOptions(),
+        stateKey: StateKey = StateKey(),
+        unixTimeAtOrigin: UInt64 = 0,
         random: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()
     ) {
         self.options = options
+        self.stateKey = stateKey
+        self.unixTimeAtOrigin = unixTimeAtOrigin
+        var random = random
+        run = random.next()
         self.random = random
         tracker = Tracker(options: options.tracker)
     }
@@ -76,6 +98,9 @@ public struct SignallingService: Sendable {
 
     /// What placement has done so far.
     public var trackerStatistics: TrackerStatistics { tracker.statistics }
+
+    /// Seconds since 1970.
+    var unixTime: UInt64 { unixTimeAtOrigin + now.nanoseconds / 1_000_000_000 }
 
     /// Takes in what happened.
     public mutating func handle(_ input: Input, at now: Instant) {

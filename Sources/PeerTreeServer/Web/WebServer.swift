@@ -21,8 +21,6 @@ public struct PeerTreeWebServer: Service {
         public var port = 3000
         /// How many connections may wait to be accepted. Default 1,024.
         public var backlog = 1024
-        /// How long open sockets are given to close on shutdown. Default 2 s.
-        public var shutdownTimeout: TimeAmount = .seconds(2)
 
         /// The defaults.
         public init() {}

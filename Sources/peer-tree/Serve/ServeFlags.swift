@@ -23,11 +23,25 @@ struct ServerFlags: SettingFlags {
     @Option(help: "How it is logged, on standard error: text, or json with one object a line (default: text).")
     var logFormat: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "The file with the key that lets peers come back after a restart; made if absent (default: none).",
+            valueName: "file"
+        )
+    )
+    var stateKey: String?
+
+    @Option(help: "That key as a secret text of at least 32 characters, instead of a file (default: none).")
+    var stateSecret: String?
+
     @Option(help: "Seconds a viewer without its socket keeps its place (default: 15).")
     var resumeWindow: String?
 
     @Option(help: "Seconds a tree survives without its source's socket (default: 15).")
     var sourceResumeWindow: String?
+
+    @Option(help: "Seconds that a peer's neighbours have to come back after a restart (default: 10).")
+    var restoreWindow: String?
 
     @Option(help: "Seconds that open sockets are given to close when the server stops (default: 2).")
     var shutdownTimeout: String?

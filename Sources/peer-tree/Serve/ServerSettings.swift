@@ -13,9 +13,9 @@ struct ServerSettings: Sendable {
     var port = 3000
     var k = 4
     var k1 = 10
-    var shutdownTimeout = 2.0
     var log = LogSettings(level: .error)
     var signalling = SignallingOptions()
+    var stateKey = StateKeyFile.none
     var socketIO = SocketIOServerConfiguration()
 
     /// The defaults, but that nothing except errors is logged.
@@ -31,7 +31,8 @@ struct ServerSettings: Sendable {
         k1 = try reader.integer("k1", default: k1, in: 1...64)
         log.level = try reader.choice("log-level", default: LogSettings.Level.info)
         log.format = try reader.choice("log-format", default: LogSettings.Format.text)
-        shutdownTimeout = try reader.seconds("shutdown-timeout", default: shutdownTimeout, in: 0...600)
+        let shutdown = try reader.seconds("shutdown-timeout", default: 2, in: 0...600)
+        socketIO.closeTimeout = .nanoseconds(Int64(shutdown * 1e9))
         try readTrees(&reader)
         try readAccess(&reader)
         try readLimits(&reader)
@@ -41,6 +42,12 @@ struct ServerSettings: Sendable {
     private mutating func readTrees(_ reader: inout SettingsReader) throws {
         signalling.tracker.resumeWindow = try reader.span("resume-window", default: 15)
         signalling.tracker.sourceResumeWindow = try reader.span("source-resume-window", default: 15)
+        signalling.tracker.restoreWindow = try reader.span("restore-window", default: 10)
+        if let path = try reader.text("state-key", "the path of a file") { stateKey = .file(path) }
+        let secret = try reader.text("state-secret", "a text of at least 32 characters", isSecret: true) {
+            $0.count >= 32
+        }
+        if let secret { stateKey = .secret(secret) }
     }
 
     private mutating func readAccess(_ reader: inout SettingsReader) throws {
@@ -100,11 +107,11 @@ struct ServerSettings: Sendable {
     func run(onListening: @escaping @Sendable (SocketAddress) async -> Void) async throws {
         let logger = log.makeLogger("peer-tree.server")
         let io = SocketIOServer(configuration: socketIO, logger: logger)
-        let peers = PeerTreeServer(io, k: k, k1: k1, options: signalling, logger: logger)
+        let key = try stateKey.load()
+        let peers = PeerTreeServer(io, k: k, k1: k1, options: signalling, stateKey: key, logger: logger)
         var web = PeerTreeWebServer.Configuration()
         web.host = host
         web.port = port
-        web.shutdownTimeout = .nanoseconds(Int64(shutdownTimeout * 1e9))
         let server = PeerTreeWebServer(
             io: io,
             peers: peers,

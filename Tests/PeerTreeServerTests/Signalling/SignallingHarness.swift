@@ -19,10 +19,14 @@ struct SignallingHarness {
     var now = Instant.zero
     private(set) var inboxes: [String: [Message]] = [:]
 
-    init(seed: UInt64 = 1, _ configure: (inout SignallingOptions) -> Void = { _ in }) {
+    init(
+        seed: UInt64 = 1,
+        stateKey: StateKey = StateKey(secret: "a test's"),
+        _ configure: (inout SignallingOptions) -> Void = { _ in }
+    ) {
         var options = SignallingOptions()
         configure(&options)
-        service = SignallingService(options: options, random: SeededGenerator(seed: seed))
+        service = SignallingService(options: options, stateKey: stateKey, random: SeededGenerator(seed: seed))
     }
 
     mutating func connect(_ ids: String...) {
