@@ -45,6 +45,16 @@ public final class PeerTreeServer: Sendable {
         get async { await driver.status }
     }
 
+    /// Tells every peer that the server is about to stop. They go on streaming and look for it until it is back.
+    public func sayGoodbye() async {
+        await driver.sayGoodbye()
+    }
+
+    /// Passes the latest figures on to the metrics system. Call it whenever they are to be looked at.
+    public func recordMetrics() async {
+        await driver.recordMetrics()
+    }
+
     /// How a tree hangs together now; nil if there is no tree of this id.
     public func shape(of treeID: String) async -> TreeShape? {
         await driver.shape(of: treeID)

@@ -23,7 +23,7 @@ actor SignallingDriver {
     private let logger: Logger
     private var service: SignallingService
     private var timer: (at: Instant, task: Scheduled<Void>)?
-    private let figures = ServerMetrics()
+    private var figures = ServerMetrics()
 
     init(io: SocketIOServer, options: SignallingOptions, stateKey: StateKey, logger: Logger) {
         self.io = io
@@ -39,7 +39,10 @@ actor SignallingDriver {
     }
 
     nonisolated func start() {
-        io.onConnection { [weak self] socket in self?.receive(.connected(id: socket.id)) }
+        io.onConnection { [weak self] socket in
+            let token = socket.handshake.auth["token"]?.stringValue
+            self?.receive(.connected(id: socket.id, address: socket.handshake.remoteAddress?.ipAddress, token: token))
+        }
         io.onEvent { [weak self] socket, event in
             self?.receive(.event(id: socket.id, name: event.name, arguments: event.arguments))
         }
@@ -47,7 +50,15 @@ actor SignallingDriver {
     }
 
     private nonisolated func receive(_ input: SignallingService.Input) {
-        eventLoop.execute { self.assumeIsolated { $0.feed(input) } }
+        let receivedAt = NIODeadline.now()
+        eventLoop.execute {
+            self.assumeIsolated { driver in
+                driver.feed(input)
+                if case .event(_, SignallingEvent.discover, _) = input {
+                    driver.figures.discovered(in: .now() - receivedAt)
+                }
+            }
+        }
     }
 
     private func feed(_ input: SignallingService.Input) {
@@ -56,9 +67,10 @@ actor SignallingDriver {
             switch output {
             case .emit(let id, let event, let payload):
                 io.socket(id)?.emit(event, payload)
+            case .disconnect(let id):
+                io.socket(id)?.disconnect(close: true)
             }
         }
-        figures.record(service)
         schedule()
     }
 
@@ -80,6 +92,16 @@ actor SignallingDriver {
     private func reachedDeadline() {
         timer = nil
         feed(.deadlineReached)
+    }
+
+    /// Tells every peer that the server is about to stop.
+    func sayGoodbye() {
+        feed(.goingAway)
+    }
+
+    /// Brings what the metrics system knows up to date.
+    func recordMetrics() {
+        figures.record(service)
     }
 
     func shape(of treeID: String) -> TreeShape? {

@@ -5,6 +5,12 @@ struct Client {
     /// What it is in a tree, if it is in one.
     var member: PeerHandle?
     var rate: EventRate
+    /// Stands for the network address it came from; nil if that is unknown.
+    var address: String?
+    /// What its token allows.
+    var access = Access()
+    /// How many trees it has created.
+    var treesCreated = 0
 }
 
 /// One peer's membership in a tree. A native peer's outlives its socket for a while.
@@ -76,6 +82,8 @@ struct TreeEntry {
     let id: String
     let source: PeerHandle
     let stripes: Int
+    /// The address that the source came from.
+    var address: String?
     /// Whether it was there before the server was started.
     var isRestored = false
     /// Whether a summary is due to its source.

@@ -17,6 +17,7 @@ extension SignallingService {
             summarySoon(peer.tree)
         } catch {
             sayWhatFollows()
+            refused(error)
             var data: JSONObject = ["err": .string(error.message)]
             if value["peerTree"] != nil { data["code"] = .string(error.code) }
             emit(SignallingEvent.discover, ["id": .string(id), "discoveryData": .object(data)], to: id)
@@ -33,6 +34,7 @@ extension SignallingService {
             throw SignallingError(code: "already-source", message: "You are the source of a tree. Leave it first.")
         }
         if request.createsTree {
+            try admitTree(from: id)
             let source = try ask { tracker, now throws(TrackerError) in
                 try tracker.createTree(
                     isNative: request.isNative,
@@ -41,6 +43,8 @@ extension SignallingService {
                     at: now
                 )
             }
+            if let address = clients[id]?.address { addresses.createTree(address) }
+            clients[id]?.treesCreated += 1
             register(source, from: id, isNative: request.isNative, stripes: request.stripes ?? 1)
             leave(current)
             return source
@@ -55,12 +59,30 @@ extension SignallingService {
         guard request.isNative || entry.stripes == 1 else {
             throw SignallingError(code: "needs-stripes", message: "This tree needs a client that knows stripes.")
         }
+        try admitJoin(treeID, from: id)
         let peer = try ask { tracker, now throws(TrackerError) in
             try tracker.join(tree, isNative: request.isNative, capacity: request.capacity, at: now)
         }
         register(peer, from: id, isNative: request.isNative, stripes: entry.stripes)
         leave(current)
         return peer
+    }
+
+    /// Holds the limits on what one socket, one address and all together may create.
+    private mutating func admitTree(from id: String) throws(SignallingError) {
+        guard members.count < options.maximumPeers else { throw .serverFull }
+        guard let client = clients[id] else { return }
+        guard client.access.mayCreate(at: unixTime) else { throw .mayNotCreate }
+        guard client.treesCreated < options.maximumTreesPerSocket else { throw .tooManyTrees }
+        guard let address = client.address else { return }
+        guard addresses.mayCreateTree(address, options: options) else { throw .tooManyTrees }
+    }
+
+    private mutating func admitJoin(_ treeID: String, from id: String) throws(SignallingError) {
+        guard clients[id]?.access.mayJoin(treeID, at: unixTime) ?? false else { throw .mayNotJoin }
+        guard members.count < options.maximumPeers else { throw .serverFull }
+        guard let address = clients[id]?.address else { return }
+        guard addresses.join(address, options: options, at: now) else { throw .tooManyJoins }
     }
 
     /// A peer is in one tree at a time: entering another one leaves the first.
@@ -78,7 +100,7 @@ extension SignallingService {
             var treeID = Credentials.treeID(using: &random)
             while treeIDs[treeID] != nil { treeID = Credentials.treeID(using: &random) }
             treeIDs[treeID] = peer.tree
-            trees[peer.tree] = TreeEntry(id: treeID, source: peer, stripes: stripes)
+            trees[peer.tree] = TreeEntry(id: treeID, source: peer, stripes: stripes, address: clients[id]?.address)
         }
         let previous = clients[id]?.member
         clients[id]?.member = peer

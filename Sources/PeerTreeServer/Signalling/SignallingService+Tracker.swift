@@ -30,6 +30,7 @@ extension SignallingService {
         case .treeEnded(let tree, _):
             guard let entry = trees.removeValue(forKey: tree) else { return }
             treeIDs[entry.id] = nil
+            if let address = entry.address { addresses.endTree(address) }
             if entry.isRestored { endedTreeIDs.insert(entry.id) }
         }
     }

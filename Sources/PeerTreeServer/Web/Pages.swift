@@ -19,6 +19,13 @@ enum Pages {
         }
     }
 
+    static func add(_ metrics: PrometheusMetrics, to router: Router<BasicRequestContext>, peers: PeerTreeServer) {
+        router.get("/metrics") { _, _ in
+            await peers.recordMetrics()
+            return response(metrics.text, "text/plain; version=0.0.4; charset=utf-8")
+        }
+    }
+
     static func failure(_ error: any Error) -> Response {
         let status = (error as? any HTTPResponseError)?.status ?? .internalServerError
         return response("\(status.code) \(status.reasonPhrase)\n", "text/plain; charset=utf-8", status: status)

@@ -18,6 +18,8 @@ struct SignallingHarness {
     var service: SignallingService
     var now = Instant.zero
     private(set) var inboxes: [String: [Message]] = [:]
+    /// Whom the service wants disconnected.
+    private(set) var disconnected: [String] = []
 
     init(
         seed: UInt64 = 1,
@@ -158,6 +160,8 @@ struct SignallingHarness {
             switch output {
             case .emit(let id, let event, let payload):
                 inboxes[id, default: []].append(Message(event: event, payload: payload))
+            case .disconnect(let id):
+                disconnected.append(id)
             }
         }
     }
