@@ -10,6 +10,7 @@
 #include <openssl/rand.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 #include <sys/time.h>
 
 static inline void pt_ssl_ctx_configure_dtls(SSL_CTX *context) {
@@ -36,6 +37,17 @@ static inline long pt_dtls_timeout_milliseconds(SSL *ssl) {
 
 static inline long pt_dtls_handle_timeout(SSL *ssl) {
     return DTLSv1_handle_timeout(ssl);
+}
+
+static inline void pt_ssl_ctx_configure_tls_client(SSL_CTX *context) {
+    SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
+    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
+}
+
+// The name in the clear (RFC 6066), from which a server with several certificates chooses.
+static inline int pt_ssl_set_server_name(SSL *ssl, const char *name) {
+    return (int)SSL_set_tlsext_host_name(ssl, name);
 }
 
 static inline int pt_bio_should_retry_read(BIO *bio) {

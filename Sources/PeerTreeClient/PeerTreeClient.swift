@@ -153,6 +153,15 @@ public final class PeerTreeClient: Sendable {
         get async { await driver.summary }
     }
 
+    // MARK: Paths
+
+    /// Finds new paths for all links to native peers, by ICE restarts, after W3C `restartIce()`. The links stay, and the
+    /// stream goes on. A client does this by itself when a path dies; an application that knows of a better network
+    /// before that may ask for it.
+    public func restartICE() async {
+        await driver.restartICE()
+    }
+
     // MARK: Leaving
 
     /// Leaves the tree in order: children go on being fed until they have new parents. Then closes everything.

@@ -68,4 +68,6 @@ public struct PeerTreeStatistics: Sendable {
     public var lagMilliseconds: Double?
     /// Round-trip time to the parent, in milliseconds, once measured.
     public var parentRoundTripMilliseconds: Double?
+    /// ICE restarts that both ends of a link have agreed on.
+    public var iceRestarts: Int
 }

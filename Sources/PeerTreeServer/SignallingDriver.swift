@@ -5,12 +5,12 @@ import NIOPosix
 import PeerTreeCore
 import SocketIO
 
-#if canImport(Darwin)
-import Darwin
+#if canImport(Glibc)
+import Glibc
 #elseif canImport(Musl)
 import Musl
-#else
-import Glibc
+#elseif canImport(Darwin)
+import Darwin
 #endif
 
 /// Drives a ``SignallingService`` over a Socket.IO server: an actor on one event loop, to which the sockets' events
@@ -28,14 +28,18 @@ actor SignallingDriver {
     init(io: SocketIOServer, options: SignallingOptions, stateKey: StateKey, logger: Logger) {
         self.io = io
         self.logger = logger
-        // The clock of the instants runs since the machine was started; tokens must outlive that.
-        let uptime = NIODeadline.now().uptimeNanoseconds / 1_000_000_000
-        service = SignallingService(
-            options: options,
-            stateKey: stateKey,
-            unixTimeAtOrigin: UInt64(max(0, time(nil))) - min(uptime, UInt64(max(0, time(nil))))
-        )
+        var options = options
+        options.unixTimeAtZero = Self.unixTimeAtZero
+        service = SignallingService(options: options, stateKey: stateKey)
         eventLoop = MultiThreadedEventLoopGroup.singleton.next()
+    }
+
+    /// The Unix time, in seconds, at which the monotonic clock stood at zero.
+    private static var unixTimeAtZero: UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        let uptime = NIODeadline.now().uptimeNanoseconds / 1_000_000_000
+        return UInt64(clamping: time.tv_sec) - min(uptime, UInt64(clamping: time.tv_sec))
     }
 
     nonisolated func start() {

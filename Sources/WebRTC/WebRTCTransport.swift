@@ -36,9 +36,24 @@ public final class WebRTCTransport: Sendable {
 
     /// Makes a connection. Only on `eventLoop`.
     ///
-    /// - Throws: `WebRTCError.tooManyConnections`, or `.closed` after `close()`.
-    public func makePeerConnection() throws -> PeerConnection {
-        try self.core.value.makePeerConnection()
+    /// - Parameters:
+    ///   - iceServers: STUN and TURN servers; nil means those of the transport's configuration.
+    ///   - iceTransportPolicy: which candidates to use; nil means as the transport's configuration says.
+    /// - Throws: `WebRTCError.tooManyConnections`, `.invalidICEServer`, or `.closed` after `close()`.
+    public func makePeerConnection(
+        iceServers: [ICEServer]? = nil,
+        iceTransportPolicy: ICETransportPolicy? = nil
+    ) throws(WebRTCError) -> PeerConnection {
+        var servers: [ResolvedServer]?
+        if let iceServers { servers = try ResolvedServer.parse(iceServers) }
+        return try self.core.value.makePeerConnection(servers: servers, policy: iceTransportPolicy)
+    }
+
+    /// Calls a handler, on `eventLoop`, whenever addresses of this host have come or gone. Only on `eventLoop`.
+    ///
+    /// - Returns: what ends it when called.
+    public func observeNetworkChanges(_ handler: @escaping (NetworkChange) -> Void) -> () -> Void {
+        self.core.value.addNetworkObserver(handler)
     }
 
     /// What was received, sent and dropped so far. Only on `eventLoop`.
@@ -52,4 +67,12 @@ public final class WebRTCTransport: Sendable {
             self.eventLoop.execute { self.core.value.close() }
         }
     }
+}
+
+/// Addresses of this host that have come or gone.
+public struct NetworkChange: Hashable, Sendable {
+    /// The new ones, with the transport's port.
+    public var added: [TransportAddress]
+    /// Those that exist no longer.
+    public var removed: [TransportAddress]
 }

@@ -6,10 +6,14 @@ enum WebRTCInterop {
         switch CommandLine.arguments.dropFirst().first {
         case "peer":
             try await InteropPeer.run()
+        case "nat-peer":
+            try await NATPeer.run(arguments: Array(CommandLine.arguments.dropFirst(2)))
         case "webrtc-throughput":
             try await Throughput.run(arguments: Array(CommandLine.arguments.dropFirst(2)))
         default:
-            print("usage: webrtc-interop peer | webrtc-throughput [--seconds S] [--sizes BYTES,BYTES] [--mtu BYTES]")
+            print(
+                "usage: webrtc-interop peer | nat-peer | webrtc-throughput [--seconds S] [--sizes BYTES,BYTES] [--mtu BYTES]"
+            )
         }
     }
 }

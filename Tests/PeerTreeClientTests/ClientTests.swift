@@ -81,6 +81,32 @@ struct ClientTests {
         }
     }
 
+    @Test("Links get new paths by ICE restarts, from either end, while the stream goes on")
+    func restarts() async throws {
+        try await withServer { url in
+            let source = try await makeClient(url)
+            let tree = try await source.create()
+            let viewer = try await makeClient(url)
+            let events = viewer.events
+            try await viewer.connect(tree)
+            let reader = Task { try await viewer.messages.reduce(into: []) { $0.append($1.text) } }
+            loop: for await event in events { if case .upstreamPeer = event { break loop } }
+            for (count, restarting) in [viewer, source].enumerated() {
+                try await source.write("before \(count)")
+                await restarting.restartICE()
+                while await viewer.statistics.iceRestarts <= count { try await Task.sleep(for: .milliseconds(10)) }
+                try await source.write("after \(count)")
+                // An end asks for no other path so soon after the last one.
+                try await Task.sleep(for: .milliseconds(2_100))
+            }
+            try await source.finish()
+            #expect(try await reader.value == ["before 0", "after 0", "before 1", "after 1"])
+            #expect(await source.statistics.iceRestarts == 2)
+            await viewer.close()
+            await source.close()
+        }
+    }
+
     @Test("Every misuse gets an error that says what was wrong")
     func misuse() async throws {
         try await withServer { url in

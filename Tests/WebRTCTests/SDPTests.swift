@@ -182,7 +182,9 @@ struct SDPTests {
     @Test("A written description is read back the same")
     func roundTrip() throws {
         for offer in [SampleOffers.chromium, SampleOffers.aiortc, SampleOffers.pion] {
-            let description = try DataSessionDescription(parsing: offer)
+            var description = try DataSessionDescription(parsing: offer)
+            // Names are the peer's affair: this side never writes any.
+            description.hostNames = []
             #expect(try DataSessionDescription(parsing: description.written(sessionID: .max)) == description)
         }
     }

@@ -70,7 +70,8 @@ extension PeerDriver {
             counters: peer?.counters ?? PeerCounters(),
             children: peer?.childCount ?? 0,
             lagMilliseconds: lagMilliseconds,
-            parentRoundTripMilliseconds: parent?.roundTripTime.map { Double($0.nanoseconds) / 1e6 }
+            parentRoundTripMilliseconds: parent?.roundTripTime.map { Double($0.nanoseconds) / 1e6 },
+            iceRestarts: iceRestarts
         )
     }
 
@@ -97,6 +98,9 @@ extension PeerDriver {
         isClosed = true
         timer?.task.cancel()
         statusTask?.cancel()
+        iceServersTask?.cancel()
+        stopObservingNetwork?()
+        stopObservingNetwork = nil
         failDiscovery(.closed)
         queue.finish(.failure(.closed))
         for session in sessions.values { drop(session) }

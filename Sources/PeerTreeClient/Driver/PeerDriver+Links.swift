@@ -11,7 +11,7 @@ extension PeerDriver {
     func connect(_ remote: RemoteID) {
         let name = remotes.name(remote)
         do {
-            let connection = try transport.makePeerConnection()
+            let connection = try makeConnection()
             let session = Session(
                 id: Self.makeSessionID(),
                 remote: remote,
@@ -56,7 +56,7 @@ extension PeerDriver {
             return
         }
         do {
-            let connection = try transport.makePeerConnection()
+            let connection = try makeConnection()
             let session = Session(
                 id: offer.sessionID,
                 remote: remotes.number(offer.initiator),
@@ -95,12 +95,18 @@ extension PeerDriver {
         guard let session = sessions[sessionID] else { return }
         do throws(WebRTCError) {
             switch signal {
+            case .description(let description) where description.type == .offer:
+                try answerRestart(description, session)
             case .description(let description):
-                guard session.role == .parent, description.type == .answer else { return }
-                session.isNative = isNative
+                guard session.role == .parent else { return }
+                if session.link == nil { session.isNative = isNative }
                 try session.connection.setRemoteDescription(description)
+                if session.link != nil { iceRestarts += 1 }
+                if session.hasEndedCandidates { sayEndOfCandidates(session) }
             case .candidate(let candidate):
                 try session.connection.addICECandidate(candidate)
+            case .renegotiate:
+                recover(session)
             case .other:
                 break
             }
@@ -128,8 +134,11 @@ extension PeerDriver {
             opened(session)
         }
         session.connection.onConnectionStateChange = { [self] state in
-            guard state == .failed || state == .closed else { return }
-            lost(session)
+            switch state {
+            case .failed, .closed: lost(session)
+            case .disconnected: recover(session)
+            case .new, .connecting, .connected: break
+            }
         }
     }
 
@@ -150,13 +159,16 @@ extension PeerDriver {
     }
 
     private func trickle(_ candidate: IceCandidate, _ session: Session) {
-        // simple-peer says the end of candidates by sending none; all candidates are in the description as well.
-        guard !candidate.candidate.isEmpty, sessions[session.id] === session else { return }
-        let payload: JSONValue = [
-            "signal": SignallingEvent.Signal.candidate(candidate).json, "metadata": .null,
-            "sessionId": .string(session.id), "target": .string(session.remoteName),
-        ]
-        emit("simple-signal[signal]", payload)
+        guard sessions[session.id] === session else { return }
+        guard candidate.candidate.isEmpty else { return send(.candidate(candidate), session) }
+        session.hasEndedCandidates = true
+        sayEndOfCandidates(session)
+    }
+
+    /// simple-peer knows no end of candidates: only our own kind is told.
+    private func sayEndOfCandidates(_ session: Session) {
+        guard session.isNative else { return }
+        send(.candidate(IceCandidate(candidate: "", sdpMid: "0", sdpMLineIndex: 0)), session)
     }
 
     private func opened(_ session: Session) {

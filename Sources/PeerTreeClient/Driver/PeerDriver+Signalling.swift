@@ -48,6 +48,7 @@ extension PeerDriver {
         case .refused(let code, let message): refused(code, message)
         case .renewed(let token): resumeToken = token
         case .goingAway: events.publish(.serverGoingAway)
+        case .iceServers(let list): take(list)
         }
     }
 
@@ -111,6 +112,7 @@ extension PeerDriver {
     private func discovered(_ answer: SignallingEvent.Discovery) {
         ownID = answer.id
         if let token = answer.native?.resumeToken { resumeToken = token }
+        if let list = answer.native?.iceServers { take(list) }
         if let waiting = discovery {
             discovery = nil
             discoveryTimer?.cancel()
@@ -120,6 +122,7 @@ extension PeerDriver {
         // The answer to a resumed or repeated discovery: only the parents may have changed.
         guard treeID == answer.treeID else { return }
         place(answer)
+        recoverAll()
     }
 
     private func begin(_ answer: SignallingEvent.Discovery) {
@@ -130,6 +133,7 @@ extension PeerDriver {
         if !isSource { limits.stripes = answer.native?.stripes ?? 1 }
         peer = isSource ? .source(limits, streamID: random.next()) : .viewer(limits, streamID: random.next())
         events.publish(.discover(treeID: answer.treeID, id: answer.id))
+        observeNetwork()
         place(answer)
         startReporting()
     }

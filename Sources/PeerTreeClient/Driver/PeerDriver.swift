@@ -42,6 +42,12 @@ actor PeerDriver {
     var isLeaving = false
     var timer: (at: PeerTreeCore.Instant, task: Scheduled<Void>)?
     var statusTask: RepeatedTask?
+    /// What the server told; nil while it has told nothing.
+    var iceServers: [ICEServer]?
+    var iceServersTask: Scheduled<Void>?
+    var iceRestarts = 0
+    /// Ends the watch for changes of this host's addresses.
+    var stopObservingNetwork: (() -> Void)?
     var leavers: [CheckedContinuation<Void, Never>] = []
     /// By number, so that one that is cancelled can be found.
     var writers: [UInt64: CheckedContinuation<Void, any Error>] = [:]

@@ -16,6 +16,10 @@ final class Session {
     var link: LinkID?
     /// Whether the neighbour announced our protocol.
     var isNative: Bool
+    /// When this side last asked for a new path.
+    var restartedAt: NIODeadline?
+    /// All candidates were found before it was known whether the neighbour wants to hear of it.
+    var hasEndedCandidates = false
     /// Bytes sent since the peer was last told how full the channel's queue is.
     var unreportedBytes = 0
 

@@ -17,6 +17,8 @@ enum SignallingEvent {
     case refused(code: String, message: String)
     case renewed(resumeToken: String)
     case goingAway
+    /// STUN and TURN servers with fresh credentials.
+    case iceServers(ICEServerList)
 
     /// The answer to `simple-signal[discover]`.
     struct Discovery {
@@ -31,6 +33,7 @@ enum SignallingEvent {
             var resumeToken: String?
             var stripes: UInt8
             var parents: [Assignment]
+            var iceServers: ICEServerList?
         }
     }
 
@@ -53,14 +56,16 @@ enum SignallingEvent {
     enum Signal {
         case description(SessionDescription)
         case candidate(IceCandidate)
-        /// Something of simple-peer's that data channels do not need (renegotiation, transceivers).
+        /// The answerer asks the offerer for a new offer: its path has died.
+        case renegotiate
+        /// Something of simple-peer's that data channels do not need (transceivers).
         case other
     }
 
     static let names = [
         "simple-signal[discover]", "simple-signal[offer]", "simple-signal[signal]", "simple-signal[reject]",
         "peer-tree[assign]", "peer-tree[child-gone]", "peer-tree[suspect]", "peer-tree[end]", "peer-tree[tree]",
-        "peer-tree[error]", "peer-tree[resume]", "peer-tree[going-away]",
+        "peer-tree[error]", "peer-tree[ice-servers]", "peer-tree[resume]", "peer-tree[going-away]",
     ]
 }
 
@@ -109,6 +114,9 @@ extension SignallingEvent {
             self = .renewed(resumeToken: try payload.string("resume"))
         case "peer-tree[going-away]":
             self = .goingAway
+        case "peer-tree[ice-servers]":
+            guard let list = ICEServerList(payload) else { throw MalformedSignal(member: "iceServers") }
+            self = .iceServers(list)
         default:
             throw MalformedSignal(member: name)
         }
@@ -128,7 +136,8 @@ extension SignallingEvent {
             native = Discovery.Native(
                 resumeToken: extra["resume"]?.stringValue,
                 stripes: UInt8(clamping: extra["stripes"]?.intValue ?? 1),
-                parents: parents
+                parents: parents,
+                iceServers: ICEServerList(extra)
             )
         }
         let peers = data["peers"]?.arrayValue?.compactMap { $0.stringValue } ?? []
@@ -169,6 +178,10 @@ extension SignallingEvent.Signal {
             )
             return
         }
+        if payload["renegotiate"]?.boolValue == true {
+            self = .renegotiate
+            return
+        }
         switch payload["type"]?.stringValue {
         case "offer": self = .description(SessionDescription(type: .offer, sdp: try payload.string("sdp")))
         case "answer": self = .description(SessionDescription(type: .answer, sdp: try payload.string("sdp")))
@@ -185,6 +198,8 @@ extension SignallingEvent.Signal {
             let index = candidate.sdpMLineIndex.map { JSONValue($0) } ?? .null
             let mid = candidate.sdpMid.map { JSONValue.string($0) } ?? .null
             return ["candidate": ["candidate": .string(candidate.candidate), "sdpMLineIndex": index, "sdpMid": mid]]
+        case .renegotiate:
+            return ["renegotiate": true]
         case .other:
             return [:]
         }

@@ -62,6 +62,13 @@ public struct SignallingOptions: Sendable {
     /// Viewers up to which a summary lists every one of them. Default 256.
     public var maximumPeersInSummary = 256
 
+    /// The STUN and TURN servers that native peers are told to use. Default none.
+    public var iceServers = ICEServerOptions()
+
+    /// Unix time, in seconds, at ``Instant/zero`` of the driver's clock: what credentials expire by. The driver of
+    /// ``PeerTreeServer`` sets it.
+    public var unixTimeAtZero: UInt64 = 0
+
     /// The defaults.
     public init() {}
 }

@@ -131,11 +131,13 @@ extension SignallingService {
         pruneSessions(of: peer)
         var data: JSONObject = ["peers": .array(peers), "treeID": .string(entry.id)]
         if let token = makeToken(for: peer) {
-            data["peerTree"] = [
+            var native: JSONObject = [
                 "v": 1, "resume": .string(token), "stripes": JSONValue(entry.stripes),
                 "capacity": JSONValue(peer.isSource ? capacity : capacity / entry.stripes),
                 "parents": .array(parents), "standby": .array(standbys),
             ]
+            addICEServers(for: member.id, to: &native)
+            data["peerTree"] = .object(native)
         } else if peers.isEmpty, !peer.isSource {
             // A legacy viewer would take an empty list for being the source.
             data = ["err": .string(SignallingError(.treeFull).message)]

@@ -63,7 +63,6 @@ public struct SignallingService: Sendable {
     let stateKey: StateKey
     /// Tells the tokens of this run from those of earlier ones.
     let run: UInt64
-    private let unixTimeAtOrigin: UInt64
     private(set) var now = Instant.zero
     private var outputs: [Output] = []
     private var nextToReturn = 0
@@ -72,17 +71,14 @@ public struct SignallingService: Sendable {
     ///
     /// - Parameters:
     ///   - stateKey: Signs resume tokens. With the key of an earlier run, peers of that run get their places back.
-    ///   - unixTimeAtOrigin: Seconds since 1970 at the origin of the instants that are passed to the service.
     ///   - random: Where tree ids come from. It must be unpredictable, except in tests.
     public init(
         options: SignallingOptions = SignallingOptions(),
         stateKey: StateKey = StateKey(),
-        unixTimeAtOrigin: UInt64 = 0,
         random: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()
     ) {
         self.options = options
         self.stateKey = stateKey
-        self.unixTimeAtOrigin = unixTimeAtOrigin
         var random = random
         run = random.next()
         self.random = random
@@ -115,7 +111,7 @@ public struct SignallingService: Sendable {
     public var trackerStatistics: TrackerStatistics { tracker.statistics }
 
     /// Seconds since 1970.
-    var unixTime: UInt64 { unixTimeAtOrigin + now.nanoseconds / 1_000_000_000 }
+    var unixTime: UInt64 { options.unixTimeAtZero + now.nanoseconds / 1_000_000_000 }
 
     /// Takes in what happened.
     public mutating func handle(_ input: Input, at now: Instant) {
@@ -205,6 +201,8 @@ public struct SignallingService: Sendable {
                 try childLost(arguments.first, from: try nativeMember(of: client))
             case SignallingEvent.status:
                 try status(arguments.first, from: try nativeMember(of: client))
+            case SignallingEvent.iceServers:
+                sendICEServers(to: try nativeMember(of: client))
             case SignallingEvent.leave:
                 track(.leave(try nativeMember(of: client)))
             default:

@@ -19,12 +19,23 @@ struct CandidatePair: Sendable {
     var priority: UInt64
     var state = State.waiting
     var isNominated = false
+    var nominatedAt: NIODeadline?
     /// A check with USE-CANDIDATE is out (controlling) or has come in (controlled).
     var wantsNomination = false
     /// Requests sent in the current check, and when the next retransmission is due.
     var attempts = 0
     var retransmitAt: NIODeadline?
     var roundTripTime: TimeAmount?
+    /// This side's candidate as the peer sees it, from the last answered check (RFC 8445 section 7.2.5.3.1).
+    var valid: ICECandidate?
+    var requestsSent: UInt64 = 0
+    var requestsReceived: UInt64 = 0
+    var responsesReceived: UInt64 = 0
+    /// The sum over all answered checks.
+    var totalRoundTripTime = TimeAmount.nanoseconds(0)
+
+    /// Whether either end is an address of a TURN server.
+    var isRelayed: Bool { self.local.type == .relayed || self.remote.type == .relayed }
 
     /// RFC 8445 section 6.1.2.3.
     static func priority(controlling: UInt32, controlled: UInt32) -> UInt64 {

@@ -3,6 +3,9 @@ import NIOCore
 // The checklist: which pairs exist, which is checked next, which is used (RFC 8445 sections 6.1 to 8).
 extension ICEAgent {
     mutating func add(local candidate: ICECandidate, base: Int, at now: NIODeadline) {
+        if self.localCandidates.count < self.configuration.maximumRemoteCandidates {
+            self.localCandidates.append((candidate, base))
+        }
         if let index = self.localBases.firstIndex(where: { $0.base == base }) {
             if candidate.priority > self.localBases[index].best.priority { self.localBases[index].best = candidate }
             return
@@ -28,17 +31,53 @@ extension ICEAgent {
     mutating func pair(with candidate: ICECandidate, at now: NIODeadline) {
         for (base, best) in self.localBases where best.address.family == candidate.address.family {
             guard self.index(base: base, remote: candidate.address) == nil else { continue }
-            self.appendPair(base: base, local: best, remote: candidate)
-            if self.nextCheckAt == nil { self.nextCheckAt = now }
+            // Once a pair is in use, others are only kept for the day it dies.
+            let isChecked = !self.isDecided || self.isSelectedDead
+            let index = self.appendPair(base: base, local: best, remote: candidate, isChecked: isChecked)
+            if index != nil, isChecked, self.nextCheckAt == nil { self.nextCheckAt = now }
         }
     }
 
-    @discardableResult
-    mutating func appendPair(base: Int, local: ICECandidate, remote: ICECandidate) -> Int {
+    /// Adds a pair; where there are too many, in place of the least promising one, if that is less so than the new one.
+    mutating func appendPair(
+        base: Int,
+        local: ICECandidate,
+        remote: ICECandidate,
+        isChecked: Bool
+    ) -> Int? {
         var pair = CandidatePair(base: base, local: local, remote: remote, priority: 0)
         pair.priority = self.priority(of: pair)
-        self.pairs.append(pair)
-        return self.pairs.count - 1
+        pair.state = isChecked ? .waiting : .failed
+        if self.pairs.count < self.configuration.maximumPairs {
+            self.pairs.append(pair)
+            return self.pairs.count - 1
+        }
+        let victim = self.pairs.indices
+            .filter { index in
+                let state = self.pairs[index].state
+                return (state == .waiting || state == .failed) && index != self.selectedIndex
+                    && !self.triggered.contains(index)
+            }
+            .min { self.pairs[$0].priority < self.pairs[$1].priority }
+        // Answers to checks of the old pair do not fit the new one's addresses, and are dropped.
+        guard let victim, self.pairs[victim].priority < pair.priority else { return nil }
+        self.pairs[victim] = pair
+        return victim
+    }
+
+    /// The local candidate by which the peer sees this side.
+    func localCandidate(seenAs address: TransportAddress, base: Int) -> ICECandidate? {
+        let known = self.localCandidates.first { $0.base == base && $0.candidate.address == address }
+        if let known { return known.candidate }
+        guard let best = self.localBases.first(where: { $0.base == base })?.best else { return nil }
+        let type = ICECandidate.CandidateType.peerReflexive
+        return ICECandidate(
+            foundation: "prflx",
+            priority: type.preference << 24 | best.priority & 0x00FF_FFFF,
+            address: address,
+            type: type,
+            relatedAddress: best.address
+        )
     }
 
     func priority(of pair: CandidatePair) -> UInt64 {
@@ -61,6 +100,7 @@ extension ICEAgent {
         self.retransmit(at: now)
         if let due = self.nextCheckAt, due <= now { self.startNextCheck(at: now) }
         if let due = self.nominateAt, due <= now { self.nominateBest(at: now) }
+        self.runDoubt(at: now)
         self.runConsent(at: now)
         self.failIfHopeless(at: now)
     }
@@ -113,6 +153,7 @@ extension ICEAgent {
     /// Sends a Binding request on a pair (RFC 8445 section 7.2.4).
     mutating func sendRequest(_ index: Int, nominates: Bool, at now: NIODeadline) {
         guard let remote = self.remote else { return }
+        self.pairs[index].requestsSent &+= 1
         let pair = self.pairs[index]
         let nonce = UInt64.random(in: .min ... .max, using: &self.random)
         self.remember(nonce, Transaction(pair: index, sentAt: now, role: self.role, nominates: nominates))
@@ -140,77 +181,9 @@ extension ICEAgent {
         self.transactionOrder.removeFirst(256)
     }
 
-    // MARK: - Choosing
-
-    /// A check on this pair has been answered.
-    mutating func succeed(_ index: Int, at now: NIODeadline) {
-        self.pairs[index].state = .succeeded
-        self.pairs[index].retransmitAt = nil
-        self.pairs[index].attempts = 0
-        if self.role == .controlled, self.pairs[index].wantsNomination { self.pairs[index].isNominated = true }
-        self.choose(at: now)
-        guard self.role == .controlling, !self.pairs.contains(where: { $0.isNominated }) else { return }
-        let better = self.pairs.contains {
-            $0.priority > self.pairs[index].priority && ($0.state == .waiting || $0.state == .inProgress)
-        }
-        if !better {
-            self.nominateBest(at: now)
-        } else if self.nominateAt == nil {
-            self.nominateAt = now + self.configuration.nominationDelay
-        }
-    }
-
-    private mutating func nominateBest(at now: NIODeadline) {
-        self.nominateAt = nil
-        guard self.role == .controlling, !self.pairs.contains(where: { $0.isNominated || $0.wantsNomination }),
-            let best = self.pairs.indices.filter({ self.pairs[$0].state == .succeeded })
-                .max(by: { self.pairs[$0].priority < self.pairs[$1].priority })
-        else { return }
-        self.pairs[best].wantsNomination = true
-        // In progress again, so that a lost nomination is sent again. Data flows on it meanwhile.
-        self.pairs[best].state = .inProgress
-        self.beginCheck(best, at: now)
-    }
-
-    /// Uses the nominated pair of the highest priority, or else the best valid one.
-    private mutating func choose(at now: NIODeadline) {
-        let usable = self.pairs.indices.filter { self.pairs[$0].state == .succeeded || $0 == self.selectedIndex }
-        let best = usable.max { first, second in
-            let (a, b) = (self.pairs[first], self.pairs[second])
-            return a.isNominated == b.isNominated ? a.priority < b.priority : b.isNominated
-        }
-        guard let best else { return }
-        if best != self.selectedIndex {
-            self.selectedIndex = best
-            self.emit(.use(self.pairs[best]))
-        }
-        if self.pairs[best].isNominated {
-            // The checklist is complete: no further ordinary checks (RFC 8445 section 8.1.2).
-            for index in self.pairs.indices where index != best {
-                if self.pairs[index].state == .waiting || self.pairs[index].state == .inProgress {
-                    self.pairs[index].state = .failed
-                }
-            }
-            self.triggered = []
-            self.nextCheckAt = nil
-            self.nominateAt = nil
-        }
-        self.consentReceivedAt = now
-        self.failAt = nil
-        if self.nextConsentAt == nil { self.scheduleConsent(at: now) }
-        self.move(to: .connected)
-    }
-
-    private mutating func failIfHopeless(at now: NIODeadline) {
-        guard self.selectedIndex == nil else { return }
-        if let due = self.failAt, due <= now { return self.move(to: .failed) }
-        let allFailed = !self.pairs.isEmpty && self.pairs.allSatisfy { $0.state == .failed }
-        if allFailed, self.remoteEnded { self.move(to: .failed) }
-    }
-
     // MARK: - Consent (RFC 7675)
 
-    private mutating func scheduleConsent(at now: NIODeadline) {
+    mutating func scheduleConsent(at now: NIODeadline) {
         let base = self.configuration.consentInterval.nanoseconds
         let factor = Int64.random(in: 80...120, using: &self.random)
         self.nextConsentAt = now + .nanoseconds(base / 100 * factor)
@@ -235,6 +208,7 @@ extension ICEAgent {
     mutating func consent(at now: NIODeadline) {
         self.consentReceivedAt = now
         self.unansweredConsents = 0
+        self.endDoubt(at: now)
         if self.state == .disconnected { self.move(to: .connected) }
     }
 }

@@ -25,6 +25,8 @@ extension ICEAgent {
         at now: NIODeadline
     ) {
         let request = decoder.message
+        // A socket that this connection does not use, for it must not be seen there (`iceTransportPolicy` relay).
+        guard self.localBases.contains(where: { $0.base == base }) else { return self.emit(.discarded(.unexpected)) }
         guard self.isAddressedToUs(request.username), decoder.isAuthentic(password: self.local.password) else {
             return self.emit(.discarded(.notAuthentic))
         }
@@ -93,13 +95,19 @@ extension ICEAgent {
         at now: NIODeadline
     ) {
         guard let index = self.pairIndex(for: request, from: source, base: base) else { return }
+        self.pairs[index].requestsReceived &+= 1
         if self.role == .controlled, request.useCandidate {
             self.pairs[index].wantsNomination = true
             if self.pairs[index].state == .succeeded { return self.succeed(index, at: now) }
         }
-        guard self.pairs[index].state != .succeeded, index != self.selectedIndex else { return }
-        let isDecided = self.pairs.contains { $0.isNominated } && !request.useCandidate
-        guard !isDecided, !self.triggered.contains(index) else { return }
+        guard index != self.selectedIndex, !self.triggered.contains(index) else { return }
+        if self.isSettled(at: now) {
+            // The peer uses another path than agreed on: it has moved, or is about to.
+            self.beginDoubt(at: now)
+        } else {
+            guard self.pairs[index].state != .succeeded else { return }
+            guard !self.isDecided || request.useCandidate else { return }
+        }
         self.pairs[index].state = .inProgress
         self.pairs[index].retransmitAt = nil
         self.triggered.append(index)
@@ -125,7 +133,7 @@ extension ICEAgent {
                 address: source,
                 type: .peerReflexive
             )
-        return self.appendPair(base: base, local: local.best, remote: candidate)
+        return self.appendPair(base: base, local: local.best, remote: candidate, isChecked: true)
     }
 
     // MARK: - Responses
@@ -152,8 +160,13 @@ extension ICEAgent {
         }
         self.emit(.authenticated(source, base: base))
         self.pairs[index].roundTripTime = now - transaction.sentAt
+        self.pairs[index].totalRoundTripTime = self.pairs[index].totalRoundTripTime + (now - transaction.sentAt)
+        self.pairs[index].responsesReceived &+= 1
+        if let mapped = decoder.message.mappedAddress {
+            self.pairs[index].valid = self.localCandidate(seenAs: mapped, base: base)
+        }
         if index == self.selectedIndex { self.consent(at: now) }
-        if transaction.nominates { self.pairs[index].isNominated = true }
+        if transaction.nominates { self.nominate(index, at: now) }
         // A late answer to an ordinary check must not end the sending of the nomination.
         let isNominating = self.role == .controlling && self.pairs[index].wantsNomination
         if isNominating, !self.pairs[index].isNominated { return }

@@ -3,8 +3,8 @@ import NIOCore
 /// A full ICE agent for one component (RFC 8445), with trickle (RFC 8838) and consent freshness (RFC 7675), as a state
 /// machine: `handle` an input, drain `nextOutput()`, call again with `.timeout` at `deadline`.
 ///
-/// Its local side is a list of *bases*: sockets, named by a number that only the driver understands. A relay of a later
-/// version is one more base.
+/// Its local side is a list of *bases*: sockets and TURN allocations, named by a number that only the driver
+/// understands.
 struct ICEAgent {
     /// Who decides which pair is used (RFC 8445 section 6.1.1).
     enum Role: Sendable {
@@ -20,6 +20,12 @@ struct ICEAgent {
 
     enum Input {
         case localCandidate(ICECandidate, base: Int)
+        /// There will be no more local candidates, unless the network changes.
+        case endOfLocalCandidates
+        /// The base exists no longer: a TURN allocation was lost.
+        case removeBase(Int)
+        /// The host's addresses changed: every path has to prove itself anew.
+        case networkChanged
         case remoteCredentials(Credentials)
         case remoteCandidate(ICECandidate)
         case endOfRemoteCandidates
@@ -59,6 +65,8 @@ struct ICEAgent {
     var pairs: [CandidatePair] = []
     var selectedIndex: Int?
     var localBases: [(base: Int, best: ICECandidate)] = []
+    var localCandidates: [(candidate: ICECandidate, base: Int)] = []
+    var localEnded = false
     var remoteCandidates: [ICECandidate] = []
     var remoteEnded = false
     /// Pairs to check before all others, by index.
@@ -67,6 +75,11 @@ struct ICEAgent {
     var transactionOrder: [UInt64] = []
     /// Checks that came before the answer did.
     var early: [(request: STUNMessage, source: TransportAddress, base: Int)] = []
+    /// The test of a selected pair that may have died.
+    var doubt: Doubt?
+    var doubtedAt: NIODeadline?
+    /// The selected pair failed such a test, and there is no other yet.
+    var isSelectedDead = false
     var nextCheckAt: NIODeadline?
     var nominateAt: NIODeadline?
     var failAt: NIODeadline?
@@ -75,6 +88,11 @@ struct ICEAgent {
     var unansweredConsents = 0
     private var outputs: [Output] = []
     private var outputIndex = 0
+
+    struct Doubt {
+        var attempts = 0
+        var nextAt: NIODeadline
+    }
 
     struct Transaction {
         var pair: Int
@@ -115,6 +133,12 @@ struct ICEAgent {
         switch input {
         case .localCandidate(let candidate, let base):
             self.add(local: candidate, base: base, at: now)
+        case .endOfLocalCandidates:
+            self.localEnded = true
+        case .removeBase(let base):
+            self.remove(base: base, at: now)
+        case .networkChanged:
+            self.networkChanged(at: now)
         case .remoteCredentials(let credentials):
             self.setRemote(credentials, at: now)
         case .remoteCandidate(let candidate):
@@ -151,6 +175,7 @@ struct ICEAgent {
         consider(self.nominateAt)
         consider(self.failAt)
         consider(self.nextConsentAt)
+        consider(self.doubt?.nextAt)
         for pair in self.pairs where pair.state == .inProgress { consider(pair.retransmitAt) }
         return earliest
     }

@@ -42,7 +42,8 @@ public struct ICECandidate: Hashable, Sendable {
 /// Why a candidate line was not taken.
 enum ICECandidateError: Error, Equatable {
     case malformed
-    /// A host name instead of an address (mDNS), TCP, or a component other than 1: well-formed, of no use here.
+    /// A host name instead of an address (see `HostNameCandidate`), TCP, or a component other than 1: well-formed, of
+    /// no use here.
     case unsupported
 }
 

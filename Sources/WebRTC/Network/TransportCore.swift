@@ -5,7 +5,11 @@ final class TransportCore {
     let configuration: WebRTCConfiguration
     let dtls: DTLSContext
     let sockets: [UDPSocket]
-    let hostCandidates: [(candidate: ICECandidate, base: Int)]
+    /// `iceServers` of the configuration.
+    let defaultServers: [ResolvedServer]
+    private(set) var hostCandidates: [GatheredCandidate]
+    /// Told, by number, when the host's addresses have changed.
+    var networkObservers: [Int: (NetworkChange) -> Void] = [:]
     var counters = WebRTCCounters()
     private var connections: [UInt32: PeerConnection] = [:]
     private var byUsernameFragment: [String: PeerConnection] = [:]
@@ -17,6 +21,8 @@ final class TransportCore {
     private var isReading = false
     private var isFlushing = false
     private var isClosed = false
+    private var monitor: AddressMonitor?
+    private(set) lazy var servers = ServerPool(core: self)
 
     // Safe: made and read on `WebRTCEventLoop.loop` only, by `TransportCore.init`.
     nonisolated(unsafe) private static var processContext: DTLSContext?
@@ -30,8 +36,15 @@ final class TransportCore {
             throw WebRTCError.cryptography(error.description)
         }
         self.sockets = try Self.bindSockets(configuration)
-        self.hostCandidates = Self.makeHostCandidates(configuration, self.sockets)
+        self.hostCandidates = HostCandidates.gather(configuration, self.sockets)
         self.nextID = .random(in: .min ... .max)
+        self.defaultServers = try ResolvedServer.parse(configuration.iceServers)
+        // A socket bound to one address has one host candidate, whatever else comes and goes.
+        if self.sockets.contains(where: { !$0.localAddress.isUnicast }) {
+            self.monitor = AddressMonitor(pollInterval: configuration.ice.addressPollInterval) { [weak self] in
+                self?.addressesMayHaveChanged()
+            }
+        }
     }
 
     private static func sharedContext() throws(DTLSError) -> DTLSContext {
@@ -52,25 +65,55 @@ final class TransportCore {
         return EventLoopFuture.andAllSucceed(registrations, on: loop)
     }
 
-    func makePeerConnection() throws(WebRTCError) -> PeerConnection {
+    func makePeerConnection(
+        servers: [ResolvedServer]? = nil,
+        policy: ICETransportPolicy? = nil
+    ) throws(WebRTCError) -> PeerConnection {
         guard !self.isClosed else { throw .closed }
         guard self.connections.count < self.configuration.maximumPeerConnections else {
             throw .tooManyConnections(limit: self.configuration.maximumPeerConnections)
         }
-        repeat { self.nextID &+= 1 } while self.connections[self.nextID] != nil
-        let connection = PeerConnection(transport: self, id: self.nextID)
+        let connection = PeerConnection(
+            transport: self,
+            id: self.takeID(),
+            servers: servers ?? self.defaultServers,
+            policy: policy ?? self.configuration.iceTransportPolicy
+        )
         self.connections[connection.id] = connection
-        self.byUsernameFragment[connection.usernameFragment] = connection
+        self.add(usernameFragment: connection.agent.local.usernameFragment, of: connection)
         return connection
+    }
+
+    /// A number for STUN transactions that no connection and no server session has.
+    func takeID() -> UInt32 {
+        repeat {
+            self.nextID &+= 1
+        } while self.connections[self.nextID] != nil || self.servers.session(self.nextID) != nil
+        return self.nextID
+    }
+
+    func connection(_ id: UInt32) -> PeerConnection? { self.connections[id] }
+
+    func add(usernameFragment: String, of connection: PeerConnection) {
+        self.byUsernameFragment[usernameFragment] = connection
+    }
+
+    func remove(usernameFragment: String) {
+        self.byUsernameFragment[usernameFragment] = nil
     }
 
     func remove(_ connection: PeerConnection, routes addresses: [TransportAddress]) {
         self.connections[connection.id] = nil
-        self.byUsernameFragment[connection.usernameFragment] = nil
-        for address in addresses {
-            self.routes[address]?.removeAll { $0 === connection }
-            if self.routes[address]?.isEmpty == true { self.routes[address] = nil }
+        for agent in [connection.agent, connection.previousAgent].compactMap({ $0 }) {
+            self.remove(usernameFragment: agent.local.usernameFragment)
         }
+        self.servers.detach(connection)
+        for address in addresses { self.removeRoute(address, to: connection) }
+    }
+
+    func removeRoute(_ address: TransportAddress, to connection: PeerConnection) {
+        self.routes[address]?.removeAll { $0 === connection }
+        if self.routes[address]?.isEmpty == true { self.routes[address] = nil }
     }
 
     func addRoute(_ address: TransportAddress, to connection: PeerConnection) {
@@ -80,7 +123,10 @@ final class TransportCore {
     func close() {
         guard !self.isClosed else { return }
         self.isClosed = true
+        self.monitor?.close()
+        self.networkObservers = [:]
         for connection in self.connections.values { connection.close() }
+        self.servers.close()
         for socket in self.sockets { socket.close() }
     }
 
@@ -96,6 +142,25 @@ final class TransportCore {
         return counters
     }
 
+    // MARK: - Changes of the network
+
+    private func addressesMayHaveChanged() {
+        guard !self.isClosed else { return }
+        let before = self.hostCandidates
+        let now = HostCandidates.gather(self.configuration, self.sockets)
+        let known = Set(before.map(\.candidate.address))
+        guard known != Set(now.map(\.candidate.address)) else { return }
+        self.hostCandidates = now
+        let added = now.filter { !known.contains($0.candidate.address) }
+        for connection in self.connections.values { connection.networkChanged(added: added) }
+        self.servers.networkChanged()
+        let change = NetworkChange(
+            added: added.map(\.candidate.address),
+            removed: known.subtracting(now.map(\.candidate.address)).sorted { $0.description < $1.description }
+        )
+        for observer in self.networkObservers.values { observer(change) }
+    }
+
     // MARK: - Ticks
 
     /// Notes that a connection has something to drain. Once per tick everything noted is drained and sent.
@@ -103,6 +168,11 @@ final class TransportCore {
         if connection.isDirty { return }
         connection.isDirty = true
         self.dirty.append(connection)
+        self.requestFlush()
+    }
+
+    /// Sees to it that what was appended to the sockets leaves with the end of the tick.
+    func requestFlush() {
         guard !self.isReading, !self.isFlushing, !self.isFlushScheduled else { return }
         self.isFlushScheduled = true
         WebRTCEventLoop.loop.assumeIsolated().execute {
@@ -127,6 +197,12 @@ final class TransportCore {
     }
 
     // MARK: - Receiving
+
+    /// A datagram that came through a relay.
+    func receiveRelayed(_ datagram: UnsafeRawBufferPointer, from peer: TransportAddress, base: Int) {
+        guard !datagram.isEmpty else { return }
+        self.dispatch(datagram, from: peer, route: self.routes[peer], base: base)
+    }
 
     func receive(_ envelope: AddressedEnvelope<ByteBuffer>, base: Int) {
         self.isReading = true
@@ -167,6 +243,8 @@ final class TransportCore {
             if !isTaken { self.counters.droppedInvalidDTLS &+= 1 }
         case .some(0...3):
             self.receiveSTUN(datagram, from: source, base: base)
+        case .some(64...79):
+            self.receiveChannelData(datagram, from: source, base: base)
         default:
             self.counters.droppedUnknownProtocol &+= 1
         }
@@ -192,11 +270,18 @@ final class TransportCore {
         }
         let connection: PeerConnection?
         switch decoder.message.messageClass {
+        case .indication where decoder.message.method == STUNMessage.dataMethod:
+            guard base < self.sockets.count, let relay = self.servers.relay(at: source) else {
+                return self.counters.droppedUnpermittedRelayData &+= 1
+            }
+            return relay.receive(decoder)
         case .request, .indication:
             let fragment = decoder.message.username?.prefix { $0 != ":" }
             connection = fragment.flatMap { self.byUsernameFragment[String($0)] }
         case .success, .error:
-            connection = self.connections[decoder.message.transactionID.connection]
+            let id = decoder.message.transactionID.connection
+            if let session = self.servers.session(id), session.server == source { return session.receive(decoder) }
+            connection = self.connections[id]
         }
         guard let connection else {
             self.counters.droppedUnauthenticSTUN &+= 1
@@ -244,31 +329,6 @@ final class TransportCore {
             guard let fallback else { throw error }
             return try UDPSocket(binding: fallback, receiveBufferSize: configuration.udpReceiveBufferSize)
         }
-    }
-
-    private static func makeHostCandidates(
-        _ configuration: WebRTCConfiguration,
-        _ sockets: [UDPSocket]
-    ) -> [(candidate: ICECandidate, base: Int)] {
-        let gathered = HostAddresses.gather(includeLoopback: configuration.includeLoopbackCandidates)
-        var candidates: [(candidate: ICECandidate, base: Int)] = []
-        var preference: UInt16 = .max
-        for (base, socket) in sockets.enumerated() {
-            let local = socket.localAddress
-            let isWildcard = !local.isUnicast
-            let addresses = isWildcard ? gathered.filter { $0.family == local.family } : [local]
-            for address in addresses {
-                let candidate = ICECandidate(
-                    foundation: "\(candidates.count + 1)",
-                    priority: ICECandidate.priority(type: .host, localPreference: preference),
-                    address: address.with(port: local.port),
-                    type: .host
-                )
-                candidates.append((candidate, base))
-                preference -= 1
-            }
-        }
-        return candidates
     }
 }
 

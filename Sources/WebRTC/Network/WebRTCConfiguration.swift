@@ -9,6 +9,12 @@ public struct WebRTCConfiguration: Sendable {
     public var port: Int = 0
     /// Whether `127.0.0.1` and `::1` are host candidates. Default nil: only when the machine has no other address.
     public var includeLoopbackCandidates: Bool?
+    /// STUN and TURN servers for connections that are given none of their own. Default none.
+    public var iceServers: [ICEServer] = []
+    /// Which candidates connections use. Default all.
+    public var iceTransportPolicy = ICETransportPolicy.all
+    /// File with the certificates (PEM) that vouch for TURN servers over TLS. Default nil: those of the system.
+    public var turnCertificateAuthorities: String?
     /// UDP payload in bytes that no datagram exceeds. Default 1200, which every path carries (RFC 8831 section 5).
     public var maximumDatagramSize = 1200
     /// Largest message in bytes that is sent or accepted. Default 262,144, which every browser takes.
@@ -60,6 +66,8 @@ public struct WebRTCCounters: Hashable, Sendable {
     public var droppedUnroutedDTLS: UInt64 = 0
     /// DTLS records that did not decrypt, were no records, or came too early and were too many.
     public var droppedInvalidDTLS: UInt64 = 0
+    /// Data from a TURN server, or what pretends to be one, for no peer that was given leave to send.
+    public var droppedUnpermittedRelayData: UInt64 = 0
     /// DCEP or data messages that made no sense.
     public var droppedMalformedMessages: UInt64 = 0
 }
@@ -74,6 +82,8 @@ public enum WebRTCError: Error, Hashable, Sendable, CustomStringConvertible {
     case cryptography(String)
     /// More than `maximumPeerConnections`.
     case tooManyConnections(limit: Int)
+    /// `iceServers` holds a URL that cannot be used, or a TURN server without credentials.
+    case invalidICEServer(String, reason: String)
     /// The connection or transport is closed.
     case closed
     /// The call does not fit the state, for example an answer without an offer.
@@ -92,6 +102,7 @@ public enum WebRTCError: Error, Hashable, Sendable, CustomStringConvertible {
         case .bindFailed(let address, let reason): "cannot bind UDP \(address): \(reason)"
         case .cryptography(let reason): reason
         case .tooManyConnections(let limit): "there are already \(limit) peer connections: raise maximumPeerConnections"
+        case .invalidICEServer(let url, let reason): "the ICE server '\(url)' cannot be used: \(reason)"
         case .closed: "the peer connection is closed"
         case .invalidState(let reason): reason
         case .invalidDescription(let error): error.description

@@ -16,7 +16,9 @@ extension PeerConnection {
 
     func receive(_ decoder: STUNDecoder, from source: TransportAddress, base: Int) {
         guard !self.isOver else { return }
-        self.handle(.message(decoder, from: source, base: base))
+        self.hasControlWork = true
+        self.giveMessage(decoder, from: source, base: base)
+        self.transport.markDirty(self)
         // At once and not at the end of the tick: DTLS may follow in the same read, and needs the route.
         self.drainAgent()
     }
@@ -66,41 +68,16 @@ extension PeerConnection {
         }
     }
 
-    private func drainAgent() {
-        if let trip = self.agent.selected?.roundTripTime { self.isShortPath = trip <= .milliseconds(10) }
-        while let output = self.agent.nextOutput() {
-            switch output {
-            case .send(let bytes, let address, let base):
-                bytes.withUnsafeBytes { self.transport.sockets[base].append($0, to: address) }
-            case .authenticated(let address, let base):
-                self.learnRoute(address, base: base)
-            case .use(let pair):
-                self.destination = (pair.remote.address, pair.base)
-                if self.dtlsRole == .client { self.startDTLS() }
-            case .state(let state):
-                self.iceStateChanged(to: state)
-            case .discarded(let reason):
-                if reason != .unexpected { self.transport.counters.droppedUnauthenticSTUN &+= 1 }
-            }
-            if self.isOver { return }
+    func learnRoute(_ address: TransportAddress, base: Int) {
+        if self.agent.selected == nil, self.previousAgent == nil { self.destination = (address, base) }
+        guard !self.routes.contains(address) else { return }
+        if self.routes.count >= Self.maximumRoutes {
+            // A peer on the move leaves addresses behind: the oldest that is not in use gives way.
+            guard let oldest = self.routes.firstIndex(where: { $0 != self.destination?.address }) else { return }
+            self.transport.removeRoute(self.routes.remove(at: oldest), to: self)
         }
-    }
-
-    private func learnRoute(_ address: TransportAddress, base: Int) {
-        if self.agent.selected == nil { self.destination = (address, base) }
-        guard !self.routes.contains(address), self.routes.count < Self.maximumRoutes else { return }
         self.routes.append(address)
         self.transport.addRoute(address, to: self)
-    }
-
-    private func iceStateChanged(to state: ICEConnectionState) {
-        self.onICEConnectionStateChange?(state)
-        switch state {
-        case .disconnected: self.move(to: .disconnected)
-        case .connected where self.isSecure: self.move(to: .connected)
-        case .failed: self.finish(.failed, reason: "no path to the peer works, or it fell silent (ICE failed)")
-        default: break
-        }
     }
 
     // MARK: - DTLS
@@ -129,7 +106,7 @@ extension PeerConnection {
     private func sendDTLS(_ datagram: UnsafeRawBufferPointer) {
         guard let destination else { return }
         self.traffic.sentDatagrams &+= 1
-        self.transport.sockets[destination.base].append(datagram, to: destination.address)
+        self.transport.send(datagram, to: destination.address, base: destination.base)
     }
 
     private func advanceDTLS() {
@@ -161,7 +138,7 @@ extension PeerConnection {
     }
 
     private var nextDeadline: NIODeadline? {
-        var due = self.agent.deadline
+        var due = [self.agent.deadline, self.previousAgent?.deadline].compactMap { $0 }.min()
         if let timeout = self.dtls?.timeout { due = min(due ?? .distantFuture, .now() + timeout) }
         if let handshakeDeadline { due = min(due ?? .distantFuture, handshakeDeadline) }
         return due
@@ -174,6 +151,7 @@ extension PeerConnection {
             return self.finish(.failed, reason: "the DTLS handshake took too long")
         }
         self.dtls?.handleTimeout()
+        self.previousAgent?.handle(.timeout, at: .now())
         self.handle(.timeout)
     }
 
@@ -185,9 +163,11 @@ extension PeerConnection {
         guard !self.isOver else { return }
         self.connectionState = state
         self.closeReason = reason
+        if self.iceConnectionState != .failed { self.iceConnectionState = .closed }
         self.association?.close()
         self.dtls?.close()
         self.agent.close()
+        self.previousAgent?.close()
         self.timer?.task.cancel()
         self.timer = nil
         self.transport.remove(self, routes: self.routes)

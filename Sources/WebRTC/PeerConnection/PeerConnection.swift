@@ -23,7 +23,7 @@ public enum PeerConnectionState: String, Hashable, Sendable {
 ///
 /// There is no separate local description to set: `createOffer` and `createAnswer` return what is in force.
 public final class PeerConnection {
-    /// A candidate to hand to the peer; an empty string ends them. All host candidates are in the description already.
+    /// A candidate to hand to the peer; an empty string ends them. Those in the description are not repeated.
     public var onICECandidate: ((IceCandidate) -> Void)?
     /// The peer opened a channel. Set its `onMessage` before returning: messages may follow at once.
     public var onDataChannel: ((DataChannel) -> Void)?
@@ -31,11 +31,15 @@ public final class PeerConnection {
     public var onConnectionStateChange: ((PeerConnectionState) -> Void)?
     /// `iceConnectionState` changed.
     public var onICEConnectionStateChange: ((ICEConnectionState) -> Void)?
+    /// `iceGatheringState` changed.
+    public var onICEGatheringStateChange: ((ICEGatheringState) -> Void)?
 
     /// The state of the connection as a whole.
     public internal(set) var connectionState = PeerConnectionState.new
-    /// The state of the ICE agent.
-    public var iceConnectionState: ICEConnectionState { self.agent.state }
+    /// The state of the ICE agent; during a restart, of the path that is still in use.
+    public internal(set) var iceConnectionState = ICEConnectionState.new
+    /// How far the STUN and TURN servers have been asked.
+    public internal(set) var iceGatheringState = ICEGatheringState.new
     /// Why the connection failed or closed, once it has; for a log.
     public internal(set) var closeReason: String?
     /// The data channels that are not closed.
@@ -50,6 +54,18 @@ public final class PeerConnection {
     let transport: TransportCore
     let id: UInt32
     var agent: ICEAgent
+    /// During an ICE restart, the agent whose pair carries the data until the new one has found its own.
+    var previousAgent: ICEAgent?
+    let servers: [ResolvedServer]
+    let policy: ICETransportPolicy
+    /// All candidates of this side.
+    var localCandidates: [GatheredCandidate] = []
+    /// The peer restarts ICE, and `createAnswer` was not called yet.
+    var mustAnswerRestart = false
+    /// An offer of an ICE restart that is not answered yet.
+    var restartOffer: SessionDescription?
+    /// Host names of the peer's candidates that were looked up.
+    var hostNameCount = 0
     var dtls: DTLSSession?
     var dtlsRole: DTLSSession.Role?
     var association: SCTPAssociation?
@@ -80,22 +96,20 @@ public final class PeerConnection {
     var handshakeDeadline: NIODeadline?
     var traffic = PeerConnectionStatistics()
 
-    init(transport: TransportCore, id: UInt32) {
+    init(transport: TransportCore, id: UInt32, servers: [ResolvedServer], policy: ICETransportPolicy) {
         self.transport = transport
         self.id = id
+        self.servers = servers
+        self.policy = policy
         self.agent = ICEAgent(
             role: .controlling,
             connection: id,
             configuration: transport.configuration.ice,
             random: SystemRandomNumberGenerator()
         )
-        let now = NIODeadline.now()
-        for (candidate, base) in transport.hostCandidates {
-            self.agent.handle(.localCandidate(candidate, base: base), at: now)
-        }
+        if policy == .all { for gathered in transport.hostCandidates { self.learn(gathered) } }
     }
 
-    var usernameFragment: String { self.agent.local.usernameFragment }
     /// The smaller of what the peer accepts and what this side is configured for.
     var maximumSendSize: Int {
         min(self.remote?.maximumMessageSize ?? .max, self.transport.configuration.maximumMessageSize)
@@ -105,15 +119,19 @@ public final class PeerConnection {
 
     // MARK: - Descriptions
 
-    /// An offer with all host candidates. Calling it again returns the same one.
+    /// An offer with all host candidates, and those that servers have told so far. Calling it again returns the same one.
     ///
+    /// - Parameter iceRestart: offer new ICE credentials and so find a new path, when the old one has died or addresses
+    ///   have changed. Data goes on flowing on the old path, if there still is one. Without effect before the first answer.
     /// - Throws: `WebRTCError.invalidState` after a remote offer, `.closed` after `close()`.
-    public func createOffer() throws(WebRTCError) -> SessionDescription {
+    public func createOffer(iceRestart: Bool = false) throws(WebRTCError) -> SessionDescription {
         if self.isOver { throw .closed }
+        if iceRestart, let remote, self.dtlsRole != nil { return self.offerRestart(remote) }
         if let offer { return offer }
         guard self.isOfferer == nil else { throw .invalidState("an offer was received: call createAnswer instead") }
         self.isOfferer = true
         self.agent.assume(.controlling)
+        self.startGathering()
         let section = DataSessionDescription.Section(
             kind: "application",
             transport: "UDP/DTLS/SCTP",
@@ -122,27 +140,29 @@ public final class PeerConnection {
         )
         let offer = SessionDescription(type: .offer, sdp: self.describe([section], dataSection: 0, setup: .actpass))
         self.offer = offer
-        self.announceEndOfCandidates()
         return offer
     }
 
-    /// The answer to the remote offer, with all host candidates. Calling it again returns the same one.
+    /// The answer to the remote offer, with all host candidates, and those that servers have told so far. Calling it again returns the same one.
     ///
     /// - Throws: `WebRTCError.invalidState` before a remote offer, `.closed` after `close()`.
     public func createAnswer() throws(WebRTCError) -> SessionDescription {
         if self.isOver { throw .closed }
         if let answer { return answer }
-        guard let remote, self.isOfferer == false else {
+        guard let remote, self.isOfferer == false || self.mustAnswerRestart else {
             throw .invalidState("there is no remote offer to answer: call setRemoteDescription first")
         }
+        self.mustAnswerRestart = false
+        self.startGathering()
         // The answerer is active unless the offerer insists: its first flight leaves half a round trip earlier.
-        let setup: DataSessionDescription.Setup = remote.setup == .active ? .passive : .active
+        var setup: DataSessionDescription.Setup = remote.setup == .active ? .passive : .active
+        // The DTLS connection outlives ICE restarts, and with it the roles (RFC 8842 section 5.5).
+        if let dtlsRole { setup = dtlsRole == .client ? .active : .passive }
         let sdp = self.describe(remote.sections, dataSection: remote.dataSection, setup: setup)
         let answer = SessionDescription(type: .answer, sdp: sdp)
         self.answer = answer
         self.dtlsRole = setup == .active ? .client : .server
         self.start(with: remote)
-        self.announceEndOfCandidates()
         return answer
     }
 
@@ -158,13 +178,7 @@ public final class PeerConnection {
         } catch {
             throw .invalidDescription(error)
         }
-        if let remote {
-            guard remote.usernameFragment == parsed.usernameFragment, remote.fingerprints == parsed.fingerprints else {
-                throw .unsupported("the peer restarts ICE or changes its certificate: make a new connection")
-            }
-            for candidate in parsed.candidates { self.handle(.remoteCandidate(candidate)) }
-            return
-        }
+        if let remote { return try self.update(remote, description.type, parsed) }
         switch description.type {
         case .offer:
             guard self.isOfferer == nil else { throw .invalidState("an offer came although this side has offered") }
@@ -179,7 +193,8 @@ public final class PeerConnection {
         }
     }
 
-    /// Takes a trickled candidate. Host names (mDNS), TCP and further components are ignored.
+    /// Takes a trickled candidate. Names of the local network (mDNS) are looked up, where the system can; TCP and
+    /// further components are ignored.
     ///
     /// - Throws: `WebRTCError.invalidCandidate` when it cannot be parsed.
     public func addICECandidate(_ candidate: IceCandidate) throws(WebRTCError) {
@@ -189,6 +204,7 @@ public final class PeerConnection {
             self.handle(.remoteCandidate(try ICECandidate(parsing: candidate.candidate)))
         } catch {
             if error == .malformed { throw .invalidCandidate(String(candidate.candidate.prefix(120))) }
+            if let named = HostNameCandidate(parsing: candidate.candidate) { self.resolve([named]) }
         }
     }
 
@@ -199,7 +215,7 @@ public final class PeerConnection {
 
     // MARK: - Helpers
 
-    private func describe(
+    func describe(
         _ sections: [DataSessionDescription.Section],
         dataSection: Int,
         setup: DataSessionDescription.Setup
@@ -212,33 +228,32 @@ public final class PeerConnection {
         description.fingerprints = [self.transport.dtls.fingerprint]
         description.setup = setup
         description.maximumMessageSize = self.transport.configuration.maximumMessageSize
-        description.candidates = self.transport.hostCandidates.map(\.candidate)
-        description.isComplete = true
+        description.candidates = self.localCandidates.map(\.candidate)
+        description.isComplete = self.iceGatheringState == .complete
         description.supportsTrickle = true
         return description.written(sessionID: .random(in: .min ... .max))
     }
 
-    private func announceEndOfCandidates() {
-        let mid = self.remote?.mid ?? "0"
-        let index = self.remote?.dataSection ?? 0
-        WebRTCEventLoop.loop.assumeIsolated().execute {
-            guard !self.isOver else { return }
-            self.onICECandidate?(IceCandidate(candidate: "", sdpMid: mid, sdpMLineIndex: index))
+    private func start(with remote: DataSessionDescription) {
+        if self.connectionState == .new {
+            self.move(to: .connecting)
+            let ice = self.transport.configuration.ice
+            self.handshakeDeadline = .now() + ice.connectTimeout + self.transport.configuration.handshakeTimeout
         }
+        self.giveAgent(remote)
+        if self.dtlsRole == .server { self.startDTLS() }
     }
 
-    private func start(with remote: DataSessionDescription) {
-        self.move(to: .connecting)
-        self.handshakeDeadline =
-            .now() + self.transport.configuration.ice.connectTimeout + self.transport.configuration.handshakeTimeout
+    /// Tells the agent what the remote description says.
+    func giveAgent(_ remote: DataSessionDescription) {
         let credentials = ICEAgent.Credentials(
             usernameFragment: remote.usernameFragment,
             password: remote.password
         )
         self.handle(.remoteCredentials(credentials))
         for candidate in remote.candidates { self.handle(.remoteCandidate(candidate)) }
+        self.resolve(remote.hostNames)
         if remote.isComplete { self.handle(.endOfRemoteCandidates) }
-        if self.dtlsRole == .server { self.startDTLS() }
     }
 
     func handle(_ input: ICEAgent.Input) {

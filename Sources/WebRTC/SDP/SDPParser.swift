@@ -3,6 +3,7 @@ extension DataSessionDescription {
     static let maximumSize = 128 * 1024
     private static let maximumSections = 64
     private static let maximumCandidates = 256
+    private static let maximumHostNames = 16
 
     /// Reads the data channel section of a description. Lines that do not matter for it are skipped, whatever they say.
     init(parsing sdp: String) throws(SDPError) {
@@ -37,6 +38,7 @@ extension DataSessionDescription {
         self.setup = attributes.setup ?? .actpass
         self.sctpPort = attributes.sctpPort ?? 5000
         self.candidates = attributes.candidates
+        self.hostNames = attributes.hostNames
         self.isComplete = attributes.isComplete
         self.supportsTrickle = attributes.supportsTrickle
         if let size = attributes.maximumMessageSize { self.maximumMessageSize = size == 0 ? nil : size }
@@ -59,6 +61,7 @@ extension DataSessionDescription {
             var sctpPort: UInt16?
             var maximumMessageSize: Int?
             var candidates: [ICECandidate] = []
+            var hostNames: [HostNameCandidate] = []
             var isComplete = false
             var supportsTrickle = false
         }
@@ -149,6 +152,9 @@ extension DataSessionDescription {
                 self.attributes.candidates.append(try ICECandidate(parsing: text))
             } catch {
                 if error == .malformed { throw line.error("malformed candidate") }
+                if self.attributes.hostNames.count < maximumHostNames, let named = HostNameCandidate(parsing: text) {
+                    self.attributes.hostNames.append(named)
+                }
             }
         }
 

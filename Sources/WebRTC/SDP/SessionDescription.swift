@@ -94,6 +94,8 @@ struct DataSessionDescription: Equatable, Sendable {
     /// The largest message the writer of the description can receive; nil when there is no limit (RFC 8841 section 6).
     var maximumMessageSize: Int? = 65_536
     var candidates: [ICECandidate] = []
+    /// Candidates whose address must be looked up first.
+    var hostNames: [HostNameCandidate] = []
     var isComplete = false
     var supportsTrickle = false
 

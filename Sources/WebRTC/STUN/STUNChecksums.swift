@@ -13,6 +13,18 @@ enum CRC32 {
     }
 }
 
+/// The key of long-term credentials (RFC 8489 section 9.2.2).
+enum LongTermKey {
+    /// MD5 of user name, realm and password; none when the library refuses MD5 (then nothing authenticates).
+    static func key(username: String, realm: String, password: String) -> [UInt8] {
+        let text = Array("\(username):\(realm):\(password)".utf8)
+        var digest = [UInt8](repeating: 0, count: 16)
+        var length: UInt32 = 0
+        let result = EVP_Digest(text, text.count, &digest, &length, EVP_md5(), nil)
+        return result == 1 && length == 16 ? digest : []
+    }
+}
+
 /// HMAC-SHA1, which MESSAGE-INTEGRITY uses (RFC 8489 section 14.5).
 enum HMACSHA1 {
     /// 20 bytes, or none when the library refuses (then nothing authenticates, which is the safe side).

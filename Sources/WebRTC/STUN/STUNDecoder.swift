@@ -47,11 +47,14 @@ struct STUNDecoder {
     }
 
     /// Whether the message carries a MESSAGE-INTEGRITY made with this short-term password.
-    func isAuthentic(password: String) -> Bool {
-        guard let offset = self.integrityOffset else { return false }
+    func isAuthentic(password: String) -> Bool { self.isAuthentic(key: Array(password.utf8)) }
+
+    /// Whether the message carries a MESSAGE-INTEGRITY made with this key. An empty key makes nothing authentic.
+    func isAuthentic(key: [UInt8]) -> Bool {
+        guard !key.isEmpty, let offset = self.integrityOffset else { return false }
         var covered = Array(self.bytes[..<offset])
         covered.setUInt16(UInt16(truncatingIfNeeded: offset + 24 - 20), at: 2)
-        let expected = HMACSHA1.code(for: covered, key: Array(password.utf8))
+        let expected = HMACSHA1.code(for: covered, key: key)
         let received = self.bytes[(offset + 4)..<(offset + 24)]
         // No early exit: the time must not tell how many bytes matched.
         return expected.count == 20 && zip(expected, received).reduce(0) { $0 | ($1.0 ^ $1.1) } == 0
@@ -85,32 +88,18 @@ struct STUNDecoder {
             try expect(8)
             message.controlled = bytes.uint64(at: 0)
         case STUNAttribute.xorMappedAddress:
-            guard let address = Self.xorMappedAddress(bytes, message.transactionID) else {
+            guard let address = TransportAddress(xorBytes: bytes, message.transactionID) else {
                 throw .badAttribute(attribute)
             }
             message.mappedAddress = address
         case STUNAttribute.errorCode:
             guard bytes.count >= 4 else { throw .badAttribute(attribute) }
             message.errorCode = Int(bytes[2] & 7) * 100 + Int(bytes[3])
-        case STUNAttribute.mappedAddress, STUNAttribute.unknownAttributes, STUNAttribute.realm,
-            STUNAttribute.nonce, STUNAttribute.messageIntegritySHA256:
+        case STUNAttribute.mappedAddress, STUNAttribute.unknownAttributes, STUNAttribute.messageIntegritySHA256:
             break
         default:
+            if try message.turn.apply(attribute, bytes, message.transactionID) { break }
             if attribute < 0x8000, message.unknownRequired.count < 16 { message.unknownRequired.append(attribute) }
-        }
-    }
-
-    private static func xorMappedAddress(_ bytes: [UInt8], _ id: STUNTransactionID) -> TransportAddress? {
-        guard bytes.count >= 8 else { return nil }
-        let port = bytes.uint16(at: 2) ^ UInt16(STUNMessage.magicCookie >> 16)
-        switch (bytes[1], bytes.count) {
-        case (1, 8):
-            return TransportAddress(ipv4: bytes.uint32(at: 4) ^ STUNMessage.magicCookie, port: port)
-        case (2, 20):
-            let mask = UInt64(STUNMessage.magicCookie) << 32 | UInt64(id.connection)
-            return TransportAddress(high: bytes.uint64(at: 4) ^ mask, low: bytes.uint64(at: 12) ^ id.nonce, port: port)
-        default:
-            return nil
         }
     }
 }

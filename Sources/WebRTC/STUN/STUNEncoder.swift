@@ -1,6 +1,9 @@
 extension STUNMessage {
     /// The message as a datagram, with MESSAGE-INTEGRITY (when a password is given) and FINGERPRINT.
-    func encoded(password: String?) -> [UInt8] {
+    func encoded(password: String?) -> [UInt8] { self.encoded(key: password.map { Array($0.utf8) }) }
+
+    /// The message as a datagram, with MESSAGE-INTEGRITY (when a key is given) and FINGERPRINT.
+    func encoded(key: [UInt8]?) -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(128)
         bytes.append(bigEndian: self.typeField)
@@ -11,7 +14,7 @@ extension STUNMessage {
         if let username { bytes.append(attribute: STUNAttribute.username, Array(username.utf8)) }
         if let errorCode { bytes.append(attribute: STUNAttribute.errorCode, Self.errorValue(errorCode)) }
         if let mappedAddress {
-            bytes.append(attribute: STUNAttribute.xorMappedAddress, self.xorValue(of: mappedAddress))
+            bytes.append(attribute: STUNAttribute.xorMappedAddress, mappedAddress.xorBytes(self.transactionID))
         }
         if let priority { bytes.append(attribute: STUNAttribute.priority, priority) }
         if self.useCandidate { bytes.append(attribute: STUNAttribute.useCandidate, []) }
@@ -22,10 +25,11 @@ extension STUNMessage {
             for type in self.unknownRequired { value.append(bigEndian: type) }
             bytes.append(attribute: STUNAttribute.unknownAttributes, value)
         }
-        if let password {
+        self.turn.append(to: &bytes, self.transactionID)
+        if let key {
             // The length field counts the attribute being added (RFC 8489 section 14.5).
             bytes.setUInt16(UInt16(truncatingIfNeeded: bytes.count - 20 + 24), at: 2)
-            let code = HMACSHA1.code(for: bytes, key: Array(password.utf8))
+            let code = HMACSHA1.code(for: bytes, key: key)
             bytes.append(attribute: STUNAttribute.messageIntegrity, code)
         }
         bytes.setUInt16(UInt16(truncatingIfNeeded: bytes.count - 20 + 8), at: 2)
@@ -39,34 +43,20 @@ extension STUNMessage {
         return method | self.messageClass.rawValue
     }
 
-    private func xorValue(of address: TransportAddress) -> [UInt8] {
-        var value: [UInt8] = [0, address.family == .ipv4 ? 1 : 2]
-        value.append(bigEndian: address.port ^ UInt16(Self.magicCookie >> 16))
-        switch address.family {
-        case .ipv4:
-            value.append(bigEndian: UInt32(truncatingIfNeeded: address.low) ^ Self.magicCookie)
-        case .ipv6:
-            let mask = UInt64(Self.magicCookie) << 32 | UInt64(self.transactionID.connection)
-            value.append(bigEndian: address.high ^ mask)
-            value.append(bigEndian: address.low ^ self.transactionID.nonce)
-        }
-        return value
-    }
-
     private static func errorValue(_ code: Int) -> [UInt8] {
         [0, 0, UInt8(truncatingIfNeeded: code / 100), UInt8(truncatingIfNeeded: code % 100)]
     }
 }
 
 extension [UInt8] {
-    fileprivate mutating func append(attribute: UInt16, _ value: [UInt8]) {
+    mutating func append(attribute: UInt16, _ value: [UInt8]) {
         self.append(bigEndian: attribute)
         self.append(bigEndian: UInt16(truncatingIfNeeded: value.count))
         self.append(contentsOf: value)
         while self.count % 4 != 0 { self.append(0) }
     }
 
-    fileprivate mutating func append(attribute: UInt16, _ value: some FixedWidthInteger) {
+    mutating func append(attribute: UInt16, _ value: some FixedWidthInteger) {
         var bytes: [UInt8] = []
         bytes.append(bigEndian: value)
         self.append(attribute: attribute, bytes)

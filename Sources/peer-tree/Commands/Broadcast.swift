@@ -3,6 +3,7 @@ import Foundation
 import NIOCore
 import PeerTreeClient
 import PeerTreeCore
+import PeerTreeServer
 
 /// `peer-tree broadcast`
 struct Broadcast: AsyncParsableCommand {
@@ -39,6 +40,9 @@ struct Broadcast: AsyncParsableCommand {
     @Option(name: .customLong("k1"), help: "How many children this source feeds at most.")
     var childrenOfSource = 10
 
+    @OptionGroup(title: "STUN and TURN, with the own server")
+    var iceServers: ICEServerFlags
+
     @Option(help: "Begin once so many viewers are there (default: 1 for a file, 0 for standard input).")
     var viewers: Int?
 
@@ -71,6 +75,8 @@ struct Broadcast: AsyncParsableCommand {
         settings.k = childrenOfViewer
         settings.k1 = childrenOfSource
         if verbose { settings.log.level = .debug }
+        var reader = try await SettingsReader(flags: iceServers.values, file: nil)
+        settings.signalling.iceServers = try ICEServerOptions(&reader)
         try settings.validate()
         let (command, chosen) = (self, settings)
         try await exiting {

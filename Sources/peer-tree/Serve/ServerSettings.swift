@@ -41,6 +41,7 @@ struct ServerSettings: Sendable {
         try readAccess(&reader)
         try readSecrets(&reader)
         try readLimits(&reader)
+        signalling.iceServers = try ICEServerOptions(&reader)
         try reader.refuseUnknownNames()
     }
 

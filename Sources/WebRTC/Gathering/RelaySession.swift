@@ -1,0 +1,250 @@
+import NIOCore
+
+/// Drives a `TURNClient` over the shared UDP socket, TCP or TLS, and carries the datagrams of its relay.
+final class RelaySession: ServerSession {
+    /// How the server is talked to.
+    enum Path {
+        case udp(base: Int)
+        case stream(TURNStream)
+    }
+
+    let id: UInt32
+    let server: TransportAddress
+    /// The number under which ICE agents know the relay.
+    let base: Int
+    private(set) var isSettled = false
+    private(set) var candidates: [GatheredCandidate] = []
+    private unowned let core: TransportCore
+    private let url: ICEServerURL
+    private let preference: UInt16
+    private let onEvent: (ServerSessionEvent) -> Void
+    private var client: TURNClient
+    private var path: Path?
+    private var timer: DeadlineTimer?
+    private var random = SystemRandomNumberGenerator()
+    /// Datagrams that wait for a permission.
+    private var waiting: [(peer: TransportAddress, datagram: [UInt8])] = []
+    private var waitingBytes = 0
+    private var isOver = false
+
+    init(
+        id: UInt32,
+        url: ICEServerURL,
+        server: TransportAddress,
+        credentials: TURNClient.Credentials,
+        base: Int,
+        preference: UInt16,
+        core: TransportCore,
+        onEvent: @escaping (ServerSessionEvent) -> Void
+    ) {
+        self.id = id
+        self.url = url
+        self.server = server
+        self.base = base
+        self.preference = preference
+        self.core = core
+        self.onEvent = onEvent
+        self.client = TURNClient(
+            id: id,
+            credentials: credentials,
+            family: server.family,
+            configuration: TURNConfiguration(core.configuration.ice, isStream: url.transport != .udp),
+            random: SystemRandomNumberGenerator()
+        )
+        self.timer = DeadlineTimer { [unowned self] in self.feed(.timeout) }
+    }
+
+    /// Whether it talks to the server through the transport's own sockets.
+    var usesSocket: Bool { self.url.transport == .udp }
+
+    func start() {
+        if self.usesSocket {
+            guard let base = self.core.socketIndex(for: self.server.family) else { return self.fail(.unreachable) }
+            self.path = .udp(base: base)
+            self.feed(.start)
+        } else {
+            self.connect()
+        }
+    }
+
+    private func connect() {
+        let tls: TLSClientSession?
+        do throws(DTLSError) {
+            let authorities = self.core.configuration.turnCertificateAuthorities
+            tls = self.url.transport == .tls ? try TLSClientSession(host: self.url.host, authorities: authorities) : nil
+        } catch {
+            return self.fail(.disconnected(error.description))
+        }
+        let stream = TURNStream(
+            tls: tls,
+            queueLimit: self.core.configuration.ice.maximumRelayQueue,
+            onFrame: { [unowned self] in self.receive($0) },
+            onEnd: { [unowned self] in self.fail(.disconnected($0)) }
+        )
+        self.path = .stream(stream)
+        let bound = NIOLoopBound(self, eventLoop: WebRTCEventLoop.loop)
+        stream.connect(to: self.server, timeout: self.core.configuration.ice.relayConnectTimeout)
+            .whenComplete { result in
+                switch result {
+                case .success: bound.value.feed(.start)
+                case .failure(let error): bound.value.fail(.disconnected("\(error)"))
+                }
+            }
+    }
+
+    func networkChanged() {
+        switch self.path {
+        case .stream where !self.isSettled, nil: break
+        default: self.feed(.networkChanged)
+        }
+    }
+
+    func close() {
+        guard !self.isOver else { return }
+        self.feed(.close)
+        self.end()
+    }
+
+    // MARK: - Data
+
+    /// Sends a datagram to a peer through the relay; until the server permits that peer, it waits.
+    func send(_ datagram: UnsafeRawBufferPointer, to peer: TransportAddress) {
+        guard !self.isOver else { return }
+        switch self.client.framing(to: peer) {
+        case .channel(let number):
+            self.write(self.channelData(number, datagram))
+        case .indication:
+            self.write(self.client.sendIndication(datagram, to: peer, nonce: self.random.next()))
+        case .blocked:
+            guard self.waitingBytes + datagram.count <= self.core.configuration.ice.maximumRelayQueue,
+                self.waiting.count < self.core.configuration.ice.maximumRelayedPeers
+            else { return self.core.counters.unsentDatagrams += 1 }
+            self.waiting.append((peer, Array(datagram)))
+            self.waitingBytes += datagram.count
+            self.feed(.permit(peer))
+        }
+    }
+
+    /// Data will flow to this peer: spare it the longer header.
+    func prefer(_ peer: TransportAddress) {
+        self.feed(.bindChannel(peer))
+    }
+
+    func receiveChannelData(_ number: UInt16, _ payload: UnsafeRawBufferPointer) {
+        guard let peer = self.client.peer(ofChannel: number) else {
+            return self.core.counters.droppedUnpermittedRelayData &+= 1
+        }
+        self.core.receiveRelayed(payload, from: peer, base: self.base)
+    }
+
+    func receive(_ decoder: STUNDecoder) {
+        self.feed(.message(decoder))
+    }
+
+    private func receive(_ frame: TURNStreamFramer.Frame) {
+        switch frame {
+        case .message(let bytes):
+            guard let decoder = try? STUNDecoder(bytes) else {
+                return self.core.counters.droppedMalformedSTUN &+= 1
+            }
+            self.feed(.message(decoder))
+        case .channelData(let number, let payload):
+            payload.withUnsafeBytes { self.receiveChannelData(number, $0) }
+        }
+        self.core.requestFlush()
+    }
+
+    private func channelData(_ number: UInt16, _ datagram: UnsafeRawBufferPointer) -> [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(datagram.count + 7)
+        bytes.append(bigEndian: number)
+        bytes.append(bigEndian: UInt16(truncatingIfNeeded: datagram.count))
+        bytes.append(contentsOf: datagram)
+        if !self.usesSocket { while bytes.count % 4 != 0 { bytes.append(0) } }
+        return bytes
+    }
+
+    private func write(_ bytes: [UInt8]) {
+        switch self.path {
+        case .udp(let base): self.core.sendToServer(bytes, self.server, base: base)
+        case .stream(let stream): if !stream.write(bytes) { self.core.counters.unsentDatagrams += 1 }
+        case nil: break
+        }
+    }
+
+    // MARK: - The client
+
+    private func feed(_ input: TURNClient.Input) {
+        guard !self.isOver else { return }
+        self.client.handle(input, at: .now())
+        while !self.isOver, let output = self.client.nextOutput() { self.perform(output) }
+        if !self.isOver { self.timer?.follow(self.client.deadline) }
+    }
+
+    private func perform(_ output: TURNClient.Output) {
+        switch output {
+        case .send(let bytes): self.write(bytes)
+        case .allocated(let relayed, let mapped): self.allocated(relayed, mapped)
+        case .permitted(let host): self.release(host)
+        case .denied(let host): self.forget(host)
+        case .data(let data, let peer):
+            data.withUnsafeBytes { self.core.receiveRelayed($0, from: peer, base: self.base) }
+        case .discarded: self.core.counters.droppedUnpermittedRelayData &+= 1
+        case .redirected(let server):
+            self.end()
+            self.onEvent(.redirected(server))
+        case .failed(let error): self.fail(error)
+        }
+    }
+
+    private func allocated(_ relayed: TransportAddress, _ mapped: TransportAddress?) {
+        self.isSettled = true
+        // The server has told for free what a STUN server would have.
+        if let mapped, case .udp(let base) = self.path,
+            let gathered = self.core.reflexiveCandidate(mapped, base: base, preference: self.preference)
+        {
+            self.candidates.append(gathered)
+            self.onEvent(.found(gathered))
+        }
+        let candidate = ICECandidate(
+            foundation: "r\(self.base)",
+            priority: ICECandidate.priority(type: .relayed, localPreference: self.preference),
+            address: relayed,
+            type: .relayed,
+            relatedAddress: mapped
+        )
+        let gathered = GatheredCandidate(candidate: candidate, base: self.base)
+        self.candidates.append(gathered)
+        self.onEvent(.found(gathered))
+        self.onEvent(.changed)
+    }
+
+    private func release(_ host: TransportAddress) {
+        let ready = self.waiting.filter { $0.peer.with(port: 0) == host }
+        self.forget(host)
+        for (peer, datagram) in ready { datagram.withUnsafeBytes { self.send($0, to: peer) } }
+    }
+
+    private func forget(_ host: TransportAddress) {
+        self.waiting.removeAll { $0.peer.with(port: 0) == host }
+        self.waitingBytes = self.waiting.reduce(0) { $0 + $1.datagram.count }
+    }
+
+    private func fail(_ error: TURNError) {
+        guard !self.isOver else { return }
+        self.end()
+        self.onEvent(.lost(base: self.base, error))
+    }
+
+    private func end() {
+        self.isOver = true
+        self.isSettled = true
+        self.candidates = []
+        self.waiting = []
+        self.timer?.cancel()
+        if case .stream(let stream) = self.path {
+            // What was written last, the end of the allocation, still leaves.
+            WebRTCEventLoop.loop.assumeIsolated().execute { stream.close() }
+        }
+    }
+}

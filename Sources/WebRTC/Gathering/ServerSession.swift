@@ -1,0 +1,61 @@
+import NIOCore
+
+/// The exchange with one STUN or TURN server at one address, on behalf of all connections of a transport: they share a
+/// port, so one mapping of the NAT and one allocation serve them all.
+protocol ServerSession: AnyObject {
+    /// The first 32 bits of its STUN transactions.
+    var id: UInt32 { get }
+    var server: TransportAddress { get }
+    /// Whether it has all the candidates it will have, or has failed.
+    var isSettled: Bool { get }
+    var candidates: [GatheredCandidate] { get }
+    func start()
+    /// A STUN response or indication that came from the server.
+    func receive(_ decoder: STUNDecoder)
+    /// The host's addresses changed.
+    func networkChanged()
+    func close()
+}
+
+/// A candidate and the base that checks leave through.
+struct GatheredCandidate: Equatable {
+    var candidate: ICECandidate
+    var base: Int
+}
+
+/// What a session tells the pool.
+enum ServerSessionEvent {
+    case found(GatheredCandidate)
+    /// It may have settled.
+    case changed
+    /// The base is gone, for the reason given; the pool may make a new session.
+    case lost(base: Int, TURNError)
+    /// The server names another one.
+    case redirected(TransportAddress)
+}
+
+/// One timer that follows a state machine's deadline.
+final class DeadlineTimer {
+    private var scheduled: (at: NIODeadline, task: Scheduled<Void>)?
+    private let fire: () -> Void
+
+    init(_ fire: @escaping () -> Void) {
+        self.fire = fire
+    }
+
+    func follow(_ deadline: NIODeadline?) {
+        guard let deadline else { return self.cancel() }
+        if let scheduled, scheduled.at <= deadline { return }
+        self.cancel()
+        let task = WebRTCEventLoop.loop.assumeIsolated().scheduleTask(deadline: deadline) {
+            self.scheduled = nil
+            self.fire()
+        }
+        self.scheduled = (deadline, task)
+    }
+
+    func cancel() {
+        self.scheduled?.task.cancel()
+        self.scheduled = nil
+    }
+}

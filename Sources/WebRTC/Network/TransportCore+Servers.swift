@@ -1,0 +1,59 @@
+import NIOCore
+
+// What STUN and TURN servers, and changes of the host's addresses, have to do with the sockets.
+extension TransportCore {
+    func socketIndex(for family: TransportAddress.Family) -> Int? {
+        self.sockets.firstIndex { $0.family == family }
+    }
+
+    func addNetworkObserver(_ handler: @escaping (NetworkChange) -> Void) -> () -> Void {
+        let number = (self.networkObservers.keys.max() ?? 0) + 1
+        self.networkObservers[number] = handler
+        return { [weak self] in self?.networkObservers[number] = nil }
+    }
+
+    // MARK: - Sending
+
+    /// Adds a datagram to what leaves with the tick: by a socket, or through the relay that `base` stands for.
+    func send(_ datagram: UnsafeRawBufferPointer, to address: TransportAddress, base: Int) {
+        if base < self.sockets.count {
+            self.sockets[base].append(datagram, to: address)
+        } else {
+            self.servers.relay(base: base)?.send(datagram, to: address)
+        }
+    }
+
+    func sendToServer(_ bytes: [UInt8], _ server: TransportAddress, base: Int) {
+        bytes.withUnsafeBytes { self.sockets[base].append($0, to: server) }
+        self.requestFlush()
+    }
+
+    // MARK: - Receiving
+
+    /// Channel data comes from the server that has the channel, and from nobody else.
+    func receiveChannelData(_ datagram: UnsafeRawBufferPointer, from source: TransportAddress, base: Int) {
+        guard base < self.sockets.count, let relay = self.servers.relay(at: source), datagram.count >= 4 else {
+            return self.counters.droppedUnpermittedRelayData &+= 1
+        }
+        let number = UInt16(datagram[0]) << 8 | UInt16(datagram[1])
+        let length = Int(datagram[2]) << 8 | Int(datagram[3])
+        guard length <= datagram.count - 4 else { return self.counters.droppedUnpermittedRelayData &+= 1 }
+        relay.receiveChannelData(number, UnsafeRawBufferPointer(rebasing: datagram[4..<(4 + length)]))
+    }
+
+    // MARK: - Candidates
+
+    /// A candidate for the address that a server sees; nil where there is no NAT between, so that it is a host candidate.
+    func reflexiveCandidate(_ address: TransportAddress, base: Int, preference: UInt16) -> GatheredCandidate? {
+        guard !self.hostCandidates.contains(where: { $0.candidate.address == address }) else { return nil }
+        let related = self.hostCandidates.first { $0.base == base }?.candidate.address
+        let candidate = ICECandidate(
+            foundation: "s\(base)",
+            priority: ICECandidate.priority(type: .serverReflexive, localPreference: preference),
+            address: address,
+            type: .serverReflexive,
+            relatedAddress: related ?? address
+        )
+        return GatheredCandidate(candidate: candidate, base: base)
+    }
+}

@@ -1,0 +1,23 @@
+public import NIOCore
+
+/// The two candidates that data travels between (W3C `RTCIceCandidatePair`), and what was seen of the path.
+public struct ICECandidatePair: Hashable, Sendable {
+    /// This side's, as the peer sees it.
+    public var local: ICECandidate
+    /// The peer's.
+    public var remote: ICECandidate
+    /// Of the last check; nil before the first answer.
+    public var roundTripTime: TimeAmount?
+}
+
+extension PeerConnection {
+    /// The pair in use; nil before there is one.
+    public var selectedCandidatePair: ICECandidatePair? {
+        guard let pair = self.agent.selected ?? self.previousAgent?.selected else { return nil }
+        return ICECandidatePair(
+            local: pair.valid ?? pair.local,
+            remote: pair.remote,
+            roundTripTime: pair.roundTripTime
+        )
+    }
+}
