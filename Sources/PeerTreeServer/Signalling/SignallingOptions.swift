@@ -65,7 +65,7 @@ public struct SignallingOptions: Sendable {
     /// The STUN and TURN servers that native peers are told to use. Default none.
     public var iceServers = ICEServerOptions()
 
-    /// Unix time, in seconds, at ``Instant/zero`` of the driver's clock: what credentials expire by. The driver of
+    /// Unix time, in seconds, at `Instant.zero` of the driver's clock: what credentials expire by. The driver of
     /// ``PeerTreeServer`` sets it.
     public var unixTimeAtZero: UInt64 = 0
 
