@@ -161,20 +161,23 @@ struct ClientTests {
             let viewer = try await makeClient(url, configuration)
             try await viewer.connect(tree)
             let message = ByteBuffer(repeating: 7, count: 16_000)
+            // A source without viewers waits for nobody: the link must be there before the writer begins.
+            try await source.write(message)
+            var messages = viewer.messages.makeAsyncIterator()
+            _ = try await messages.next()
             let written = Counter()
             let writer = Task {
-                for _ in 0..<500 {
+                for _ in 0..<499 {
                     try await source.write(message)
                     await written.add()
                 }
                 try await source.finish()
             }
-            var messages = viewer.messages.makeAsyncIterator()
             _ = try await messages.next()
             // Nothing is read while the writer goes on as far as it is allowed to.
             let stopped = await written.settled()
             #expect(stopped < 200)
-            var received = 1
+            var received = 2
             while try await messages.next() != nil { received += 1 }
             try await writer.value
             #expect(received == 500)
