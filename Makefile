@@ -15,6 +15,10 @@ bench: ## Benchmarks, beside what they are compared with
 	@Scripts/bootstrap bench
 	@Scripts/bench
 
+bench-load: ## The signalling server under a full house: 19,000 peers
+	@Scripts/bootstrap build
+	@Scripts/bench load
+
 lint: ## Check the formatting of all Swift code
 	@Scripts/lint
 
@@ -37,5 +41,5 @@ clean: ## Remove everything that was built
 
 export ONLY ROUNDS MEASURE_SECONDS
 
-.PHONY: help run test bench lint format wasm-check docs release clean
+.PHONY: help run test bench bench-load lint format wasm-check docs release clean
 .DEFAULT_GOAL := help

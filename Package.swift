@@ -155,6 +155,7 @@ let package = Package(
                 "PeerTreeCore",
                 "PeerTreeServer",
                 "SocketIO",
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
                 .product(name: "NIOCore", package: "swift-nio"),
             ],
             swiftSettings: strict
@@ -208,3 +209,16 @@ let package = Package(
         ),
     ]
 )
+
+// For quick work on a part: `PEER_TREE_ONLY=WebRTC swift build --build-tests` builds that target, its tests and what
+// they depend on, and nothing else. Several names are separated by commas.
+if let only = Context.environment["PEER_TREE_ONLY"] {
+    var wanted = Set(only.split(separator: ",").flatMap { [String($0), "\($0)Tests"] })
+    for _ in package.targets {
+        for target in package.targets where wanted.contains(target.name) {
+            for case .byNameItem(let name, _) in target.dependencies { wanted.insert(name) }
+        }
+    }
+    package.targets.removeAll { !wanted.contains($0.name) }
+    package.products = []
+}

@@ -6,6 +6,7 @@ let package = Package(
     platforms: [.macOS(.v15)],
     dependencies: [
         .package(name: "peer-tree", path: ".."),
+        .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.5.0"),
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
     ],
     targets: [
@@ -14,14 +15,11 @@ let package = Package(
             name: "placement-bench",
             dependencies: [.product(name: "PeerTreeCore", package: "peer-tree")]
         ),
-        // Viewers that join one tree of a running server through real sockets.
+        // A crowd of peers at a running server, through real sockets.
+        .systemLibrary(name: "CEpoll"),
         .executableTarget(
-            name: "joins-bench",
-            dependencies: [
-                .product(name: "SocketIO", package: "peer-tree"),
-                .product(name: "NIOCore", package: "swift-nio"),
-                .product(name: "NIOPosix", package: "swift-nio"),
-            ]
+            name: "load-bench",
+            dependencies: ["CEpoll", .product(name: "ArgumentParser", package: "swift-argument-parser")]
         ),
         // One role of the data channel benchmark; see README.md.
         .executableTarget(

@@ -28,6 +28,41 @@ public struct PeerTreeMessages: AsyncSequence, Sendable {
     public func makeAsyncIterator() -> AsyncIterator {
         AsyncIterator(queue: queue)
     }
+
+    /// The messages in groups: all that wait, one at least. Cheaper than one by one where the stream is fast.
+    ///
+    /// - Parameter bytes: a group ends with the message that reaches so many bytes of payload. Default 1 MiB.
+    public func batches(ofAtLeast bytes: Int = 1 << 20) -> PeerTreeMessageBatches {
+        PeerTreeMessageBatches(queue: queue, bytes: bytes)
+    }
+}
+
+/// The messages of a stream in groups of those that waited together. One reader; ends as ``PeerTreeMessages`` does.
+public struct PeerTreeMessageBatches: AsyncSequence, Sendable {
+    /// Consecutive messages, never none.
+    public typealias Element = [PeerTreeMessage]
+
+    let queue: MessageQueue
+    let bytes: Int
+
+    /// Reads the groups.
+    public struct AsyncIterator: AsyncIteratorProtocol {
+        let queue: MessageQueue
+        let bytes: Int
+
+        /// The next messages, or nil at the end of the stream.
+        ///
+        /// - Throws: ``PeerTreeError``.
+        public mutating func next() async throws -> [PeerTreeMessage]? {
+            guard let first = try await queue.next() else { return nil }
+            return queue.takeWaiting(after: first, bytes: bytes)
+        }
+    }
+
+    /// Makes the reader. Messages go to one reader only.
+    public func makeAsyncIterator() -> AsyncIterator {
+        AsyncIterator(queue: queue, bytes: bytes)
+    }
 }
 
 /// Hands messages from the event loop to one asynchronous reader and tells the loop what was taken.
@@ -82,13 +117,31 @@ final class MessageQueue: Sendable {
     }
 
     func next() async throws -> PeerTreeMessage? {
-        try await withTaskCancellationHandler {
+        if let message = state.withLockedValue({ $0.takeFirst() }) {
+            onTaken(message.lastSequence)
+            return message
+        }
+        return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
                 take(continuation)
             }
         } onCancel: {
             cancel()
         }
+    }
+
+    /// What waits behind a message that was taken, until the group has so many bytes.
+    func takeWaiting(after first: PeerTreeMessage, bytes: Int) -> [PeerTreeMessage] {
+        var batch = [first]
+        var count = first.count
+        state.withLockedValue { state in
+            while count < bytes, let message = state.takeFirst() {
+                batch.append(message)
+                count += message.count
+            }
+        }
+        if batch.count > 1 { onTaken(batch[batch.count - 1].lastSequence) }
+        return batch
     }
 
     private func take(_ continuation: CheckedContinuation<PeerTreeMessage?, any Error>) {

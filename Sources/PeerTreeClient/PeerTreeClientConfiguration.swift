@@ -19,7 +19,8 @@ public struct PeerTreeClientConfiguration: Sendable {
     /// How many bytes may wait for a slow reader of a stream that cannot wait. Above it a live stream drops up to the
     /// next join point, and a paced one fails with ``PeerTreeError/readerTooSlow(limit:)``.
     public var maximumUnreadBytes = 64 << 20
-    /// How often the peer reports rate, lag and children to the server; nil never.
+    /// How often the peer reports rate, lag and children to the server; nil never. A server with a large audience asks
+    /// for fewer reports.
     public var statusInterval: TimeAmount? = .seconds(2)
     /// How many signalling sessions may be under way at once, in both directions.
     public var maximumSessions = 256

@@ -1,3 +1,4 @@
+import NIOConcurrencyHelpers
 import NIOCore
 import SocketIO
 import Testing
@@ -47,6 +48,21 @@ struct MessageQueueTests {
         for sequence in 0..<11 as Range<UInt64> { queue.append(message(sequence), limit: 100, policy: .paced) }
         for _ in 0..<10 { #expect(try await queue.next() != nil) }
         await #expect(throws: PeerTreeError.readerTooSlow(limit: 100)) { try await queue.next() }
+    }
+
+    @Test("A group has what waits up to its size, in order, and is told as taken; the end comes behind the last group")
+    func batches() async throws {
+        let taken = NIOLockedValueBox<[UInt64]>([])
+        let queue = MessageQueue { sequence in taken.withLockedValue { $0.append(sequence) } }
+        for sequence in 0..<7 as Range<UInt64> { queue.append(message(sequence), limit: 100, policy: .lossless) }
+        queue.finish(.failure(.sourceLost))
+        var groups = PeerTreeMessages(queue: queue).batches(ofAtLeast: 30).makeAsyncIterator()
+        var sizes: [[UInt64]] = []
+        await #expect(throws: PeerTreeError.sourceLost) {
+            while let group = try await groups.next() { sizes.append(group.map(\.sequence)) }
+        }
+        #expect(sizes == [[0, 1, 2], [3, 4, 5], [6]])
+        #expect(taken.withLockedValue { $0.last } == 6)
     }
 
     @Test("A reader that is cancelled gets the end, not a hang")

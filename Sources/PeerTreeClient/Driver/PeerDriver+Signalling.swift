@@ -45,6 +45,7 @@ extension PeerDriver {
         case .tree(let summary):
             self.summary = summary
             events.publish(.tree(summary))
+        case .statusInterval(let seconds): paceReports(seconds)
         case .refused(let code, let message): refused(code, message)
         case .renewed(let token): resumeToken = token
         case .goingAway: events.publish(.serverGoingAway)
@@ -223,8 +224,23 @@ extension PeerDriver {
 
     // MARK: Reports
 
+    /// Seconds; whatever the server wants.
+    private static let longestStatusInterval: Double = 3_600
+
     private func startReporting() {
         guard let interval = configuration.statusInterval, isNativeServer, !isSource else { return }
+        report(every: interval)
+    }
+
+    /// The server has too many peers to hear of each as often, or has fewer again.
+    private func paceReports(_ seconds: Double) {
+        guard let interval = configuration.statusInterval, statusTask != nil, !isClosed, !isLeaving else { return }
+        let wanted = TimeAmount.milliseconds(Int64(min(seconds, Self.longestStatusInterval) * 1_000))
+        report(every: max(interval, wanted))
+    }
+
+    private func report(every interval: TimeAmount) {
+        statusTask?.cancel()
         statusTask = eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { [weak self] _ in
             self?.assumeIsolated { $0.report() }
         }

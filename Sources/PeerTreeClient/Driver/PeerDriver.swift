@@ -1,4 +1,5 @@
 import Logging
+import NIOConcurrencyHelpers
 import NIOCore
 import PeerTreeCore
 import SocketIO
@@ -152,13 +153,27 @@ actor PeerDriver {
     }
 }
 
-/// Lets the message queue tell the driver, which does not exist yet when the queue is made, what was read.
+/// Lets the message queue tell the driver, which does not exist yet when the queue is made, what was read. However fast
+/// the reader is, at most one call waits on the event loop.
 private final class ConsumptionRelay: @unchecked Sendable {
     // `driver` is set once in the driver's initializer, before anybody else has the queue, and only read afterwards.
     weak var driver: PeerDriver?
+    /// The newest number taken that the driver has yet to hear of.
+    private let untold = NIOLockedValueBox<UInt64?>(nil)
 
     func taken(_ sequence: UInt64) {
         guard let driver else { return }
-        driver.eventLoop.execute { driver.assumeIsolated { $0.consumed(sequence) } }
+        let isWaiting = untold.withLockedValue { untold in
+            defer { untold = max(untold ?? 0, sequence) }
+            return untold != nil
+        }
+        if isWaiting { return }
+        driver.eventLoop.execute {
+            let newest = self.untold.withLockedValue { untold in
+                defer { untold = nil }
+                return untold
+            }
+            if let newest { driver.assumeIsolated { $0.consumed(newest) } }
+        }
     }
 }

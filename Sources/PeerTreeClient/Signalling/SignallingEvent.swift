@@ -14,6 +14,8 @@ enum SignallingEvent {
     case suspect(id: String)
     case end
     case tree(TreeSummary)
+    /// How often to report, in seconds.
+    case statusInterval(Double)
     case refused(code: String, message: String)
     case renewed(resumeToken: String)
     case goingAway
@@ -65,7 +67,8 @@ enum SignallingEvent {
     static let names = [
         "simple-signal[discover]", "simple-signal[offer]", "simple-signal[signal]", "simple-signal[reject]",
         "peer-tree[assign]", "peer-tree[child-gone]", "peer-tree[suspect]", "peer-tree[end]", "peer-tree[tree]",
-        "peer-tree[error]", "peer-tree[ice-servers]", "peer-tree[resume]", "peer-tree[going-away]",
+        "peer-tree[status]", "peer-tree[error]", "peer-tree[ice-servers]", "peer-tree[resume]",
+        "peer-tree[going-away]",
     ]
 }
 
@@ -105,6 +108,11 @@ extension SignallingEvent {
             self = .end
         case "peer-tree[tree]":
             self = .tree(try TreeSummary(payload))
+        case "peer-tree[status]":
+            guard let seconds = payload["interval"]?.doubleValue, seconds.isFinite, seconds > 0 else {
+                throw MalformedSignal(member: "interval")
+            }
+            self = .statusInterval(seconds)
         case "peer-tree[error]":
             self = .refused(
                 code: payload["code"]?.stringValue ?? "error",

@@ -28,6 +28,8 @@ struct Member {
     var standby: [PeerHandle?]
     /// Milliseconds behind the source, as the peer says.
     var lag: Double?
+    /// Seconds between two of its reports, as the peer was told.
+    var statusInterval: Double
     /// By session id.
     private(set) var sessions: [String: Session] = [:]
     /// The ids of the sessions this peer began, oldest first.
@@ -36,11 +38,12 @@ struct Member {
     /// How many ids of one peer are kept. Whoever knows it by an older one will have met it again by then.
     private static let maximumIDs = 4
 
-    init(id: String, isNative: Bool, stripes: Int, number: UInt64) {
+    init(id: String, isNative: Bool, stripes: Int, number: UInt64, statusInterval: TimeSpan) {
         ids = id.isEmpty ? [] : [id]
         self.isNative = isNative
         self.number = number
         standby = Array(repeating: nil, count: stripes)
+        self.statusInterval = Double(statusInterval.nanoseconds) / 1e9
     }
 
     /// The peer's id: that of its socket, or of the last one it had.

@@ -69,6 +69,13 @@ public struct SignallingOptions: Sendable {
     /// ``PeerTreeServer`` sets it.
     public var unixTimeAtZero: UInt64 = 0
 
+    /// How often native peers report their status in a small tree. Default 2 s, which is what they do unless told.
+    public var statusInterval = TimeSpan.seconds(2)
+
+    /// Status reports a second that the peers of one tree should send together. Beyond it they are told to report less
+    /// often. Default 100.
+    public var statusReportsPerSecond = 100
+
     /// The defaults.
     public init() {}
 }

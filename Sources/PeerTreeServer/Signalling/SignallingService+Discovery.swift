@@ -93,7 +93,13 @@ extension SignallingService {
     private mutating func register(_ peer: PeerHandle, from id: String, isNative: Bool, stripes: Int) {
         var number = random.next()
         while number == 0 || memberNumbers[number] != nil { number = random.next() }
-        members[peer] = Member(id: id, isNative: isNative, stripes: stripes, number: number)
+        members[peer] = Member(
+            id: id,
+            isNative: isNative,
+            stripes: stripes,
+            number: number,
+            statusInterval: options.statusInterval
+        )
         if isNative { memberNumbers[number] = peer }
         memberIDs[id] = peer
         if peer.isSource {

@@ -42,7 +42,22 @@ extension SignallingService {
         _ = try payload.optionalInteger("children")
         members[peer]?.lag = lag
         renewToken(of: peer)
+        paceStatus(of: peer)
         summarySoon(peer.tree)
+    }
+
+    /// Tells a peer how often to report if that has changed much: the reports of a large audience, every two seconds
+    /// each, would be most of what its server does.
+    private mutating func paceStatus(of peer: PeerHandle) {
+        guard let viewers = try? tracker.viewerCount(of: peer.tree), let told = members[peer]?.statusInterval else {
+            return
+        }
+        let shortest = Double(options.statusInterval.nanoseconds) / 1e9
+        let wanted = max(shortest, Double(viewers) / Double(max(1, options.statusReportsPerSecond)))
+        guard wanted >= told * 2 || wanted <= told / 2 else { return }
+        let seconds = wanted.rounded(.up)
+        members[peer]?.statusInterval = seconds
+        emit(SignallingEvent.status, ["interval": .number(seconds)], to: peer)
     }
 }
 

@@ -52,7 +52,13 @@ extension SignallingService {
             }
         }
         restoredNumbers.insert(token.number)
-        var member = Member(id: "", isNative: true, stripes: entry.stripes, number: token.number)
+        var member = Member(
+            id: "",
+            isNative: true,
+            stripes: entry.stripes,
+            number: token.number,
+            statusInterval: options.statusInterval
+        )
         for name in token.ids + [id] where !name.isEmpty { _ = member.rename(name) }
         members[peer] = member
         memberNumbers[token.number] = peer
@@ -74,7 +80,13 @@ extension SignallingService {
                 at: now
             )
         }
-        var standIn = Member(id: "", isNative: true, stripes: Int(token.stripes), number: 0)
+        var standIn = Member(
+            id: "",
+            isNative: true,
+            stripes: Int(token.stripes),
+            number: 0,
+            statusInterval: options.statusInterval
+        )
         standIn.isConnected = false
         members[source] = standIn
         treeIDs[token.treeID] = source.tree

@@ -19,8 +19,9 @@ public struct PeerTreeWebServer: Service {
         public var host = "127.0.0.1"
         /// The port to listen on; 0 takes a free one. Default 3000.
         public var port = 3000
-        /// How many connections may wait to be accepted. Default 1,024.
-        public var backlog = 1024
+        /// How many connections may wait to be accepted; the system may allow fewer (on Linux `net.core.somaxconn`).
+        /// Default 4,096.
+        public var backlog = 4096
 
         /// The defaults.
         public init() {}
@@ -71,6 +72,8 @@ public struct PeerTreeWebServer: Service {
         let bootstrap = ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .serverChannelOption(.backlog, value: Int32(clamping: configuration.backlog))
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            // A crowd arrives at once: many are let in per wake-up.
+            .serverChannelOption(.maxMessagesPerRead, value: 64)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelInitializer { channel in
                 do {

@@ -138,11 +138,7 @@ final class WebSocketUpgradeHandler: ChannelInboundHandler, RemovableChannelHand
         let mark = ChannelOptions.Types.WriteBufferWaterMark(low: limit / 2, high: limit)
         try context.channel.syncOptions?.setOption(.writeBufferWaterMark, value: mark)
         pipeline.removeHandler(try pipeline.handler(type: HTTPRequestEncoder.self), promise: nil)
-        let decoder = WebSocketFrameDecoder(maxFrameSize: min(target.maximumPayload, Int(UInt32.max)))
-        try pipeline.addHandlers(
-            [WebSocketFrameEncoder(), ByteToMessageHandler(decoder), handler],
-            position: .after(self)
-        )
+        try pipeline.addHandler(handler, position: .after(self))
         isSwitched = true
         // The response decoder looks at what is written and would not understand frames: nothing may be sent, and
         // hence nothing received, until it has left.

@@ -15,7 +15,7 @@ package protocol EngineIOApplication: AnyObject {
 ///
 /// `@unchecked Sendable`: every mutable property is used on `eventLoop` only. ``onLoop(_:)`` hops there, and every
 /// method that is called without hopping asserts it.
-package final class EngineIOConnection: @unchecked Sendable, NIOScheduledCallbackHandler, WebSocketDelegate {
+package final class EngineIOConnection: @unchecked Sendable, DeadlineHandler, WebSocketDelegate {
     package typealias RequestID = EngineIOSession.RequestID
 
     /// Takes the answer to one request; callable from any thread.
@@ -30,7 +30,8 @@ package final class EngineIOConnection: @unchecked Sendable, NIOScheduledCallbac
     private var webSocket: WebSocketLink?
     private var candidate: WebSocketLink?
     private var responders: [(id: RequestID, respond: Responder)] = []
-    private var timer: (deadline: NIODeadline, callback: NIOScheduledCallback)?
+    private let deadlines: DeadlineTimer
+    private var timer: (deadline: NIODeadline, token: DeadlineTimer.Token)?
     private var isDraining = false
 
     package init(
@@ -44,6 +45,7 @@ package final class EngineIOConnection: @unchecked Sendable, NIOScheduledCallbac
         self.server = server
         self.handshake = handshake
         self.eventLoop = eventLoop
+        deadlines = server.deadlines(on: eventLoop)
         session = EngineIOSession(id: id, opening: opening, parameters: server.parameters, at: .now())
     }
 
@@ -124,7 +126,7 @@ package final class EngineIOConnection: @unchecked Sendable, NIOScheduledCallbac
         }
     }
 
-    package func handleScheduledCallback(eventLoop: some EventLoop) {
+    package func deadlineReached() {
         timer = nil
         let now = NIODeadline.now()
         if let deadline = application?.deadline, deadline <= now { application?.handleDeadline(at: now) }
@@ -133,15 +135,11 @@ package final class EngineIOConnection: @unchecked Sendable, NIOScheduledCallbac
 
     /// Looks again at when the application wants to be called.
     package func rescheduleTimer() {
-        guard let deadline = earliestDeadline else {
-            timer?.callback.cancel()
-            timer = nil
-            return
-        }
+        let deadline = earliestDeadline
         // A timer that fires too early costs less than moving it at every packet.
-        if let timer, timer.deadline <= deadline { return }
-        timer?.callback.cancel()
-        timer = (try? eventLoop.scheduleCallback(at: deadline, handler: self)).map { (deadline, $0) }
+        if let timer, let deadline, timer.deadline <= deadline { return }
+        if let timer { deadlines.cancel(timer.token) }
+        timer = deadline.map { ($0, deadlines.set($0, self)) }
     }
 
     private var earliestDeadline: NIODeadline? {

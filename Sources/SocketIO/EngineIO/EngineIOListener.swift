@@ -23,8 +23,10 @@ package final class EngineIOListener: Sendable {
 
     package func listen(host: String, port: Int) async throws -> SocketAddress {
         let bootstrap = ServerBootstrap(group: eventLoopGroup)
-            .serverChannelOption(.backlog, value: 1024)
+            .serverChannelOption(.backlog, value: 4096)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            // A crowd arrives at once: many are let in per wake-up.
+            .serverChannelOption(.maxMessagesPerRead, value: 64)
             .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
             .childChannelInitializer { self.configure($0, installsCodec: true, fallback: nil) }
         let channel = try await bootstrap.bind(host: host, port: port).get()

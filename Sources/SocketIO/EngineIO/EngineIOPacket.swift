@@ -106,15 +106,10 @@ extension EngineIOPacket {
     package var frame: EngineIOFrame {
         if case .message(.binary(let bytes)) = self { return .binary(bytes) }
         var buffer = ByteBuffer()
-        buffer.reserveCapacity(Self.frameHeaderRoom + payloadSize)
-        // Room in front lets the WebSocket encoder put its header into the same buffer.
-        buffer.writeRepeatingByte(0, count: Self.frameHeaderRoom)
-        buffer.moveReaderIndex(forwardBy: Self.frameHeaderRoom)
+        buffer.reserveCapacity(payloadSize)
         writePayload(into: &buffer)
         return .text(buffer)
     }
-
-    private static let frameHeaderRoom = 14
 
     /// Appends the packet as it stands in a polling payload.
     package func writePayload(into buffer: inout ByteBuffer) {

@@ -23,6 +23,7 @@ package final class EngineIOServer: Sendable {
     package let configuration: SocketIOServerConfiguration
     private let makeApplication: MakeApplication
     private let state = Mutex(State())
+    private let timers = Mutex<[ObjectIdentifier: DeadlineTimer]>([:])
     private let identifiers = Atomic<UInt64>(0)
     private let closing = Atomic<Bool>(false)
 
@@ -41,6 +42,16 @@ package final class EngineIOServer: Sendable {
 
     /// A number for a request or WebSocket, unique in this server.
     package func makeIdentifier() -> UInt64 { identifiers.wrappingAdd(1, ordering: .relaxed).newValue }
+
+    /// What keeps the deadlines of the connections of an event loop.
+    package func deadlines(on eventLoop: any EventLoop) -> DeadlineTimer {
+        timers.withLock { timers in
+            if let timer = timers[ObjectIdentifier(eventLoop)] { return timer }
+            let timer = DeadlineTimer(tick: parameters.tick, eventLoop: eventLoop)
+            timers[ObjectIdentifier(eventLoop)] = timer
+            return timer
+        }
+    }
 
     /// How many sessions are open.
     package var connectionCount: Int { state.withLock { $0.connections.count } }

@@ -12,6 +12,12 @@ package final class EngineIOSessionParameters: Sendable {
     package let maximumBufferedBytes: Int
     package let allowsUpgrades: Bool
 
+    /// How late a time-out may be noticed: so little that no client can tell, so much that many share a wake-up.
+    package var tick: TimeAmount {
+        let shortest = min(pingInterval, pingTimeout, upgradeTimeout)
+        return min(max(.nanoseconds(shortest.nanoseconds / 400), .milliseconds(1)), .milliseconds(50))
+    }
+
     package init(
         pingInterval: TimeAmount = .seconds(25),
         pingTimeout: TimeAmount = .seconds(20),

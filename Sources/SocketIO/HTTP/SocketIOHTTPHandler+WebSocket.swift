@@ -70,8 +70,7 @@ extension SocketIOHTTPHandler {
             if let handler { pipeline.removeHandler(handler, promise: nil) }
         }
         let handler = WebSocketHandler(id: id, role: .server, maximumMessageSize: limit, delegate: connection)
-        let decoder = ByteToMessageHandler(WebSocketFrameDecoder(maxFrameSize: min(limit, Int(UInt32.max))))
-        try pipeline.addHandlers([WebSocketFrameEncoder(), decoder, handler], position: .after(self))
+        try pipeline.addHandler(handler, position: .after(self))
         setSlowReaderLimit(context.channel)
         // The decoder gives up what it has not parsed when it leaves, and only then can this handler go.
         let requestDecoder = try pipeline.handler(type: ByteToMessageHandler<HTTPRequestDecoder>.self)

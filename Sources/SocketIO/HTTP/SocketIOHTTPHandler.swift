@@ -9,7 +9,7 @@ typealias FallbackInstaller = @Sendable (any Channel) -> EventLoopFuture<Void>
 /// It stands right behind the HTTP codec, takes one request at a time (further ones wait, so responses keep their
 /// order), and leaves the pipeline when a WebSocket takes over. The fallback's handlers are installed behind it when
 /// the first request comes that is not for the endpoint.
-final class SocketIOHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
+final class SocketIOHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, DeadlineHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias InboundOut = HTTPServerRequestPart
     typealias OutboundIn = HTTPServerResponsePart
@@ -47,7 +47,9 @@ final class SocketIOHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private var isProcessingHeld = false
     private var isReadPending = false
     private var deadline = NIODeadline.distantFuture
-    private var timer: (deadline: NIODeadline, task: Scheduled<Void>)?
+    private var timer: (deadline: NIODeadline, token: DeadlineTimer.Token)?
+    private var deadlines: DeadlineTimer?
+    private var context: ChannelHandlerContext?
 
     init(server: EngineIOServer, fallback: FallbackInstaller?) {
         self.server = server
@@ -59,12 +61,14 @@ final class SocketIOHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
     // MARK: - Channel events
 
     func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        deadlines = server.deadlines(on: context.eventLoop)
         if context.channel.isActive { setDeadline(configuration.requestTimeout, context: context) }
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
-        timer?.task.cancel()
-        timer = nil
+        cancelTimer()
+        self.context = nil
     }
 
     func channelActive(context: ChannelHandlerContext) {
@@ -78,8 +82,7 @@ final class SocketIOHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
         default: break
         }
         state = .closing
-        timer?.task.cancel()
-        timer = nil
+        cancelTimer()
         context.fireChannelInactive()
     }
 
@@ -250,24 +253,26 @@ final class SocketIOHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler {
     /// Sets when the client's patience with us, or ours with it, ends; `.distantFuture` waits for ever.
     func setDeadline(_ timeout: TimeAmount?, context: ChannelHandlerContext) {
         deadline = timeout.map { .now() + $0 } ?? .distantFuture
-        scheduleTimer(context: context)
+        scheduleTimer()
     }
 
-    private func scheduleTimer(context: ChannelHandlerContext) {
+    private func scheduleTimer() {
         guard deadline != .distantFuture else { return }
         if let timer, timer.deadline <= deadline { return }
-        timer?.task.cancel()
-        let bound = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
-        let task = context.eventLoop.scheduleTask(deadline: deadline) {
-            bound.value.handler.timerFired(context: bound.value.context)
-        }
-        timer = (deadline, task)
+        cancelTimer()
+        if let token = deadlines?.set(deadline, self) { timer = (deadline, token) }
     }
 
-    private func timerFired(context: ChannelHandlerContext) {
+    private func cancelTimer() {
+        if let timer { deadlines?.cancel(timer.token) }
         timer = nil
+    }
+
+    func deadlineReached() {
+        timer = nil
+        guard let context else { return }
         guard deadline <= .now() else {
-            scheduleTimer(context: context)
+            scheduleTimer()
             return
         }
         switch state {

@@ -8,10 +8,10 @@ package protocol WebSocketDelegate: AnyObject, Sendable {
     func webSocket(_ id: UInt64, didCloseWithFailure isFailure: Bool)
 }
 
-/// The last handler of a WebSocket's pipeline: messages in and out, and the closing handshake.
+/// The only handler of a WebSocket's pipeline: frames and messages in and out, and the closing handshake.
 package final class WebSocketHandler: ChannelInboundHandler {
-    package typealias InboundIn = WebSocketFrame
-    package typealias OutboundOut = WebSocketFrame
+    package typealias InboundIn = ByteBuffer
+    package typealias OutboundOut = ByteBuffer
 
     /// How long the peer may take to answer a close frame.
     private static let closeTimeout = TimeAmount.seconds(1)
@@ -19,6 +19,7 @@ package final class WebSocketHandler: ChannelInboundHandler {
     private let id: UInt64
     private let role: WebSocketRole
     private var delegate: (any WebSocketDelegate)?
+    private var reader: WebSocketFrameReader
     private var assembler: WebSocketMessageAssembler
     private var context: ChannelHandlerContext?
     private var isClosing = false
@@ -29,6 +30,7 @@ package final class WebSocketHandler: ChannelInboundHandler {
         self.id = id
         self.role = role
         self.delegate = delegate
+        reader = WebSocketFrameReader(maximumFrameSize: maximumMessageSize)
         assembler = WebSocketMessageAssembler(role: role, maximumMessageSize: maximumMessageSize)
     }
 
@@ -57,21 +59,28 @@ package final class WebSocketHandler: ChannelInboundHandler {
     }
 
     package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        let frame = unwrapInboundIn(data)
+        isReading = true
+        reader.append(unwrapInboundIn(data))
+        do throws(WebSocketProtocolError) {
+            while let frame = try reader.next() { try handle(frame, context: context) }
+        } catch {
+            if !isClosing { fail(code: error.code) }
+        }
+    }
+
+    private func handle(
+        _ frame: WebSocketFrameReader.Frame,
+        context: ChannelHandlerContext
+    ) throws(WebSocketProtocolError) {
         guard !isClosing else {
             if frame.opcode == .connectionClose { context.close(promise: nil) }
             return
         }
-        isReading = true
-        do throws(WebSocketProtocolError) {
-            switch try assembler.handle(frame) {
-            case .message(let message)?: delegate?.webSocket(id, didReceive: message)
-            case .ping(let data)?: write(opcode: .pong, data: data)
-            case .close?: answerClose(context: context)
-            case nil: break
-            }
-        } catch {
-            fail(code: error.code)
+        switch try assembler.handle(frame) {
+        case .message(let message)?: delegate?.webSocket(id, didReceive: message)
+        case .ping(let data)?: write(opcode: .pong, data: data)
+        case .close?: answerClose(context: context)
+        case nil: break
         }
     }
 
@@ -104,11 +113,7 @@ package final class WebSocketHandler: ChannelInboundHandler {
     }
 
     package func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        switch error as? NIOWebSocketError {
-        case .invalidFrameLength?: fail(code: .messageTooLarge)
-        case .some: fail(code: .protocolError)
-        case nil: context.close(promise: nil)
-        }
+        context.close(promise: nil)
     }
 
     private func answerClose(context: ChannelHandlerContext) {
@@ -131,10 +136,10 @@ package final class WebSocketHandler: ChannelInboundHandler {
         delegate?.webSocket(id, didCloseWithFailure: isFailure)
     }
 
-    private func write(opcode: WebSocketOpcode, data: ByteBuffer) {
+    private func write(opcode: WebSocketFrameOpcode, data: ByteBuffer) {
         guard let context, !isClosing else { return }
-        let key = role == .client ? WebSocketMaskingKey.random() : nil
-        let frame = WebSocketFrame(fin: true, opcode: opcode, maskKey: key, data: data)
+        let mask = role == .client ? UInt32.random(in: .min ... .max) : nil
+        let frame = WebSocketFrameWriter.frame(opcode, data, mask: mask)
         if isReading {
             needsFlush = true
             context.write(wrapOutboundOut(frame), promise: nil)

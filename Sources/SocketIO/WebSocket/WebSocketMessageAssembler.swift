@@ -11,6 +11,8 @@ package enum WebSocketRole: Sendable {
 package enum WebSocketProtocolError: Error, Hashable {
     /// A client's frame came unmasked, or a server's masked.
     case wrongMasking
+    case fragmentedControlFrame
+    case controlFrameTooLong
     /// A reserved bit is set although no extension was negotiated.
     case reservedBits
     case unknownOpcode(UInt8)
@@ -34,33 +36,33 @@ package struct WebSocketMessageAssembler {
 
     private let role: WebSocketRole
     private let maximumMessageSize: Int
-    private var fragments: (opcode: WebSocketOpcode, data: ByteBuffer)?
+    private var fragments: (opcode: WebSocketFrameOpcode, data: ByteBuffer)?
 
     package init(role: WebSocketRole, maximumMessageSize: Int) {
         self.role = role
         self.maximumMessageSize = maximumMessageSize
     }
 
-    package mutating func handle(_ frame: WebSocketFrame) throws(WebSocketProtocolError) -> Event? {
-        guard (frame.maskKey != nil) == (role == .server) else { throw .wrongMasking }
-        guard frame.reservedBits.isEmpty else { throw .reservedBits }
+    package mutating func handle(_ frame: WebSocketFrameReader.Frame) throws(WebSocketProtocolError) -> Event? {
+        guard frame.isMasked == (role == .server) else { throw .wrongMasking }
+        guard !frame.hasReservedBits else { throw .reservedBits }
         switch frame.opcode {
         case .text, .binary:
             guard fragments == nil else { throw .unexpectedContinuation }
-            return try append(frame.unmaskedData, opcode: frame.opcode, isLast: frame.fin)
+            return try append(frame.payload, opcode: frame.opcode, isLast: frame.isFinal)
         case .continuation:
             guard let opcode = fragments?.opcode else { throw .unexpectedContinuation }
-            return try append(frame.unmaskedData, opcode: opcode, isLast: frame.fin)
-        case .ping: return .ping(frame.unmaskedData)
+            return try append(frame.payload, opcode: opcode, isLast: frame.isFinal)
+        case .ping: return .ping(frame.payload)
         case .pong: return nil
         case .connectionClose: return .close
-        default: throw .unknownOpcode(UInt8(webSocketOpcode: frame.opcode))
+        default: throw .unknownOpcode(frame.opcode.rawValue)
         }
     }
 
     private mutating func append(
         _ data: ByteBuffer,
-        opcode: WebSocketOpcode,
+        opcode: WebSocketFrameOpcode,
         isLast: Bool
     ) throws(WebSocketProtocolError) -> Event? {
         var data = data

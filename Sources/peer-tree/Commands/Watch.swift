@@ -112,10 +112,12 @@ struct WatchSession: Sendable {
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await report.run(client) }
             defer { group.cancelAll() }
-            for try await message in client.messages {
-                let payload = message.payload
-                report.add(payload, timestamp: message.timestamp)
-                try await writer.write(payload)
+            for try await messages in client.messages.batches() {
+                let payloads = messages.map(\.payload)
+                for (message, payload) in zip(messages, payloads) {
+                    report.add(payload, timestamp: message.timestamp)
+                }
+                try await writer.write(payloads)
             }
             try Task.checkCancellation()
         }

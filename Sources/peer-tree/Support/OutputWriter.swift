@@ -29,13 +29,13 @@ final class OutputWriter: Sendable {
         }
     }
 
-    /// Writes all of `bytes`.
+    /// Writes all of the buffers, one after the other.
     ///
     /// - Throws: ``Failure`` if the file system refuses; ``OutputClosed`` if the reader of a pipe went away.
-    func write(_ bytes: ByteBuffer) async throws {
+    func write(_ buffers: [ByteBuffer]) async throws {
         try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
             queue.async { [self] in
-                continuation.resume(with: Result { try writeNow(bytes) })
+                continuation.resume(with: Result { for bytes in buffers { try writeNow(bytes) } })
             }
         }
     }

@@ -260,6 +260,22 @@ struct NativeSignallingTests {
         #expect(last == ["treeID": .string(tree), "viewers": 4, "depth": 1])
     }
 
+    @Test(
+        "In a large tree a peer that reports is told to report less often, once, and more often when it is small again"
+    )
+    func statusPace() throws {
+        var harness = SignallingHarness { $0.statusReportsPerSecond = 10 }
+        let tree = try harness.createTree("S")
+        for step in 0..<60 { try harness.join("V\(step)", tree) }
+        let report: JSONValue = ["lag": 1, "rate": 1, "children": 0]
+        let reply = harness.emit("V0", "peer-tree[status]", report)
+        #expect(reply == [.init(event: "peer-tree[status]", payload: ["interval": 6])])
+        #expect(harness.emit("V0", "peer-tree[status]", report).isEmpty)
+        for step in 1..<60 { harness.emit("V\(step)", "peer-tree[leave]", [:]) }
+        #expect(harness.emit("V0", "peer-tree[status]", report).last?.payload == ["interval": 2])
+        #expect(harness.emit("V0", "peer-tree[status]", report).filter { $0.event == "peer-tree[status]" }.isEmpty)
+    }
+
     @Test("In a tree of several stripes a viewer has a parent in each; a legacy client is refused")
     func stripes() throws {
         var harness = SignallingHarness()
