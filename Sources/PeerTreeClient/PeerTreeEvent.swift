@@ -24,6 +24,8 @@ public enum PeerTreeEvent: Sendable {
     case complete
     /// What the server tells the source about its tree.
     case tree(TreeSummary)
+    /// The signalling server says that it is about to stop. The stream goes on; ``serverLost`` follows.
+    case serverGoingAway
     /// The signalling server is away; the stream goes on, and the client reconnects by itself.
     case serverLost
     /// The signalling server is back.

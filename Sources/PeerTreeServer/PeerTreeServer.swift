@@ -22,24 +22,42 @@ public final class PeerTreeServer: Sendable {
     ///   - k: how many children a peer gets at most; at least 1.
     ///   - k1: how many children a source gets at most; at least 1.
     ///   - options: limits and time-outs.
+    ///   - stateKey: signs what peers need in order to come back. With the key of an earlier run the server rebuilds the
+    ///     trees of that run; by default it has a key of its own and can not.
     ///   - logger: where to log.
     public init(
         _ io: SocketIOServer,
         k: Int = 4,
         k1: Int = 10,
         options: SignallingOptions = SignallingOptions(),
+        stateKey: StateKey = StateKey(),
         logger: Logger = Logger(label: "peer-tree.server")
     ) {
         var options = options
         options.tracker.childrenPerPeer = max(1, k)
         options.tracker.childrenOfSource = max(1, k1)
-        driver = SignallingDriver(io: io, options: options, logger: logger)
+        driver = SignallingDriver(io: io, options: options, stateKey: stateKey, logger: logger)
         driver.start()
     }
 
     /// What the server holds and has done.
     public var status: PeerTreeServerStatus {
         get async { await driver.status }
+    }
+
+    /// Tells every peer that the server is about to stop. They go on streaming and look for it until it is back.
+    public func sayGoodbye() async {
+        await driver.sayGoodbye()
+    }
+
+    /// Passes the latest figures on to the metrics system. Call it whenever they are to be looked at.
+    public func recordMetrics() async {
+        await driver.recordMetrics()
+    }
+
+    /// How a tree hangs together now; nil if there is no tree of this id.
+    public func shape(of treeID: String) async -> TreeShape? {
+        await driver.shape(of: treeID)
     }
 }
 

@@ -23,14 +23,14 @@ actor SignallingDriver {
     private let logger: Logger
     private var service: SignallingService
     private var timer: (at: Instant, task: Scheduled<Void>)?
-    private let figures = ServerMetrics()
+    private var figures = ServerMetrics()
 
-    init(io: SocketIOServer, options: SignallingOptions, logger: Logger) {
+    init(io: SocketIOServer, options: SignallingOptions, stateKey: StateKey, logger: Logger) {
         self.io = io
         self.logger = logger
         var options = options
         options.unixTimeAtZero = Self.unixTimeAtZero
-        service = SignallingService(options: options)
+        service = SignallingService(options: options, stateKey: stateKey)
         eventLoop = MultiThreadedEventLoopGroup.singleton.next()
     }
 
@@ -43,7 +43,10 @@ actor SignallingDriver {
     }
 
     nonisolated func start() {
-        io.onConnection { [weak self] socket in self?.receive(.connected(id: socket.id)) }
+        io.onConnection { [weak self] socket in
+            let token = socket.handshake.auth["token"]?.stringValue
+            self?.receive(.connected(id: socket.id, address: socket.handshake.remoteAddress?.ipAddress, token: token))
+        }
         io.onEvent { [weak self] socket, event in
             self?.receive(.event(id: socket.id, name: event.name, arguments: event.arguments))
         }
@@ -51,7 +54,15 @@ actor SignallingDriver {
     }
 
     private nonisolated func receive(_ input: SignallingService.Input) {
-        eventLoop.execute { self.assumeIsolated { $0.feed(input) } }
+        let receivedAt = NIODeadline.now()
+        eventLoop.execute {
+            self.assumeIsolated { driver in
+                driver.feed(input)
+                if case .event(_, SignallingEvent.discover, _) = input {
+                    driver.figures.discovered(in: .now() - receivedAt)
+                }
+            }
+        }
     }
 
     private func feed(_ input: SignallingService.Input) {
@@ -60,9 +71,10 @@ actor SignallingDriver {
             switch output {
             case .emit(let id, let event, let payload):
                 io.socket(id)?.emit(event, payload)
+            case .disconnect(let id):
+                io.socket(id)?.disconnect(close: true)
             }
         }
-        figures.record(service)
         schedule()
     }
 
@@ -84,6 +96,20 @@ actor SignallingDriver {
     private func reachedDeadline() {
         timer = nil
         feed(.deadlineReached)
+    }
+
+    /// Tells every peer that the server is about to stop.
+    func sayGoodbye() {
+        feed(.goingAway)
+    }
+
+    /// Brings what the metrics system knows up to date.
+    func recordMetrics() {
+        figures.record(service)
+    }
+
+    func shape(of treeID: String) -> TreeShape? {
+        service.shape(of: treeID)
     }
 
     var status: PeerTreeServerStatus {

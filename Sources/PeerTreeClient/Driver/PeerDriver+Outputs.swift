@@ -111,7 +111,7 @@ extension PeerDriver {
 
     /// Sends an event to the signalling server. Our own events go only to a server that knows them.
     func emit(_ event: String, _ payload: JSONValue) {
-        guard isNativeServer || !event.hasPrefix("peer-tree") else { return }
+        guard !isServerAway, isNativeServer || !event.hasPrefix("peer-tree") else { return }
         socket.emit(event, payload)
     }
 }

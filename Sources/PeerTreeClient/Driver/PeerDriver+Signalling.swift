@@ -47,6 +47,8 @@ extension PeerDriver {
             events.publish(.tree(summary))
         case .statusInterval(let seconds): paceReports(seconds)
         case .refused(let code, let message): refused(code, message)
+        case .renewed(let token): resumeToken = token
+        case .goingAway: events.publish(.serverGoingAway)
         case .iceServers(let list): take(list)
         }
     }
@@ -99,6 +101,7 @@ extension PeerDriver {
         var extra: JSONObject = ["v": 1]
         if let token {
             extra["resume"] = .string(token)
+            extra["place"] = place
         } else {
             if isSource { extra["stripes"] = JSONValue(configuration.peer.stripes) }
             if let capacity = configuration.capacity { extra["capacity"] = JSONValue(capacity) }
@@ -161,10 +164,20 @@ extension PeerDriver {
             // The server has forgotten this peer: it joins anew, and goes on where it stands.
             resumeToken = nil
             socket.emit("simple-signal[discover]", request(resuming: nil))
+        } else if let code, Self.transientRefusals.contains(code), !isSource {
+            eventLoop.scheduleTask(in: .seconds(2)) { self.assumeIsolated { $0.askAgain() } }
         } else {
             // The tree ended while the server was away.
             feed(.treeEnded)
         }
+    }
+
+    /// Refusals of a place that may be free in a moment.
+    private static let transientRefusals: Set<String> = ["tree-full", "server-full", "too-many-joins"]
+
+    private func askAgain() {
+        guard !isClosed, !isLeaving, end == nil else { return }
+        socket.emit("simple-signal[discover]", request(resuming: resumeToken))
     }
 
     func failDiscovery(_ error: PeerTreeError) {
@@ -177,8 +190,13 @@ extension PeerDriver {
     // MARK: The server comes and goes
 
     private func serverConnected() {
-        guard treeID != nil, !isClosed, !isLeaving else { return }
+        guard treeID != nil, !isClosed, !isLeaving else {
+            isServerAway = false
+            return
+        }
         events.publish(.serverBack)
+        if isServerAway { abandonAttempts() }
+        isServerAway = false
         if isNativeServer, let resumeToken {
             socket.emit("simple-signal[discover]", request(resuming: resumeToken))
         } else if !isSource, peer?.isFed == false, let treeID {
@@ -187,8 +205,17 @@ extension PeerDriver {
     }
 
     private func serverLost() {
+        isServerAway = true
         guard treeID != nil, !isClosed, !isLeaving else { return }
         events.publish(.serverLost)
+    }
+
+    /// Half of what connecting takes may have been lost with the server: begin anew with what it says now.
+    private func abandonAttempts() {
+        for session in Array(sessions.values) where session.role == .parent && session.link == nil {
+            drop(session)
+            feed(.connectFailed(session.remote, .unreachable))
+        }
     }
 
     private func serverUnreachable(_ reason: String) {

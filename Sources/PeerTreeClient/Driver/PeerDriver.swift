@@ -27,6 +27,8 @@ actor PeerDriver {
     /// Whether the server speaks our extensions; an original one does not.
     var isNativeServer = false
     var resumeToken: String?
+    /// Whether the server is away. What would be said to it then is told all at once when it is back.
+    var isServerAway = false
     var remotes = RemoteTable()
     var sessions: [String: Session] = [:]
     var sessionOfLink: [LinkID: Session] = [:]

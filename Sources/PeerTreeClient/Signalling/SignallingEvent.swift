@@ -17,6 +17,8 @@ enum SignallingEvent {
     /// How often to report, in seconds.
     case statusInterval(Double)
     case refused(code: String, message: String)
+    case renewed(resumeToken: String)
+    case goingAway
     /// STUN and TURN servers with fresh credentials.
     case iceServers(ICEServerList)
 
@@ -65,7 +67,8 @@ enum SignallingEvent {
     static let names = [
         "simple-signal[discover]", "simple-signal[offer]", "simple-signal[signal]", "simple-signal[reject]",
         "peer-tree[assign]", "peer-tree[child-gone]", "peer-tree[suspect]", "peer-tree[end]", "peer-tree[tree]",
-        "peer-tree[status]", "peer-tree[error]", "peer-tree[ice-servers]",
+        "peer-tree[status]", "peer-tree[error]", "peer-tree[ice-servers]", "peer-tree[resume]",
+        "peer-tree[going-away]",
     ]
 }
 
@@ -115,6 +118,10 @@ extension SignallingEvent {
                 code: payload["code"]?.stringValue ?? "error",
                 message: payload["message"]?.stringValue ?? ""
             )
+        case "peer-tree[resume]":
+            self = .renewed(resumeToken: try payload.string("resume"))
+        case "peer-tree[going-away]":
+            self = .goingAway
         case "peer-tree[ice-servers]":
             guard let list = ICEServerList(payload) else { throw MalformedSignal(member: "iceServers") }
             self = .iceServers(list)

@@ -127,6 +127,8 @@ extension Peer {
         if let remote = upstreams[index].remote { emit(.upstream(remote)) }
         if let former = upstreams[index].former {
             upstreams[index].former = nil
+            // It may have come back to the very parent that it was about to leave.
+            guard former != id else { return }
             send(.unsubscribe(stripe: UInt8(index)), on: former, at: now)
             closeIfUnused(former, at: now)
         }

@@ -3,6 +3,7 @@ extension BroadcastTree {
     /// Takes a viewer out of the tree and gives its children new places.
     mutating func removePeer(_ peer: Int32, reason: RemovalReason, _ context: inout TrackerContext) {
         let gone = handle(of: peer)
+        _ = endRestoration(of: peer, &context)
         for stripe in stripes.indices {
             cancelAttachTimer(peer, stripe: stripe, &context)
             releaseHold(of: peer, stripe: stripe, &context)

@@ -23,7 +23,9 @@ extension BroadcastTree {
         }
         var interior = 0
         for stripe in stripes.indices where stripeCapacity[stripe] < stripeCapacity[interior] { interior = stripe }
-        for stripe in stripes.indices {
+        // While a tree is being restored it can have slots in a moment that cannot be seen yet.
+        let mayWait = isNative && !restorations.isEmpty
+        for stripe in stripes.indices where !mayWait {
             guard let depth = stripes[stripe].shallowestSlotDepth, depth <= context.options.maximumDepth else {
                 throw .treeFull
             }
@@ -113,11 +115,17 @@ extension BroadcastTree {
 
     /// Stops the timer about `subject`, wherever it is kept.
     mutating func cancelTimer(of subject: TimerQueue.Subject, _ context: inout TrackerContext) {
-        guard subject.kind == .attach else {
-            context.timers.cancel(&peers[Int(subject.peer)].resumeTimer)
-            return
+        switch subject.kind {
+        case .attach: cancelAttachTimer(subject.peer, stripe: Int(subject.stripe), &context)
+        case .viewerResume, .sourceResume: context.timers.cancel(&peers[Int(subject.peer)].resumeTimer)
+        case .restore: cancelRestoreTimer(subject.peer, &context)
         }
-        cancelAttachTimer(subject.peer, stripe: Int(subject.stripe), &context)
+    }
+
+    private mutating func cancelRestoreTimer(_ peer: Int32, _ context: inout TrackerContext) {
+        guard var timer = restorations[peer]?.timer else { return }
+        context.timers.cancel(&timer)
+        restorations[peer]?.timer = timer
     }
 
     private func saySuspect(_ peer: Int32, to neighbour: Int32, _ context: inout TrackerContext) {
@@ -144,6 +152,7 @@ extension BroadcastTree {
             guard peers[Int(peer)].isOccupied else { continue }
             state = .ending(reason, cursor: cursor)
             context.timers.cancel(&peers[Int(peer)].resumeTimer)
+            cancelRestoreTimer(peer, &context)
             for stripe in stripes.indices { cancelAttachTimer(peer, stripe: stripe, &context) }
             return .removed(peer: handle(of: peer), reason: .treeEnded(reason))
         }

@@ -32,7 +32,13 @@ extension BroadcastTree {
     ) throws(TrackerError) {
         guard peer != SpanningTree.source else { throw .sourceHasNoParent }
         let parent = stripes[stripe].nodes[Int(peer)].parent
-        guard try isCurrent(epoch, of: peer, stripe: stripe, &context), parent != SpanningTree.none else {
+        let isCurrent = try isCurrent(epoch, of: peer, stripe: stripe, &context)
+        if restorations[peer]?.isPending(stripe) ?? false {
+            // The parent that was to come back is dead.
+            placeRestored(peer, stripe: stripe, isAnnounced: true, &context)
+            return
+        }
+        guard isCurrent, parent != SpanningTree.none else {
             announce(peer, stripe: stripe, reason: .parentLost, &context)
             return
         }

@@ -25,6 +25,8 @@ struct BroadcastTree {
     var exclusions: [ExclusionKey: Exclusions] = [:]
     /// What children say about a peer; only peers that were complained about have an entry.
     var complaints: [Int32: Complaints] = [:]
+    /// Peers that came back after the tracker had lost its memory and whose links are not settled yet.
+    var restorations: [Int32: Restoration] = [:]
 
     init(index: UInt32, generation: UInt32) {
         self.index = index
@@ -102,6 +104,7 @@ struct BroadcastTree {
             exclusions[ExclusionKey(peer: peer, stripe: stripe)] = nil
         }
         complaints[peer] = nil
+        restorations[peer] = nil
         peers[Int(peer)].vacate(nextFree: firstFreePeer)
         firstFreePeer = peer
         peerCount -= 1

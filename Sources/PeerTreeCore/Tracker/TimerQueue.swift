@@ -9,6 +9,7 @@ struct TimerQueue {
         case attach
         case viewerResume
         case sourceResume
+        case restore
     }
 
     /// What a timer is about.
@@ -36,6 +37,7 @@ struct TimerQueue {
     private var attach = List()
     private var viewerResume = List()
     private var sourceResume = List()
+    private var restore = List()
 
     /// The number of timers that run.
     private(set) var count = 0
@@ -92,7 +94,8 @@ struct TimerQueue {
     }
 
     private var firstToFire: Int32? {
-        let first = earlier(attach.first, earlier(viewerResume.first, sourceResume.first))
+        let resume = earlier(viewerResume.first, sourceResume.first)
+        let first = earlier(earlier(attach.first, restore.first), resume)
         return first == Self.none ? nil : first
     }
 
@@ -108,6 +111,7 @@ struct TimerQueue {
         case .attach: body(&attach)
         case .viewerResume: body(&viewerResume)
         case .sourceResume: body(&sourceResume)
+        case .restore: body(&restore)
         }
     }
 }

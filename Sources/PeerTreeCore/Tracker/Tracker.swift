@@ -62,6 +62,18 @@ public struct Tracker: Sendable {
         stripes: Int = 1,
         at now: Instant
     ) throws(TrackerError) -> PeerHandle {
+        let (index, slots) = try makeRoom(capacity: capacity, stripes: stripes, at: now)
+        trees[index].begin(isNative: isNative, capacity: slots, stripes: stripes)
+        context.statistics.treesCreated += 1
+        return trees[index].handle(of: SpanningTree.source)
+    }
+
+    /// Takes an entry of the table for a new tree.
+    mutating func makeRoom(
+        capacity: Int?,
+        stripes: Int,
+        at now: Instant
+    ) throws(TrackerError) -> (index: Int, slots: Int) {
         advance(to: now)
         guard treeCount < options.maximumTrees else { throw .tooManyTrees(limit: options.maximumTrees) }
         let most = max(options.childrenOfSource, options.capacityBounds.upperBound)
@@ -69,16 +81,9 @@ public struct Tracker: Sendable {
         // With fewer slots than stripes some stripe would never get an interior peer.
         let limit = min(options.maximumStripes, 16, slots)
         guard stripes >= 1, stripes <= limit else { throw .stripesOutOfRange(limit: limit) }
-        let index: UInt32
-        if let free = freeTrees.popLast() {
-            index = free
-        } else {
-            index = UInt32(truncatingIfNeeded: trees.count)
-            trees.append(BroadcastTree(index: index, generation: 0))
-        }
-        trees[Int(index)].begin(isNative: isNative, capacity: slots, stripes: stripes)
-        context.statistics.treesCreated += 1
-        return trees[Int(index)].handle(of: SpanningTree.source)
+        if let free = freeTrees.popLast() { return (Int(free), slots) }
+        trees.append(BroadcastTree(index: UInt32(truncatingIfNeeded: trees.count), generation: 0))
+        return (trees.count - 1, slots)
     }
 
     /// Adds a viewer to a tree; where it hangs is in ``assignment(of:stripe:)``, and not announced by an output.
@@ -163,7 +168,7 @@ public struct Tracker: Sendable {
     // MARK: Time and handles
 
     /// Fires every timer that is due.
-    private mutating func advance(to now: Instant) {
+    mutating func advance(to now: Instant) {
         context.now = max(context.now, now)
         while let subject = context.timers.due(at: context.now) {
             let index = Int(subject.tree)
@@ -176,6 +181,8 @@ public struct Tracker: Sendable {
                 trees[index].removePeer(subject.peer, reason: .vanished, &context)
             case .sourceResume:
                 trees[index].end(.sourceLost, &context)
+            case .restore:
+                trees[index].restorationTimedOut(subject.peer, &context)
             }
         }
     }

@@ -36,6 +36,10 @@ public struct TrackerOptions: Sendable {
     /// How long a tree survives without its source's signalling socket. Default 15 s.
     public var sourceResumeWindow = TimeSpan.seconds(15)
 
+    /// How long a peer that came back after the tracker lost its memory waits for the parent and the children it had.
+    /// Default 10 s, in which a client that tries again every few seconds has found the server.
+    public var restoreWindow = TimeSpan.seconds(10)
+
     /// How long a child's complaint about its parent counts. Default 30 s.
     public var complaintWindow = TimeSpan.seconds(30)
 

@@ -30,6 +30,8 @@ public enum AssignmentReason: Equatable, Sendable {
     case refused
     /// Its children complained; it is a leaf from now on.
     case evicted
+    /// Both it and the parent it had came back to a tracker that had lost its memory.
+    case restored
 }
 
 /// What a child says about the parent it lost.
@@ -88,6 +90,8 @@ public enum TrackerOutput: Equatable, Sendable {
     case suspect(peer: PeerHandle, neighbour: PeerHandle)
     /// `peer` is no longer in its tree and its handle is void.
     case removed(peer: PeerHandle, reason: RemovalReason)
+    /// All links of a peer that came back to a tracker that had lost its memory are settled.
+    case restored(peer: PeerHandle)
     /// The tree is over. Follows the `removed` of each of its peers.
     case treeEnded(tree: TreeHandle, reason: TreeEndReason)
 }

@@ -22,6 +22,8 @@ public struct TrackerStatistics: Equatable, Sendable {
     public internal(set) var movesReverted: UInt64 = 0
     /// Leaves that took the place of a departed interior peer.
     public internal(set) var promotions: UInt64 = 0
+    /// Peers that came back after the tracker had lost its memory.
+    public internal(set) var restores: UInt64 = 0
     /// Peers evicted because they did not forward.
     public internal(set) var evictions: UInt64 = 0
     /// Reports and confirmations about an assignment that was no longer the current one.

@@ -21,6 +21,11 @@ struct EventRate {
         return true
     }
 
+    /// Whether no token has been taken that has not come back.
+    func isFull(perSecond: Int, burst: Int, at now: Instant) -> Bool {
+        tokens + Double((now - filledAt).nanoseconds) / 1e9 * Double(perSecond) >= Double(burst)
+    }
+
     /// Whether to tell the client that it is too fast: once a second, since the answers must not become a flood.
     mutating func mayComplain(at now: Instant) -> Bool {
         if let last = complainedAt, now - last < .seconds(1) { return false }

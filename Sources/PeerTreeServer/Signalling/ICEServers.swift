@@ -69,7 +69,6 @@ extension ICEServerOptions {
 extension SignallingService {
     /// Adds the servers a peer should use to an answer; nothing where none are configured.
     func addICEServers(for id: String, to data: inout JSONObject) {
-        let unixTime = options.unixTimeAtZero + now.nanoseconds / 1_000_000_000
         guard let servers = options.iceServers.servers(for: id, unixTime: unixTime) else { return }
         data["iceServers"] = servers
         if let lifetime = options.iceServers.lifetimeSeconds { data["iceServersLifetime"] = JSONValue(lifetime) }

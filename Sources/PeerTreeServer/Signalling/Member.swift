@@ -5,6 +5,12 @@ struct Client {
     /// What it is in a tree, if it is in one.
     var member: PeerHandle?
     var rate: EventRate
+    /// Stands for the network address it came from; nil if that is unknown.
+    var address: String?
+    /// What its token allows.
+    var access = Access()
+    /// How many trees it has created.
+    var treesCreated = 0
 }
 
 /// One peer's membership in a tree. A native peer's outlives its socket for a while.
@@ -16,7 +22,8 @@ struct Member {
     let isNative: Bool
     /// Finds the member by its resume token.
     let number: UInt64
-    let resumeToken: String
+    /// Unix time in seconds at which the newest resume token becomes void.
+    var tokenExpiry: UInt32 = 0
     /// The standby parent last told, per stripe.
     var standby: [PeerHandle?]
     /// Milliseconds behind the source, as the peer says.
@@ -31,18 +38,10 @@ struct Member {
     /// How many ids of one peer are kept. Whoever knows it by an older one will have met it again by then.
     private static let maximumIDs = 4
 
-    init(
-        id: String,
-        isNative: Bool,
-        stripes: Int,
-        number: UInt64,
-        resumeToken: String,
-        statusInterval: TimeSpan
-    ) {
-        ids = [id]
+    init(id: String, isNative: Bool, stripes: Int, number: UInt64, statusInterval: TimeSpan) {
+        ids = id.isEmpty ? [] : [id]
         self.isNative = isNative
         self.number = number
-        self.resumeToken = resumeToken
         standby = Array(repeating: nil, count: stripes)
         self.statusInterval = Double(statusInterval.nanoseconds) / 1e9
     }
@@ -86,6 +85,10 @@ struct TreeEntry {
     let id: String
     let source: PeerHandle
     let stripes: Int
+    /// The address that the source came from.
+    var address: String?
+    /// Whether it was there before the server was started.
+    var isRestored = false
     /// Whether a summary is due to its source.
     var isSummaryPending = false
 }

@@ -26,6 +26,28 @@ struct Payload {
         return Payload(object, prefix: prefix + key + ".", options: options)
     }
 
+    /// A list of objects, empty if absent.
+    func objects(_ key: String, limit: Int) throws(SignallingError) -> [Payload] {
+        guard let value = object[key], !value.isNull else { return [] }
+        let error = SignallingError.badField(prefix + key, "an array of at most \(limit) objects")
+        guard let array = value.arrayValue, array.count <= limit else { throw error }
+        var payloads: [Payload] = []
+        for element in array {
+            guard let object = element.objectValue else { throw error }
+            payloads.append(Payload(object, prefix: prefix + key + ".", options: options))
+        }
+        return payloads
+    }
+
+    /// A resume token, which is longer than other strings.
+    func optionalToken(_ key: String) throws(SignallingError) -> String? {
+        guard let value = object[key], !value.isNull else { return nil }
+        guard let string = value.stringValue, string.utf8.count <= options.maximumTokenBytes else {
+            throw .badField(prefix + key, "a string of at most \(options.maximumTokenBytes) bytes")
+        }
+        return string
+    }
+
     func optionalString(_ key: String) throws(SignallingError) -> String? {
         guard let value = object[key], !value.isNull else { return nil }
         guard let string = value.stringValue, string.utf8.count <= options.maximumStringBytes else {

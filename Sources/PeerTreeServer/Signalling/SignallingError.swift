@@ -18,6 +18,31 @@ struct SignallingError: Error, Equatable {
         code: "unknown-resume",
         message: "The resume token is not valid, or came too late. Discover the tree again without it."
     )
+    static let alreadyMember = SignallingError(
+        code: "already-member",
+        message: "You are in a tree already. Leave it first."
+    )
+    static let mayNotCreate = SignallingError(
+        code: "forbidden",
+        message: "You may not create trees here. Connect with a token that allows it."
+    )
+    static let mayNotJoin = SignallingError(
+        code: "forbidden",
+        message: "You may not join this tree. Connect with a token that allows it."
+    )
+    static let tooManySockets = SignallingError(
+        code: "too-many-sockets",
+        message: "Your address has as many connections as it may have. Close some."
+    )
+    static let tooManyJoins = SignallingError(
+        code: "too-many-joins",
+        message: "Your address joins faster than it may. Try again in a moment."
+    )
+    static let tooManyTrees = SignallingError(
+        code: "too-many-trees",
+        message: "You, or your address, have created as many trees as you may."
+    )
+    static let serverFull = SignallingError(code: "server-full", message: "The server has as many peers as it takes.")
     static let unknownSession = SignallingError(
         code: "unknown-session",
         message: "No such session between you and the target. It begins with simple-signal[offer]."

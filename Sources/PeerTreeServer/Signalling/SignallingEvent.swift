@@ -13,7 +13,14 @@ enum SignallingEvent {
     static let leave = "peer-tree[leave]"
     static let status = "peer-tree[status]"
     static let tree = "peer-tree[tree]"
+    static let resume = "peer-tree[resume]"
     static let end = "peer-tree[end]"
+    static let goingAway = "peer-tree[going-away]"
     static let iceServers = "peer-tree[ice-servers]"
     static let error = "peer-tree[error]"
+
+    /// Those that clients send.
+    static let fromClients: Set<String> = [
+        discover, offer, signal, reject, attached, orphaned, childLost, leave, status, iceServers,
+    ]
 }

@@ -5,6 +5,9 @@ public struct SignallingOptions: Sendable {
     /// Placement: children of a peer and of the source, time-outs, limits on trees and peers.
     public var tracker = TrackerOptions()
 
+    /// Who may create trees and who may join them. Default: everybody.
+    public var access = AccessPolicy()
+
     /// Bytes of a session description or candidate, counted as JSON text. Default 65,536.
     public var maximumSignalBytes = 65_536
 
@@ -14,8 +17,14 @@ public struct SignallingOptions: Sendable {
     /// How deep signals and metadata may nest. Default 16.
     public var maximumDepth = 16
 
-    /// UTF-8 bytes of a session id, tree id, peer id, token or reason. Default 128.
+    /// UTF-8 bytes of a session id, tree id, peer id or reason. Default 128.
     public var maximumStringBytes = 128
+
+    /// UTF-8 bytes of a resume token. Default 1,024; those of this server have about 250.
+    public var maximumTokenBytes = 1_024
+
+    /// How long a resume token is good. Default 24 h. Peers get a new one in half that time.
+    public var resumeTokenLifetime = TimeSpan.seconds(86_400)
 
     /// Sessions one peer may have begun and not ended. Beyond it the oldest is forgotten. Default 32.
     public var maximumSessionsBegun = 32
@@ -28,6 +37,24 @@ public struct SignallingOptions: Sendable {
 
     /// Events a client may send at once. Default 1,000.
     public var eventBurst = 1_000
+
+    /// Trees that one socket may create, one after the other. Default 100.
+    public var maximumTreesPerSocket = 100
+
+    /// Sockets that one address may have. Default 20,000. IPv6 addresses count by their first 64 bits, here and below.
+    public var maximumSocketsPerAddress = 20_000
+
+    /// Trees that sources at one address may have at once. Default 1,000.
+    public var maximumTreesPerAddress = 1_000
+
+    /// Joins a second from one address in the long run. Default 1,000. Coming back with a resume token is no join.
+    public var joinsPerSecondPerAddress = 1_000
+
+    /// Joins at once from one address. Default 20,000.
+    public var joinBurstPerAddress = 20_000
+
+    /// Peers in all trees together. Default 10,000,000.
+    public var maximumPeers = 10_000_000
 
     /// Least time between two summaries of a tree to its source. Default 1 s.
     public var summaryInterval = TimeSpan.seconds(1)

@@ -17,6 +17,7 @@ extension SignallingService {
             summarySoon(peer.tree)
         } catch {
             sayWhatFollows()
+            refused(error)
             var data: JSONObject = ["err": .string(error.message)]
             if value["peerTree"] != nil { data["code"] = .string(error.code) }
             emit(SignallingEvent.discover, ["id": .string(id), "discoveryData": .object(data)], to: id)
@@ -33,6 +34,7 @@ extension SignallingService {
             throw SignallingError(code: "already-source", message: "You are the source of a tree. Leave it first.")
         }
         if request.createsTree {
+            try admitTree(from: id)
             let source = try ask { tracker, now throws(TrackerError) in
                 try tracker.createTree(
                     isNative: request.isNative,
@@ -41,6 +43,8 @@ extension SignallingService {
                     at: now
                 )
             }
+            if let address = clients[id]?.address { addresses.createTree(address) }
+            clients[id]?.treesCreated += 1
             register(source, from: id, isNative: request.isNative, stripes: request.stripes ?? 1)
             leave(current)
             return source
@@ -55,6 +59,7 @@ extension SignallingService {
         guard request.isNative || entry.stripes == 1 else {
             throw SignallingError(code: "needs-stripes", message: "This tree needs a client that knows stripes.")
         }
+        try admitJoin(treeID, from: id)
         let peer = try ask { tracker, now throws(TrackerError) in
             try tracker.join(tree, isNative: request.isNative, capacity: request.capacity, at: now)
         }
@@ -63,52 +68,36 @@ extension SignallingService {
         return peer
     }
 
+    /// Holds the limits on what one socket, one address and all together may create.
+    private mutating func admitTree(from id: String) throws(SignallingError) {
+        guard members.count < options.maximumPeers else { throw .serverFull }
+        guard let client = clients[id] else { return }
+        guard client.access.mayCreate(at: unixTime) else { throw .mayNotCreate }
+        guard client.treesCreated < options.maximumTreesPerSocket else { throw .tooManyTrees }
+        guard let address = client.address else { return }
+        guard addresses.mayCreateTree(address, options: options) else { throw .tooManyTrees }
+    }
+
+    private mutating func admitJoin(_ treeID: String, from id: String) throws(SignallingError) {
+        guard clients[id]?.access.mayJoin(treeID, at: unixTime) ?? false else { throw .mayNotJoin }
+        guard members.count < options.maximumPeers else { throw .serverFull }
+        guard let address = clients[id]?.address else { return }
+        guard addresses.join(address, options: options, at: now) else { throw .tooManyJoins }
+    }
+
     /// A peer is in one tree at a time: entering another one leaves the first.
     private mutating func leave(_ previous: PeerHandle?) {
         if let previous { track(.leave(previous)) }
     }
 
-    /// Gives a membership, kept while its socket was gone, to the socket `id`.
-    private mutating func resume(
-        _ token: String,
-        _ request: DiscoverRequest,
-        from id: String
-    ) throws(SignallingError) -> PeerHandle {
-        guard let number = Credentials.number(inToken: token), let peer = memberNumbers[number],
-            let member = members[peer], Credentials.isEqual(member.resumeToken, token),
-            request.treeID == nil || request.treeID == trees[peer.tree]?.id
-        else { throw .unknownResume }
-        let current = clients[id]?.member
-        guard current == nil || current == peer else {
-            throw SignallingError(code: "already-member", message: "You are in a tree already. Leave it first.")
-        }
-        if member.isConnected, member.id != id {
-            // The server has not noticed yet that the old socket is dead; should it live, it is told.
-            clients[member.id]?.member = nil
-            let error = SignallingError(
-                code: "resumed-elsewhere",
-                message: "Your place was taken over by another socket."
-            )
-            refuse(SignallingEvent.discover, error, to: member.id)
-        }
-        if let dropped = members[peer]?.rename(id) { memberIDs[dropped] = nil }
-        members[peer]?.isConnected = true
-        memberIDs[id] = peer
-        clients[id]?.member = peer
-        track(.signallingResumed(peer))
-        return peer
-    }
-
     private mutating func register(_ peer: PeerHandle, from id: String, isNative: Bool, stripes: Int) {
         var number = random.next()
-        while memberNumbers[number] != nil { number = random.next() }
-        let token = isNative ? Credentials.resumeToken(number: number, using: &random) : ""
+        while number == 0 || memberNumbers[number] != nil { number = random.next() }
         members[peer] = Member(
             id: id,
             isNative: isNative,
             stripes: stripes,
             number: number,
-            resumeToken: token,
             statusInterval: options.statusInterval
         )
         if isNative { memberNumbers[number] = peer }
@@ -117,7 +106,7 @@ extension SignallingService {
             var treeID = Credentials.treeID(using: &random)
             while treeIDs[treeID] != nil { treeID = Credentials.treeID(using: &random) }
             treeIDs[treeID] = peer.tree
-            trees[peer.tree] = TreeEntry(id: treeID, source: peer, stripes: stripes)
+            trees[peer.tree] = TreeEntry(id: treeID, source: peer, stripes: stripes, address: clients[id]?.address)
         }
         let previous = clients[id]?.member
         clients[id]?.member = peer
@@ -138,18 +127,18 @@ extension SignallingService {
             if let standby = assignment.standby, let other = members[standby], !standbys.contains(.string(other.id)) {
                 standbys.append(.string(other.id))
             }
-            guard let parent = assignment.parent, let other = members[parent] else { continue }
-            if !peers.contains(.string(other.id)) { peers.append(.string(other.id)) }
+            guard let parent = assignment.parent, let name = name(of: parent, for: peer) else { continue }
+            if !peers.contains(.string(name)) { peers.append(.string(name)) }
             parents.append([
-                "stripe": JSONValue(stripe), "id": .string(other.id), "epoch": JSONValue(assignment.epoch),
+                "stripe": JSONValue(stripe), "id": .string(name), "epoch": JSONValue(assignment.epoch),
                 "depth": JSONValue(assignment.depth),
             ])
         }
         pruneSessions(of: peer)
         var data: JSONObject = ["peers": .array(peers), "treeID": .string(entry.id)]
-        if member.isNative {
+        if let token = makeToken(for: peer) {
             var native: JSONObject = [
-                "v": 1, "resume": .string(member.resumeToken), "stripes": JSONValue(entry.stripes),
+                "v": 1, "resume": .string(token), "stripes": JSONValue(entry.stripes),
                 "capacity": JSONValue(peer.isSource ? capacity : capacity / entry.stripes),
                 "parents": .array(parents), "standby": .array(standbys),
             ]
@@ -171,6 +160,8 @@ struct DiscoverRequest {
     let stripes: Int?
     let capacity: Int?
     let resumeToken: String?
+    /// Where a peer that comes back is.
+    let place: ClaimedPlace
 
     static let version = 1
 
@@ -182,7 +173,8 @@ struct DiscoverRequest {
         isNative = native != nil
         stripes = try native?.optionalInteger("stripes")
         capacity = try native?.optionalInteger("capacity")
-        resumeToken = try native?.optionalString("resume")
+        resumeToken = try native?.optionalToken("resume")
+        place = if let place = try native?.object("place") { try ClaimedPlace(place) } else { ClaimedPlace() }
         if let native {
             guard try native.integer("v") == Self.version else {
                 throw SignallingError(code: "unknown-version", message: "peerTree.v must be \(Self.version).")

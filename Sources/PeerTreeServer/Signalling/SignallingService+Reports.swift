@@ -41,6 +41,7 @@ extension SignallingService {
         _ = try payload.optionalMeasure("rate")
         _ = try payload.optionalInteger("children")
         members[peer]?.lag = lag
+        renewToken(of: peer)
         paceStatus(of: peer)
         summarySoon(peer.tree)
     }

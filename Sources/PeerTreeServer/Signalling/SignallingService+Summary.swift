@@ -16,6 +16,7 @@ extension SignallingService {
         while let tree = summaries.popDue(at: now) {
             guard let entry = trees[tree] else { continue }
             trees[tree]?.isSummaryPending = false
+            renewToken(of: entry.source)
             if let summary = summary(of: tree, entry) { emit(SignallingEvent.tree, summary, to: entry.source) }
         }
     }

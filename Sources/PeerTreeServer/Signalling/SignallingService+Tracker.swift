@@ -24,8 +24,14 @@ extension SignallingService {
             sayRemoved(peer, reason)
             forget(peer)
             summarySoon(peer.tree)
+        case .restored(let peer):
+            forgetClaim(of: peer)
+            summarySoon(peer.tree)
         case .treeEnded(let tree, _):
-            if let entry = trees.removeValue(forKey: tree) { treeIDs[entry.id] = nil }
+            guard let entry = trees.removeValue(forKey: tree) else { return }
+            treeIDs[entry.id] = nil
+            if let address = entry.address { addresses.endTree(address) }
+            if entry.isRestored { endedTreeIDs.insert(entry.id) }
         }
     }
 
@@ -35,7 +41,7 @@ extension SignallingService {
         pruneSessions(of: peer)
         summarySoon(peer.tree)
         guard member.isNative else { return }
-        let parent = assignment.parent.flatMap { members[$0]?.id }
+        let parent = assignment.parent.flatMap { name(of: $0, for: peer) }
         let standby = assignment.standby.flatMap { members[$0]?.id }
         emit(
             SignallingEvent.assign,
@@ -47,6 +53,13 @@ extension SignallingService {
             ],
             to: peer
         )
+    }
+
+    /// The id by which one peer is told of another: a native one by the id it knows if there is a link already, so that
+    /// it sees that nothing changes.
+    func name(of other: PeerHandle, for peer: PeerHandle) -> String? {
+        guard let member = members[peer], member.isNative else { return members[other]?.id }
+        return member.knownID(of: other) ?? members[other]?.id
     }
 
     private mutating func sayRemoved(_ peer: PeerHandle, _ reason: RemovalReason) {
@@ -72,6 +85,7 @@ extension SignallingService {
     private mutating func forget(_ peer: PeerHandle) {
         guard let member = members[peer] else { return }
         for sessionID in member.sessions.keys { endSession(sessionID, of: peer) }
+        forgetClaim(of: peer)
         members[peer] = nil
         memberNumbers[member.number] = nil
         for id in member.ids {
@@ -91,6 +105,7 @@ extension AssignmentReason {
         case .rebalanced: "rebalanced"
         case .refused: "refused"
         case .evicted: "evicted"
+        case .restored: "restored"
         }
     }
 }

@@ -10,20 +10,25 @@ public import SocketIO
 public struct SignallingService: Sendable {
     /// What happens at the sockets.
     public enum Input: Sendable {
-        /// A client joined the namespace under a new id.
-        case connected(id: String)
+        /// A client joined the namespace under a new id, from a network address if that is known, and with a token if it
+        /// has one.
+        case connected(id: String, address: String? = nil, token: String? = nil)
         /// A client emitted an event.
         case event(id: String, name: String, arguments: [JSONValue])
         /// A client's socket is gone.
         case disconnected(id: String)
         /// ``SignallingService/deadline`` has come.
         case deadlineReached
+        /// The server is about to stop.
+        case goingAway
     }
 
     /// What to emit.
     public enum Output: Equatable, Sendable {
         /// Emit `event` with the one argument `payload` to the client `id`.
         case emit(id: String, event: String, payload: JSONValue)
+        /// Disconnect the client `id`, which was told why.
+        case disconnect(id: String)
     }
 
     /// The options the service was made with.
@@ -38,8 +43,26 @@ public struct SignallingService: Sendable {
     var memberNumbers: [UInt64: PeerHandle] = [:]
     var trees: [TreeHandle: TreeEntry] = [:]
     var treeIDs: [String: TreeHandle] = [:]
+    /// What restored peers said of links that are not settled yet.
+    var claims: [PeerHandle: RestorationClaim] = [:]
+    /// Restored peers by the id of a parent that has not come back yet.
+    var awaitedParents: [String: [PeerHandle]] = [:]
+    /// Whom this run of the server has restored: no token of theirs from before is good again once they are gone. As many
+    /// as there were peers when the server stopped, at most.
+    var restoredNumbers: Set<UInt64> = []
+    /// Restored trees that are over.
+    var endedTreeIDs: Set<String> = []
     var summaries = SummaryQueue()
+    var addresses = AddressTable()
+    /// How many events of each name came; those of unknown names count as `other`.
+    private(set) var events: [String: UInt64] = [:]
+    /// How many inputs were refused, by code.
+    private(set) var refusals: [String: UInt64] = [:]
     var random: any RandomNumberGenerator & Sendable
+    /// Signs resume tokens.
+    let stateKey: StateKey
+    /// Tells the tokens of this run from those of earlier ones.
+    let run: UInt64
     private(set) var now = Instant.zero
     private var outputs: [Output] = []
     private var nextToReturn = 0
@@ -47,12 +70,17 @@ public struct SignallingService: Sendable {
     /// A service without clients.
     ///
     /// - Parameters:
-    ///   - random: Where tree ids and resume tokens come from. It must be unpredictable, except in tests.
+    ///   - stateKey: Signs resume tokens. With the key of an earlier run, peers of that run get their places back.
+    ///   - random: Where tree ids come from. It must be unpredictable, except in tests.
     public init(
         options: SignallingOptions = SignallingOptions(),
+        stateKey: StateKey = StateKey(),
         random: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()
     ) {
         self.options = options
+        self.stateKey = stateKey
+        var random = random
+        run = random.next()
         self.random = random
         tracker = Tracker(options: options.tracker)
     }
@@ -71,11 +99,19 @@ public struct SignallingService: Sendable {
     /// Trees that are not over.
     public var treeCount: Int { trees.count }
 
+    /// Levels below the source of the deepest tree.
+    public var maximumDepth: Int {
+        trees.keys.reduce(0) { max($0, (try? tracker.maximumDepth(of: $1)) ?? 0) }
+    }
+
     /// Peers in all trees, sources included.
     public var peerCount: Int { members.count }
 
     /// What placement has done so far.
     public var trackerStatistics: TrackerStatistics { tracker.statistics }
+
+    /// Seconds since 1970.
+    var unixTime: UInt64 { options.unixTimeAtZero + now.nanoseconds / 1_000_000_000 }
 
     /// Takes in what happened.
     public mutating func handle(_ input: Input, at now: Instant) {
@@ -83,14 +119,18 @@ public struct SignallingService: Sendable {
         // Whatever is due comes before the input, so that it meets the state it would have met in time.
         track(.deadlineReached)
         switch input {
-        case .connected(let id):
-            connect(id)
+        case .connected(let id, let address, let token):
+            connect(id, from: address.map { AddressTable.key($0) }, token: token)
         case .event(let id, let name, let arguments):
             receive(name, arguments, from: id)
         case .disconnected(let id):
             disconnect(id)
         case .deadlineReached:
             break
+        case .goingAway:
+            for member in members.values where member.isNative && member.isConnected {
+                emit(SignallingEvent.goingAway, [:], to: member.id)
+            }
         }
         sendDueSummaries()
     }
@@ -110,25 +150,37 @@ public struct SignallingService: Sendable {
 
     // MARK: Sockets
 
-    private mutating func connect(_ id: String) {
+    private mutating func connect(_ id: String, from address: String?, token: String?) {
         guard clients[id] == nil else { return }
-        clients[id] = Client(rate: EventRate(burst: options.eventBurst, at: now))
+        if let address, !addresses.connect(address, options: options, at: now) {
+            refuse("connect", .tooManySockets, to: id)
+            outputs.append(.disconnect(id: id))
+            return
+        }
+        clients[id] = Client(
+            rate: EventRate(burst: options.eventBurst, at: now),
+            address: address,
+            access: options.access.access(with: token)
+        )
     }
 
     private mutating func disconnect(_ id: String) {
-        guard let client = clients.removeValue(forKey: id), let member = client.member else { return }
+        guard let client = clients.removeValue(forKey: id) else { return }
+        if let address = client.address { addresses.disconnect(address) }
+        guard let member = client.member else { return }
         members[member]?.isConnected = false
         track(.signallingLost(member))
     }
 
     private mutating func receive(_ name: String, _ arguments: [JSONValue], from id: String) {
         guard var client = clients[id] else { return }
+        events[SignallingEvent.fromClients.contains(name) ? name : "other", default: 0] += 1
         let isAllowed = client.rate.take(perSecond: options.eventsPerSecond, burst: options.eventBurst, at: now)
         let mayComplain = !isAllowed && client.rate.mayComplain(at: now)
         clients[id] = client
         guard isAllowed else {
             let error = SignallingError(code: "too-fast", message: "Events are dropped: send fewer.")
-            if mayComplain { refuse(name, error, to: id) }
+            if mayComplain { refuse(name, error, to: id) } else { refused(error) }
             return
         }
         do throws(SignallingError) {
@@ -186,6 +238,7 @@ public struct SignallingService: Sendable {
 
     /// Tells a client why its input was refused. Original clients ignore the event.
     mutating func refuse(_ event: String, _ error: SignallingError, to id: String) {
+        refused(error)
         // The name is the client's own text: it must not be echoed without bound.
         let name = event.utf8.count <= options.maximumStringBytes ? event : String(event.prefix(32)) + "…"
         emit(
@@ -193,6 +246,11 @@ public struct SignallingService: Sendable {
             ["event": .string(name), "code": .string(error.code), "message": .string(error.message)],
             to: id
         )
+    }
+
+    /// Counts a refusal. Codes are ours, so there are only so many.
+    mutating func refused(_ error: SignallingError) {
+        refusals[error.code, default: 0] += 1
     }
 
     // MARK: The tracker

@@ -12,7 +12,18 @@ enum Pages {
             return page(title: "Watch - peer-tree", body: watch(link: "http://\(host)/watch/\(tree)"))
         }
         router.get("/healthz") { _, _ in "ok\n" }
-        router.get("/status") { _, _ in json(await peers.status) }
+        router.get("/status") { request, _ in
+            guard let tree = request.uri.queryParameters.get("tree") else { return json(await peers.status) }
+            guard let shape = await peers.shape(of: tree) else { throw HTTPError(.notFound) }
+            return json(shape)
+        }
+    }
+
+    static func add(_ metrics: PrometheusMetrics, to router: Router<BasicRequestContext>, peers: PeerTreeServer) {
+        router.get("/metrics") { _, _ in
+            await peers.recordMetrics()
+            return response(metrics.text, "text/plain; version=0.0.4; charset=utf-8")
+        }
     }
 
     static func failure(_ error: any Error) -> Response {
@@ -57,6 +68,19 @@ enum Pages {
 
     private static func json(_ status: PeerTreeServerStatus) -> Response {
         let text = #"{"clients":\#(status.clients),"trees":\#(status.trees),"peers":\#(status.peers)}"#
+        return response(text + "\n", "application/json")
+    }
+
+    /// Labels are hexadecimal, so nothing in them needs an escape.
+    private static func json(_ shape: TreeShape) -> Response {
+        let peers = shape.peers.map { peer in
+            let parents = peer.parents.map { $0.map { "\"\($0)\"" } ?? "null" }.joined(separator: ",")
+            return #"{"peer":"\#(peer.label)","parents":[\#(parents)],"depth":\#(peer.depth),"#
+                + #""native":\#(peer.isNative),"connected":\#(peer.isConnected)}"#
+        }
+        let text =
+            #"{"source":"\#(shape.source)","stripes":\#(shape.stripes),"viewers":\#(shape.viewers),"#
+            + #""depth":\#(shape.depth),"peers":[\#(peers.joined(separator: ","))]}"#
         return response(text + "\n", "application/json")
     }
 

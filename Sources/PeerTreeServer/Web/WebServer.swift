@@ -22,11 +22,15 @@ public struct PeerTreeWebServer: Service {
         /// How many connections may wait to be accepted; the system may allow fewer (on Linux `net.core.somaxconn`).
         /// Default 4,096.
         public var backlog = 4096
-        /// How long open sockets are given to close on shutdown. Default 2 s.
-        public var shutdownTimeout: TimeAmount = .seconds(2)
 
         /// The defaults.
         public init() {}
+
+        /// The certificate for HTTPS and secure WebSockets; nil serves plain HTTP. Its files are looked at every 5 s.
+        public var tls: TLSCertificates?
+
+        /// What `/metrics` shows; nil and there is no such path. It must be the process's metrics system.
+        public var metrics: PrometheusMetrics?
     }
 
     /// The Socket.IO server.
@@ -63,8 +67,8 @@ public struct PeerTreeWebServer: Service {
     ///
     /// - Throws: ``ListenError`` if the address cannot be listened on.
     public func run() async throws {
-        let pages = PageResponder(peers: peers, logger: logger)
-        let io = io
+        let pages = PageResponder(peers: peers, metrics: configuration.metrics, logger: logger)
+        let (io, tls) = (io, configuration.tls)
         let bootstrap = ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .serverChannelOption(.backlog, value: Int32(clamping: configuration.backlog))
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
@@ -72,7 +76,12 @@ public struct PeerTreeWebServer: Service {
             .serverChannelOption(.maxMessagesPerRead, value: 64)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelInitializer { channel in
-                io.configure(channel) { channel in pages.serve(channel) }
+                do {
+                    try tls?.secure(channel)
+                } catch {
+                    return channel.eventLoop.makeFailedFuture(error)
+                }
+                return io.configure(channel) { channel in pages.serve(channel) }
             }
         let server: any Channel
         do {
@@ -81,12 +90,29 @@ public struct PeerTreeWebServer: Service {
             throw ListenError(host: configuration.host, port: configuration.port, reason: "\(error)")
         }
         if let address = server.localAddress { await onListening(address) }
+        let watcher = tls.map { self.watch($0, on: server.eventLoop) }
+        defer { watcher?.cancel() }
         try? await withTaskCancellationOrGracefulShutdownHandler {
             try await server.closeFuture.get()
         } onCancelOrGracefulShutdown: {
             server.close(promise: nil)
         }
-        await io.close()
+        await peers.sayGoodbye()
+        await io.close(clientsReturn: true)
+    }
+}
+
+extension PeerTreeWebServer {
+    /// Takes in certificates that were replaced.
+    private func watch(_ tls: TLSCertificates, on eventLoop: any EventLoop) -> RepeatedTask {
+        let logger = logger
+        return eventLoop.scheduleRepeatedTask(initialDelay: .seconds(5), delay: .seconds(5)) { _ in
+            do {
+                if try tls.reloadIfChanged() { logger.notice("the certificate was read again") }
+            } catch {
+                logger.error("the certificate has changed and cannot be used", metadata: ["error": "\(error)"])
+            }
+        }
     }
 }
 

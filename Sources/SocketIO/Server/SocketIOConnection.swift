@@ -135,7 +135,7 @@ final class SocketIOConnection: EngineIOApplication, @unchecked Sendable {
         socket.didDisconnect(reason)
     }
 
-    private func close(reason: SocketIODisconnectReason) {
+    func close(reason: SocketIODisconnectReason) {
         disconnectAll(reason)
         engine.close()
     }

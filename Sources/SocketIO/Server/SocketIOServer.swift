@@ -123,9 +123,17 @@ public final class SocketIOServer: Sendable {
 
     /// Stops listening, tells every client, and closes every connection, at the latest after
     /// ``SocketIOServerConfiguration/closeTimeout``. The server cannot be used again.
-    public func close() async {
+    ///
+    /// - Parameter clientsReturn: Whether clients are to look for the server until it is back. A client that is told that
+    ///   its namespace is over does not; so it is not told, and sees its connection close. Default false.
+    public func close(clientsReturn: Bool = false) async {
         await listener.close { application in
-            (application as? SocketIOConnection)?.sayGoodbye(reason: .serverShuttingDown)
+            guard let connection = application as? SocketIOConnection else { return }
+            if clientsReturn {
+                connection.close(reason: .serverShuttingDown)
+            } else {
+                connection.sayGoodbye(reason: .serverShuttingDown)
+            }
         }
     }
 }

@@ -25,6 +25,9 @@ struct Broadcast: AsyncParsableCommand {
     @Option(help: "The signalling server to use instead of an own one, such as http://signal.example:3000.")
     var server: String?
 
+    @Option(help: "The token that lets this source create a tree on that server.")
+    var token: String?
+
     @Option(help: "The address that the own server listens on.")
     var host = "127.0.0.1"
 
@@ -99,7 +102,12 @@ struct BroadcastSession: Sendable {
         configuration.peer.policy = command.live ? .live : .lossless
         let logger = Logs.make("peer-tree", verbose: command.verbose)
         do {
-            let client = try await Connecting.client(to: server, configuration, logger: logger)
+            let client = try await Connecting.client(
+                to: server,
+                token: command.token,
+                configuration,
+                logger: logger
+            )
             do {
                 try await send(with: client, server: server)
             } catch {

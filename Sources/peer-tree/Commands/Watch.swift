@@ -24,6 +24,9 @@ struct Watch: AsyncParsableCommand {
     @Option(name: .shortAndLong, help: "The file to write; - is standard output.")
     var output = "-"
 
+    @Option(help: "The token that lets this viewer join, if the server asks for one.")
+    var token: String?
+
     @Option(help: "How many children to feed at most; the server may lower it.")
     var children: Int?
 
@@ -82,7 +85,12 @@ struct WatchSession: Sendable {
         let logger = Logs.make("peer-tree", verbose: command.verbose)
         let report = WatchReport(json: command.json, toStandardError: command.output == "-")
         do {
-            let client = try await Connecting.client(to: target.server, configuration, logger: logger)
+            let client = try await Connecting.client(
+                to: target.server,
+                token: command.token,
+                configuration,
+                logger: logger
+            )
             client.onEvent { report.note($0) }
             do {
                 try await client.connect(target.treeID)

@@ -49,6 +49,7 @@ final class WatchReport: Sendable {
             print(#"{"event":"downstream","id":"\#(id)"}"#)
         case .neighbourGone(let id): print(#"{"event":"neighbour-gone","id":"\#(id)"}"#)
         case .gap(let gap): note(gap)
+        case .serverGoingAway: print(#"{"event":"server-going-away"}"#)
         case .serverLost: print(#"{"event":"server-lost"}"#)
         case .serverBack: print(#"{"event":"server-back"}"#)
         case .disconnect, .complete, .tree, .refused: break

@@ -1,5 +1,7 @@
 import ArgumentParser
+import CoreMetrics
 import NIOCore
+import PeerTreeServer
 
 /// `peer-tree serve`
 struct Serve: AsyncParsableCommand {
@@ -47,16 +49,20 @@ struct Serve: AsyncParsableCommand {
         let (given, file, json, shows) = (flags, config, json, showConfiguration)
         try await exiting(signalsAreSuccess: true) {
             var reader = try await SettingsReader(flags: given, file: file)
-            let settings = try ServerSettings(&reader)
+            var settings = try ServerSettings(&reader)
             if shows {
                 Terminal.say(reader.description)
                 return
             }
-            try await settings.run { address in
+            let metrics = PrometheusMetrics()
+            MetricsSystem.bootstrap(metrics)
+            settings.metrics = metrics
+            let chosen = settings
+            try await chosen.run { address in
                 if json {
-                    Terminal.say(#"{"event":"listening","host":"\#(settings.host)","port":\#(address.port ?? 0)}"#)
+                    Terminal.say(#"{"event":"listening","host":"\#(chosen.host)","port":\#(address.port ?? 0)}"#)
                 } else {
-                    Terminal.say("Serving on \(settings.url(port: address.port ?? settings.port))")
+                    Terminal.say("Serving on \(chosen.url(port: address.port ?? chosen.port))")
                 }
             }
         }

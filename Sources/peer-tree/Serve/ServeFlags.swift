@@ -23,11 +23,25 @@ struct ServerFlags: SettingFlags {
     @Option(help: "How it is logged, on standard error: text, or json with one object a line (default: text).")
     var logFormat: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "The file with the key that lets peers come back after a restart; made if absent (default: none).",
+            valueName: "file"
+        )
+    )
+    var stateKey: String?
+
+    @Option(help: "That key as a secret text of at least 32 characters, instead of a file (default: none).")
+    var stateSecret: String?
+
     @Option(help: "Seconds a viewer without its socket keeps its place (default: 15).")
     var resumeWindow: String?
 
     @Option(help: "Seconds a tree survives without its source's socket (default: 15).")
     var sourceResumeWindow: String?
+
+    @Option(help: "Seconds that a peer's neighbours have to come back after a restart (default: 10).")
+    var restoreWindow: String?
 
     @Option(help: "Seconds that open sockets are given to close when the server stops (default: 2).")
     var shutdownTimeout: String?
@@ -37,6 +51,21 @@ struct ServerFlags: SettingFlags {
 struct AccessFlags: SettingFlags {
     @Option(help: "The origins whose web pages may connect, with commas between; * is all (default: *).")
     var origins: String?
+
+    @Option(help: "What a client must send as its token to create trees; it may join them too (default: none).")
+    var createSecret: String?
+
+    @Option(help: "What a client must send as its token to join trees (default: none).")
+    var joinSecret: String?
+
+    @Option(help: "The secret of the JSON Web Tokens (HS256) of those who may create or join (default: none).")
+    var jwtSecret: String?
+
+    @Option(help: ArgumentHelp("The certificates for HTTPS, in PEM (default: none).", valueName: "file"))
+    var tlsCertificate: String?
+
+    @Option(help: ArgumentHelp("The private key for HTTPS, in PEM (default: none).", valueName: "file"))
+    var tlsKey: String?
 }
 
 /// What one client, and all together, may take.
@@ -58,6 +87,24 @@ struct LimitFlags: SettingFlags {
 
     @Option(help: "Peers in one tree, its source included (default: 10000000).")
     var maxPeersPerTree: String?
+
+    @Option(help: "Peers in all trees together (default: 10000000).")
+    var maxPeers: String?
+
+    @Option(help: "Trees that one socket may create, one after the other (default: 100).")
+    var maxTreesPerSocket: String?
+
+    @Option(help: "Sockets of one address; IPv6 addresses count by their first 64 bits (default: 20000).")
+    var maxSocketsPerAddress: String?
+
+    @Option(help: "Trees of sources at one address (default: 1000).")
+    var maxTreesPerAddress: String?
+
+    @Option(help: "Joins a second from one address in the long run (default: 1000).")
+    var joinsPerSecondPerAddress: String?
+
+    @Option(help: "Joins at once from one address (default: 20000).")
+    var joinBurstPerAddress: String?
 
     @Option(help: "Events a client may send a second in the long run (default: 200).")
     var eventsPerSecond: String?

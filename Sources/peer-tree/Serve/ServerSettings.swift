@@ -13,9 +13,13 @@ struct ServerSettings: Sendable {
     var port = 3000
     var k = 4
     var k1 = 10
-    var shutdownTimeout = 2.0
     var log = LogSettings(level: .error)
+    /// The files of the certificate and its key.
+    var tls: (certificate: String, key: String)?
+    /// What `/metrics` shows.
+    var metrics: PrometheusMetrics?
     var signalling = SignallingOptions()
+    var stateKey = StateKeyFile.none
     var socketIO = SocketIOServerConfiguration()
 
     /// The defaults, but that nothing except errors is logged.
@@ -31,9 +35,11 @@ struct ServerSettings: Sendable {
         k1 = try reader.integer("k1", default: k1, in: 1...64)
         log.level = try reader.choice("log-level", default: LogSettings.Level.info)
         log.format = try reader.choice("log-format", default: LogSettings.Format.text)
-        shutdownTimeout = try reader.seconds("shutdown-timeout", default: shutdownTimeout, in: 0...600)
+        let shutdown = try reader.seconds("shutdown-timeout", default: 2, in: 0...600)
+        socketIO.closeTimeout = .nanoseconds(Int64(shutdown * 1e9))
         try readTrees(&reader)
         try readAccess(&reader)
+        try readSecrets(&reader)
         try readLimits(&reader)
         signalling.iceServers = try ICEServerOptions(&reader)
         try reader.refuseUnknownNames()
@@ -42,6 +48,12 @@ struct ServerSettings: Sendable {
     private mutating func readTrees(_ reader: inout SettingsReader) throws {
         signalling.tracker.resumeWindow = try reader.span("resume-window", default: 15)
         signalling.tracker.sourceResumeWindow = try reader.span("source-resume-window", default: 15)
+        signalling.tracker.restoreWindow = try reader.span("restore-window", default: 10)
+        if let path = try reader.text("state-key", "the path of a file") { stateKey = .file(path) }
+        let secret = try reader.text("state-secret", "a text of at least 32 characters", isSecret: true) {
+            $0.count >= 32
+        }
+        if let secret { stateKey = .secret(secret) }
     }
 
     private mutating func readAccess(_ reader: inout SettingsReader) throws {
@@ -60,6 +72,25 @@ struct ServerSettings: Sendable {
         }
     }
 
+    private mutating func readSecrets(_ reader: inout SettingsReader) throws {
+        let allowed = "a text of at least 16 characters"
+        func secret(_ name: String) throws -> String? {
+            try reader.text(name, allowed, isSecret: true) { $0.count >= 16 }
+        }
+        signalling.access.createSecret = try secret("create-secret")
+        signalling.access.joinSecret = try secret("join-secret")
+        signalling.access.tokenSecret = try secret("jwt-secret")
+        let certificate = try reader.text("tls-certificate", "the path of a file")
+        let key = try reader.text("tls-key", "the path of a file")
+        guard let certificate, let key else {
+            guard certificate == nil, key == nil else {
+                throw ValidationError("tls-certificate and tls-key must be given together.")
+            }
+            return
+        }
+        tls = (certificate, key)
+    }
+
     private mutating func readLimits(_ reader: inout SettingsReader) throws {
         let many = 1...10_000_000
         socketIO.maximumConnections = try reader.integer("max-connections", default: 100_000, in: many)
@@ -70,6 +101,16 @@ struct ServerSettings: Sendable {
         signalling.tracker.maximumTrees = try reader.integer("max-trees", default: 100_000, in: many)
         let peers = try reader.integer("max-peers-per-tree", default: 10_000_000, in: 2...100_000_000)
         signalling.tracker.maximumPeersPerTree = peers
+        signalling.maximumPeers = try reader.integer("max-peers", default: 10_000_000, in: many)
+        signalling.maximumTreesPerSocket = try reader.integer("max-trees-per-socket", default: 100, in: many)
+        signalling.maximumSocketsPerAddress = try reader.integer("max-sockets-per-address", default: 20_000, in: many)
+        signalling.maximumTreesPerAddress = try reader.integer("max-trees-per-address", default: 1_000, in: many)
+        signalling.joinsPerSecondPerAddress = try reader.integer(
+            "joins-per-second-per-address",
+            default: 1_000,
+            in: many
+        )
+        signalling.joinBurstPerAddress = try reader.integer("join-burst-per-address", default: 20_000, in: many)
         signalling.eventsPerSecond = try reader.integer("events-per-second", default: 200, in: 1...1_000_000)
         signalling.eventBurst = try reader.integer("event-burst", default: 1_000, in: 1...1_000_000)
     }
@@ -88,7 +129,8 @@ struct ServerSettings: Sendable {
     /// The address as viewers use it. Of a server that listens on all addresses, one that others can reach.
     func url(port: Int) -> String {
         let name = host == "0.0.0.0" || host == "::" ? Self.reachableAddress ?? "127.0.0.1" : host
-        return name.contains(":") ? "http://[\(name)]:\(port)" : "http://\(name):\(port)"
+        let scheme = tls == nil ? "http" : "https"
+        return name.contains(":") ? "\(scheme)://[\(name)]:\(port)" : "\(scheme)://\(name):\(port)"
     }
 
     private static var reachableAddress: String? {
@@ -101,11 +143,15 @@ struct ServerSettings: Sendable {
     func run(onListening: @escaping @Sendable (SocketAddress) async -> Void) async throws {
         let logger = log.makeLogger("peer-tree.server")
         let io = SocketIOServer(configuration: socketIO, logger: logger)
-        let peers = PeerTreeServer(io, k: k, k1: k1, options: signalling, logger: logger)
+        let key = try stateKey.load()
+        let peers = PeerTreeServer(io, k: k, k1: k1, options: signalling, stateKey: key, logger: logger)
         var web = PeerTreeWebServer.Configuration()
         web.host = host
         web.port = port
-        web.shutdownTimeout = .nanoseconds(Int64(shutdownTimeout * 1e9))
+        web.metrics = metrics
+        web.tls = try certificates()
+        let hangup = web.tls.map { HangupSignal(reloading: $0, logger: logger) }
+        defer { hangup?.cancel() }
         let server = PeerTreeWebServer(
             io: io,
             peers: peers,
@@ -117,6 +163,18 @@ struct ServerSettings: Sendable {
             try await ServiceGroup(services: [server], logger: logger).run()
         } catch let error as ListenError {
             throw Failure(status: .osError, message: error.description)
+        }
+    }
+}
+
+extension ServerSettings {
+    private func certificates() throws -> TLSCertificates? {
+        guard let tls else { return nil }
+        do {
+            return try TLSCertificates(certificateFile: tls.certificate, keyFile: tls.key)
+        } catch {
+            let files = "'\(tls.certificate)' and '\(tls.key)'"
+            throw Failure(status: .noInput, message: "The certificate and key in \(files) cannot be used: \(error)")
         }
     }
 }

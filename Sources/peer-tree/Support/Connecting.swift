@@ -7,11 +7,13 @@ import SocketIO
 enum Connecting {
     static func client(
         to server: String,
+        token: String? = nil,
         _ configuration: PeerTreeClientConfiguration,
         logger: Logger
     ) async throws -> PeerTreeClient {
         var socketConfiguration = SocketIOClientConfiguration()
         socketConfiguration.transports = [.webSocket]
+        if let token { socketConfiguration.auth = ["token": .string(token)] }
         let socket: SocketIOClient
         do throws(SocketIOURLError) {
             socket = try SocketIOClient(url: server, configuration: socketConfiguration, logger: logger)

@@ -298,7 +298,7 @@ struct RandomRun {
                 trees.removeAll { $0.tree == tree }
             case .assign(let peer, let assignment, _):
                 note(peer, assignment)
-            case .childGone, .suspect:
+            case .childGone, .suspect, .restored:
                 break
             }
         }

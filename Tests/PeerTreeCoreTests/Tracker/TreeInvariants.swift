@@ -12,6 +12,7 @@ enum TreeInvariants {
                 timers += tree.stripes[stripe].nodes.count { $0.attachTimer != TimerQueue.none }
             }
             timers += tree.peers.count { $0.resumeTimer != TimerQueue.none }
+            timers += tree.restorations.count
             checkTable(tree, into: &found)
             checkMoves(tree, limit: tracker.options.maximumMovesInFlight, into: &found)
         }
@@ -35,6 +36,10 @@ enum TreeInvariants {
         }
         for key in tree.exclusions.keys where !tree.peers[Int(key.peer)].isOccupied {
             found.append("exclusions of absent peer \(key.peer)")
+        }
+        for (key, restoration) in tree.restorations {
+            if !tree.peers[Int(key)].isOccupied { found.append("restoration of absent peer \(key)") }
+            if restoration.isSettled { found.append("restoration of \(key) is settled and still kept") }
         }
         for key in tree.complaints.keys where !tree.peers[Int(key)].isOccupied {
             found.append("complaints about absent peer \(key)")
@@ -90,14 +95,26 @@ enum TreeInvariants {
             var copy = node
             if copy.adopt(augmentation) { found.append("\(index): augmented fields are out of date") }
         }
-        checkWaiting(spanning, listed: listed, into: &found)
+        for (peer, restoration) in tree.restorations {
+            held[Int(peer)] += Int(restoration.expectedChildren[stripe])
+        }
+        let pending = Set(tree.restorations.filter { $0.value.isPending(stripe) }.keys)
+        for peer in pending where nodes[Int(peer)].parent != SpanningTree.none {
+            found.append("\(peer) has a parent and is still to be restored")
+        }
+        checkWaiting(spanning, listed: listed, pending: pending, into: &found)
         for (position, node) in nodes.enumerated() where Int(node.heldSlots) != held[position] {
             found.append("\(position) keeps \(node.heldSlots) slots for \(held[position]) peers")
         }
-        checkSearches(spanning, into: &found)
+        checkSearches(spanning, pending: pending, into: &found)
     }
 
-    private static func checkWaiting(_ tree: SpanningTree, listed: [Int], into found: inout [String]) {
+    private static func checkWaiting(
+        _ tree: SpanningTree,
+        listed: [Int],
+        pending: Set<Int32>,
+        into found: inout [String]
+    ) {
         var waiting = Set<Int32>()
         var next = tree.firstWaiting
         while next != SpanningTree.none, waiting.insert(next).inserted {
@@ -109,7 +126,7 @@ enum TreeInvariants {
                 found.append("\(index): waiting list is wrong")
             }
             let isRoot = node.parent == SpanningTree.none
-            if index != SpanningTree.source, isRoot != waiting.contains(index) {
+            if index != SpanningTree.source, isRoot != (waiting.contains(index) || pending.contains(index)) {
                 found.append("\(index) has no parent and does not wait, or waits and has one")
             }
             if !isRoot, listed[position] != 1 { found.append("\(index) is listed \(listed[position]) times") }
@@ -119,12 +136,12 @@ enum TreeInvariants {
 
     /// Compares the searches with a walk over the whole tree, which also proves that there is no cycle: a node on one
     /// is never reached.
-    private static func checkSearches(_ tree: SpanningTree, into found: inout [String]) {
+    private static func checkSearches(_ tree: SpanningTree, pending: Set<Int32>, into found: inout [String]) {
         var depth = Array(repeating: -1, count: tree.nodes.count)
         var queue: [Int32] = [SpanningTree.source]
-        var roots: [Int32] = []
+        var roots = Array(pending)
         var waiting = tree.firstWaiting
-        while waiting != SpanningTree.none, roots.count <= tree.nodes.count {
+        while waiting != SpanningTree.none, roots.count <= 2 * tree.nodes.count {
             roots.append(waiting)
             waiting = tree.nodes[Int(waiting)].nextSibling
         }

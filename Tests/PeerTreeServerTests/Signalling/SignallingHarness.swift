@@ -18,11 +18,17 @@ struct SignallingHarness {
     var service: SignallingService
     var now = Instant.zero
     private(set) var inboxes: [String: [Message]] = [:]
+    /// Whom the service wants disconnected.
+    private(set) var disconnected: [String] = []
 
-    init(seed: UInt64 = 1, _ configure: (inout SignallingOptions) -> Void = { _ in }) {
+    init(
+        seed: UInt64 = 1,
+        stateKey: StateKey = StateKey(secret: "a test's"),
+        _ configure: (inout SignallingOptions) -> Void = { _ in }
+    ) {
         var options = SignallingOptions()
         configure(&options)
-        service = SignallingService(options: options, random: SeededGenerator(seed: seed))
+        service = SignallingService(options: options, stateKey: stateKey, random: SeededGenerator(seed: seed))
     }
 
     mutating func connect(_ ids: String...) {
@@ -154,6 +160,8 @@ struct SignallingHarness {
             switch output {
             case .emit(let id, let event, let payload):
                 inboxes[id, default: []].append(Message(event: event, payload: payload))
+            case .disconnect(let id):
+                disconnected.append(id)
             }
         }
     }

@@ -1,0 +1,147 @@
+/// A tree is rebuilt from what its peers say, in whichever order they come back.
+///
+/// A parent keeps a slot for every child it says it feeds, so that nobody takes the place of one that is still to come;
+/// a child whose parent has not come back yet is the root of a detached subtree. Whoever has not come when the time is
+/// over has lost its place: its slot becomes free, and its children get other parents while they go on streaming.
+extension BroadcastTree {
+    /// Makes the tree of a source that has not come back yet.
+    mutating func beginWithoutSource(capacity: Int, stripes count: Int, _ context: inout TrackerContext) {
+        begin(isNative: true, capacity: capacity, stripes: count)
+        setSuspect(SpanningTree.source, true)
+        peers[Int(SpanningTree.source)].resumeTimer = context.timers.start(
+            TimerQueue.Subject(tree: index, peer: SpanningTree.source, stripe: 0, kind: .sourceResume),
+            deadline: context.now + context.options.sourceResumeWindow
+        )
+    }
+
+    /// The source is back and tells which children it feeds.
+    mutating func restoreSource(_ places: [StripePlace], _ context: inout TrackerContext) {
+        expect(places, of: SpanningTree.source, pendingStripes: 0, &context)
+        resume(SpanningTree.source, &context)
+        context.statistics.restores += 1
+        finishIfSettled(SpanningTree.source, &context)
+    }
+
+    /// Takes in a viewer that was in this tree before. It is detached in every stripe until ``reattach`` or
+    /// ``placeRestored`` says where it belongs.
+    mutating func restore(
+        capacity: Int,
+        interior: Int?,
+        places: [StripePlace],
+        _ context: inout TrackerContext
+    ) throws(TrackerError) -> Int32 {
+        guard peerCount < context.options.maximumPeersPerTree else {
+            throw .tooManyPeers(limit: context.options.maximumPeersPerTree)
+        }
+        let most = context.options.capacityBounds.upperBound * stripes.count
+        let peer = insertPeer(isNative: true, capacity: min(max(capacity, 0), most), interior: interior ?? -1)
+        for stripe in stripes.indices where stripe < places.count {
+            // Half of the range: an epoch that a peer makes up must not make the next ones wrap around.
+            stripes[stripe].update(peer) { $0.epoch = min(places[stripe].epoch, .max / 2) }
+        }
+        let all = UInt16(truncatingIfNeeded: (1 << stripes.count) - 1)
+        expect(places, of: peer, pendingStripes: all, &context)
+        context.statistics.restores += 1
+        return peer
+    }
+
+    /// Keeps slots for the children a peer says it has, as far as it may have so many.
+    private mutating func expect(
+        _ places: [StripePlace],
+        of peer: Int32,
+        pendingStripes: UInt16,
+        _ context: inout TrackerContext
+    ) {
+        var restoration = Restoration(
+            pendingStripes: pendingStripes,
+            expectedChildren: Array(repeating: 0, count: stripes.count)
+        )
+        for stripe in stripes.indices where stripe < places.count {
+            let node = stripes[stripe].nodes[Int(peer)]
+            let room = Int(node.capacity) - Int(node.childCount) - Int(node.heldSlots)
+            let expected = UInt16(clamping: min(places[stripe].children, room))
+            guard expected > 0 else { continue }
+            restoration.expectedChildren[stripe] = expected
+            stripes[stripe].update(peer) { $0.heldSlots &+= expected }
+        }
+        restoration.timer = context.timers.start(
+            TimerQueue.Subject(tree: index, peer: peer, stripe: 0, kind: .restore),
+            deadline: context.now + context.options.restoreWindow
+        )
+        restorations[peer] = restoration
+    }
+
+    /// Links a peer that has no parent yet to the one it had: both say so.
+    mutating func reattach(
+        _ peer: Int32,
+        to parent: Int32,
+        stripe: Int,
+        isAnnounced: Bool,
+        _ context: inout TrackerContext
+    ) throws(TrackerError) {
+        guard peer != SpanningTree.source else { throw .sourceHasNoParent }
+        let tree = stripes[stripe]
+        let depth = tree.depth(of: parent) + 1 + Int(tree.nodes[Int(peer)].height)
+        guard tree.nodes[Int(peer)].parent == SpanningTree.none, !tree.isAncestor(peer, of: parent),
+            !peers[Int(parent)].isEvicted, depth <= context.options.maximumDepth
+        else { throw .notAChild }
+        let isExpected = (restorations[parent]?.expectedChildren[stripe] ?? 0) > 0
+        let node = tree.nodes[Int(parent)]
+        guard isExpected || Int(node.childCount) + Int(node.heldSlots) < Int(node.capacity) else { throw .treeFull }
+        if isExpected {
+            restorations[parent]?.expectedChildren[stripe] &-= 1
+            stripes[stripe].update(parent) { $0.heldSlots &-= 1 }
+        }
+        stripes[stripe].unlink(peer)
+        attach(peer, to: parent, stripe: stripe)
+        stripes[stripe].update(peer) {
+            $0.epoch &+= 1
+            $0.flags.insert(.attached)
+        }
+        restorations[peer]?.settle(stripe)
+        if isAnnounced { announce(peer, stripe: stripe, reason: .restored, &context) }
+        finishIfSettled(peer, &context)
+        finishIfSettled(parent, &context)
+        settle(&context)
+    }
+
+    /// Gives a peer that came back without a parent, or whose parent does not know it, the best place there is.
+    mutating func placeRestored(
+        _ peer: Int32,
+        stripe: Int,
+        isAnnounced: Bool,
+        _ context: inout TrackerContext
+    ) {
+        guard restorations[peer]?.isPending(stripe) ?? false else { return }
+        restorations[peer]?.settle(stripe)
+        place(peer, stripe: stripe, reason: .parentLost, isAnnounced: isAnnounced, &context)
+        finishIfSettled(peer, &context)
+        settle(&context)
+    }
+
+    /// The time for a peer's neighbours to come back is over.
+    mutating func restorationTimedOut(_ peer: Int32, _ context: inout TrackerContext) {
+        guard let restoration = endRestoration(of: peer, &context) else { return }
+        for stripe in stripes.indices where restoration.isPending(stripe) {
+            place(peer, stripe: stripe, reason: .parentLost, &context)
+        }
+        context.outputs.append(.restored(peer: handle(of: peer)))
+        settle(&context)
+    }
+
+    private mutating func finishIfSettled(_ peer: Int32, _ context: inout TrackerContext) {
+        guard restorations[peer]?.isSettled ?? false else { return }
+        _ = endRestoration(of: peer, &context)
+        context.outputs.append(.restored(peer: handle(of: peer)))
+    }
+
+    /// Stops waiting for a peer's neighbours and gives back the slots that were kept for its children.
+    mutating func endRestoration(of peer: Int32, _ context: inout TrackerContext) -> Restoration? {
+        guard var restoration = restorations.removeValue(forKey: peer) else { return nil }
+        context.timers.cancel(&restoration.timer)
+        for stripe in stripes.indices where restoration.expectedChildren[stripe] > 0 {
+            stripes[stripe].update(peer) { $0.heldSlots &-= restoration.expectedChildren[stripe] }
+        }
+        return restoration
+    }
+}

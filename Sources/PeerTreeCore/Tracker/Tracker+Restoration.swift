@@ -1,0 +1,105 @@
+/// Rebuilding trees after the tracker has lost its memory, from what peers say who can prove that they were in them.
+///
+/// The caller has the proofs, knows which peer means which by its names, and calls ``reattach(_:to:stripe:isAnnounced:at:)``
+/// only if parent and child name each other. Peers may come back in any order, and some never do.
+extension Tracker {
+    /// Begins a tree that existed before, without its source: a viewer was quicker.
+    ///
+    /// The tree ends unless the source is restored within ``TrackerOptions/sourceResumeWindow``.
+    ///
+    /// - Parameters:
+    ///   - capacity: Children the source takes in each stripe.
+    ///   - stripes: The number of stripes.
+    /// - Returns: The handle the source will have.
+    /// - Throws: ``TrackerError/tooManyTrees(limit:)``, ``TrackerError/stripesOutOfRange(limit:)``.
+    public mutating func restoreTree(
+        capacity: Int,
+        stripes: Int,
+        at now: Instant
+    ) throws(TrackerError) -> PeerHandle {
+        let (index, slots) = try makeRoom(capacity: capacity, stripes: stripes, at: now)
+        trees[index].beginWithoutSource(capacity: slots, stripes: stripes, &context)
+        return trees[index].handle(of: SpanningTree.source)
+    }
+
+    /// The source of a tree made by ``restoreTree(capacity:stripes:at:)`` is back.
+    ///
+    /// - Parameter places: What it says of each stripe.
+    /// - Throws: ``TrackerError/unknownTree``, ``TrackerError/unknownPeer``.
+    public mutating func restoreSource(
+        _ source: PeerHandle,
+        places: [StripePlace],
+        at now: Instant
+    ) throws(TrackerError) {
+        advance(to: now)
+        let (tree, index) = try locate(source)
+        guard index == SpanningTree.source, trees[tree].restorations[index] == nil else { throw .unknownPeer }
+        trees[tree].restoreSource(places, &context)
+    }
+
+    /// Takes in a viewer that was in the tree before. In every stripe it has no parent yet: say where it belongs with
+    /// ``reattach(_:to:stripe:isAnnounced:at:)`` or ``placeRestored(_:stripe:isAnnounced:at:)``. What has not been said
+    /// within ``TrackerOptions/restoreWindow`` is decided by the tracker.
+    ///
+    /// - Parameters:
+    ///   - capacity: Children it was granted in its interior stripe.
+    ///   - interior: The stripe in which it takes children.
+    ///   - places: What it says of each stripe.
+    /// - Throws: ``TrackerError/unknownTree``, ``TrackerError/tooManyPeers(limit:)``.
+    public mutating func restore(
+        _ tree: TreeHandle,
+        capacity: Int,
+        interior: Int?,
+        places: [StripePlace],
+        at now: Instant
+    ) throws(TrackerError) -> PeerHandle {
+        advance(to: now)
+        let index = try liveIndex(of: tree)
+        let peer = try trees[index].restore(capacity: capacity, interior: interior, places: places, &context)
+        return trees[index].handle(of: peer)
+    }
+
+    /// Links a restored peer that has no parent in `stripe` to the parent it had. Both must have said so.
+    ///
+    /// - Parameter isAnnounced: Whether an output is to tell the peer.
+    /// - Throws: ``TrackerError/notAChild`` if the peer has a parent, or they would be in a circle or too deep;
+    ///   ``TrackerError/treeFull`` if the parent has no slot for it; and those of stale handles.
+    public mutating func reattach(
+        _ peer: PeerHandle,
+        to parent: PeerHandle,
+        stripe: Int,
+        isAnnounced: Bool,
+        at now: Instant
+    ) throws(TrackerError) {
+        advance(to: now)
+        let (tree, index) = try locate(peer, stripe: stripe)
+        guard parent.tree == peer.tree, let parentIndex = trees[tree].index(of: parent) else { throw .unknownPeer }
+        try trees[tree].reattach(index, to: parentIndex, stripe: stripe, isAnnounced: isAnnounced, &context)
+    }
+
+    /// Gives a restored peer a new parent in `stripe`. Does nothing if that is settled already.
+    ///
+    /// - Parameter isAnnounced: Whether an output is to tell the peer.
+    public mutating func placeRestored(
+        _ peer: PeerHandle,
+        stripe: Int,
+        isAnnounced: Bool,
+        at now: Instant
+    ) throws(TrackerError) {
+        advance(to: now)
+        let (tree, index) = try locate(peer, stripe: stripe)
+        trees[tree].placeRestored(index, stripe: stripe, isAnnounced: isAnnounced, &context)
+    }
+
+    /// Whether a restored peer has no parent in `stripe` because it is not known yet whether the one it had comes back.
+    public func isRestoring(_ peer: PeerHandle, stripe: Int = 0) throws(TrackerError) -> Bool {
+        let (tree, index) = try locate(peer, stripe: stripe)
+        return trees[tree].restorations[index]?.isPending(stripe) ?? false
+    }
+
+    /// The stripe in which a peer takes children, or nil if it takes none. A source takes them in all.
+    public func interiorStripe(of peer: PeerHandle) throws(TrackerError) -> Int? {
+        let (tree, index) = try locate(peer)
+        return trees[tree].stripes.indices.first { trees[tree].stripes[$0].nodes[Int(index)].capacity > 0 }
+    }
+}

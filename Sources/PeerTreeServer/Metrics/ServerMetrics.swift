@@ -1,0 +1,51 @@
+import Metrics
+import NIOCore
+import PeerTreeCore
+
+/// The server's figures for whichever metrics system the program has set up.
+struct ServerMetrics {
+    private let clients = Gauge(label: "peer_tree_clients")
+    private let trees = Gauge(label: "peer_tree_trees")
+    private let peers = Gauge(label: "peer_tree_peers")
+    private let depth = Gauge(label: "peer_tree_depth")
+    private let discovery = Timer(label: "peer_tree_discover_seconds")
+    private var counters: [String: (counter: Counter, last: UInt64)] = [:]
+
+    /// How long a client waited for the answer to its discovery, from when its event was read.
+    func discovered(in time: TimeAmount) {
+        discovery.recordNanoseconds(time.nanoseconds)
+    }
+
+    /// Passes on what has changed since the last time.
+    mutating func record(_ service: SignallingService) {
+        clients.record(service.clientCount)
+        trees.record(service.treeCount)
+        peers.record(service.peerCount)
+        depth.record(service.maximumDepth)
+        let statistics = service.trackerStatistics
+        count("trees_created", statistics.treesCreated)
+        count("trees_ended", statistics.treesEnded)
+        count("joins", statistics.joins)
+        count("rejoins", statistics.rejoins)
+        count("restores", statistics.restores)
+        count("leaves", statistics.leaves)
+        count("vanishes", statistics.vanishes)
+        count("attach_timeouts", statistics.attachTimeouts)
+        count("orphans", statistics.orphanReports)
+        count("moves", statistics.moves)
+        count("moves_reverted", statistics.movesReverted)
+        count("promotions", statistics.promotions)
+        count("evictions", statistics.evictions)
+        for (event, total) in service.events { count("events", total, ("event", event)) }
+        for (code, total) in service.refusals { count("refusals", total, ("code", code)) }
+    }
+
+    private mutating func count(_ name: String, _ total: UInt64, _ dimension: (String, String)? = nil) {
+        let key = name + (dimension?.1 ?? "")
+        let label = "peer_tree_\(name)_total"
+        var entry = counters[key] ?? (Counter(label: label, dimensions: dimension.map { [$0] } ?? []), 0)
+        entry.counter.increment(by: Int64(clamping: total &- entry.last))
+        entry.last = total
+        counters[key] = entry
+    }
+}

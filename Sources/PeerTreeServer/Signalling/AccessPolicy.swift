@@ -1,0 +1,63 @@
+/// Who may create trees and who may join them. By default everybody may.
+///
+/// A client sends its token in the handshake of Socket.IO, as `auth: { token }`. A token is one of the shared secrets, or
+/// a JSON Web Token (RFC 7519) signed with HS256 whose claims say what its bearer may do: `create` and `join` are true or
+/// false, `tree` restricts joining to one tree, `exp` and `nbf` are Unix times. Tokens are compared in constant time.
+public struct AccessPolicy: Sendable {
+    /// Whoever has it may create trees, and join them. Default nil.
+    public var createSecret: String?
+    /// Whoever has it may join trees. Default nil.
+    public var joinSecret: String?
+    /// Signs the JSON Web Tokens of those who may create or join. Default nil.
+    public var tokenSecret: String?
+
+    /// Everybody may do everything.
+    public init() {}
+
+    /// Whether creating a tree needs a token.
+    public var restrictsCreating: Bool { createSecret != nil || tokenSecret != nil }
+    /// Whether joining a tree needs a token.
+    public var restrictsJoining: Bool { joinSecret != nil || tokenSecret != nil }
+
+    /// What the bearer of `token` may do.
+    func access(with token: String?) -> Access {
+        var access = Access(mayCreate: !restrictsCreating, mayJoin: !restrictsJoining)
+        guard let token else { return access }
+        if let createSecret, Credentials.isEqual(token, createSecret) {
+            access.mayCreate = true
+            access.mayJoin = true
+        }
+        if let joinSecret, Credentials.isEqual(token, joinSecret) { access.mayJoin = true }
+        if let tokenSecret, let claims = AccessClaims(token, secret: tokenSecret) {
+            access.mayCreate = access.mayCreate || claims.create
+            access.mayJoin = access.mayJoin || claims.join
+            access.tree = claims.tree
+            access.expiry = claims.expiry
+            access.beginning = claims.beginning
+        }
+        return access
+    }
+}
+
+/// What a client may do.
+struct Access {
+    var mayCreate = true
+    var mayJoin = true
+    /// The only tree that may be joined.
+    var tree: String?
+    /// Unix times between which all this is so.
+    var beginning: Double?
+    var expiry: Double?
+
+    func mayCreate(at unixTime: UInt64) -> Bool {
+        mayCreate && isCurrent(at: unixTime)
+    }
+
+    func mayJoin(_ tree: String, at unixTime: UInt64) -> Bool {
+        mayJoin && isCurrent(at: unixTime) && (self.tree == nil || self.tree == tree)
+    }
+
+    private func isCurrent(at unixTime: UInt64) -> Bool {
+        Double(unixTime) < expiry ?? .infinity && Double(unixTime) >= beginning ?? 0
+    }
+}

@@ -1,0 +1,47 @@
+import SocketIO
+
+/// Where a peer says it is, for a server that does not know: who feeds it, and whom it feeds.
+struct ClaimedPlace {
+    /// A neighbour, by the id that the peer knows it by.
+    struct Neighbour {
+        let stripe: Int
+        let id: String
+        /// The signalling session the link came of, if the peer says so.
+        let sessionID: String?
+    }
+
+    struct Parent {
+        let neighbour: Neighbour
+        let epoch: UInt32
+    }
+
+    /// At most one per stripe.
+    private(set) var parents: [Int: Parent] = [:]
+    private(set) var children: [Neighbour] = []
+
+    /// Nowhere.
+    init() {}
+
+    init(_ payload: Payload) throws(SignallingError) {
+        for entry in try payload.objects("parents", limit: Self.maximumParents) {
+            let neighbour = try Neighbour(entry)
+            parents[neighbour.stripe] = Parent(neighbour: neighbour, epoch: try entry.epoch())
+        }
+        for entry in try payload.objects("children", limit: Self.maximumChildren) {
+            children.append(try Neighbour(entry))
+        }
+    }
+
+    /// One per stripe.
+    private static let maximumParents = 16
+    /// 64 in each of 16 stripes, which is what a source has at most.
+    private static let maximumChildren = 1_024
+}
+
+extension ClaimedPlace.Neighbour {
+    fileprivate init(_ payload: Payload) throws(SignallingError) {
+        stripe = try payload.integer("stripe")
+        id = try payload.string("id")
+        sessionID = try payload.optionalString("session")
+    }
+}

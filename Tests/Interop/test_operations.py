@@ -1,0 +1,238 @@
+"""Running a server: metrics, an orderly stop, HTTPS with certificates that are replaced, tokens, logs."""
+
+import contextlib
+import datetime
+import ipaddress
+import json
+import re
+import signal
+import socket
+import ssl
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from processes import running
+
+
+@pytest.fixture
+def peer_tree(program):
+    return program("peer-tree")
+
+
+@contextlib.contextmanager
+def serving(peer_tree, *options, port=0):
+    with running(peer_tree, "serve", "--port", port, "--json", *options) as process:
+        yield process, process.event("listening")["port"]
+
+
+def get(url, **options):
+    with urllib.request.urlopen(url, timeout=5, **options) as answer:
+        return answer.read().decode()
+
+
+def metrics(port):
+    text = get(f"http://127.0.0.1:{port}/metrics")
+    return {name: float(value) for name, value in re.findall(r"^([a-z]\S*) (\S+)$", text, re.MULTILINE)}
+
+
+def until(condition, what, timeout=20):
+    end = time.monotonic() + timeout
+    while not (value := condition()):
+        assert time.monotonic() < end, f"after {timeout} s: {what}"
+        time.sleep(0.1)
+    return value
+
+
+def test_metrics_tell_of_peers_refusals_and_latencies(peer_tree, root, tmp_path):
+    clip = root / "Demo" / "clip.webm"
+    with serving(peer_tree) as (_, port):
+        server = f"http://127.0.0.1:{port}"
+        assert get(f"{server}/healthz") == "ok\n"
+        done = subprocess.run(
+            [peer_tree, "watch", f"{server}/watch/nosuchtree", "-o", tmp_path / "x"], capture_output=True, timeout=30
+        )
+        assert done.returncode == 69
+        with running(peer_tree, "broadcast", clip, "--rate", "100k", "--server", server) as source:
+            with running(peer_tree, "watch", source.line(), "-o", tmp_path / "out", "--json") as viewer:
+                viewer.event("connect")
+                found = metrics(port)
+    assert found["peer_tree_trees"] == 1
+    assert found["peer_tree_peers"] == 2
+    assert found["peer_tree_clients"] == 2
+    assert found["peer_tree_depth"] == 1
+    assert found["peer_tree_joins_total"] == 1
+    assert found['peer_tree_refusals_total{code="unknown-tree"}'] == 1
+    assert found['peer_tree_events_total{event="simple-signal[discover]"}'] == 3
+    assert found["peer_tree_discover_seconds_count"] == 3
+    assert found['peer_tree_discover_seconds_bucket{le="10"}'] == 3
+
+
+def test_a_server_that_stops_in_order_tells_its_peers_and_they_come_back(peer_tree, root, tmp_path):
+    clip = root / "Demo" / "clip.webm"
+    key = ["--state-key", tmp_path / "key"]
+    with contextlib.ExitStack() as stack:
+        server, port = stack.enter_context(serving(peer_tree, *key))
+        source = stack.enter_context(
+            running(peer_tree, "broadcast", clip, "--rate", "60k", "--server", f"http://127.0.0.1:{port}")
+        )
+        link = source.line()
+        viewer = stack.enter_context(running(peer_tree, "watch", link, "-o", tmp_path / "out", "--json"))
+        viewer.event("connect")
+        server.signal(signal.SIGTERM)
+        assert server.wait(20) == 0
+        viewer.event("server-going-away")
+        viewer.event("server-lost")
+        stack.enter_context(serving(peer_tree, *key, port=port))
+        viewer.event("server-back")
+        status = f"http://127.0.0.1:{port}/status?tree={link.rsplit('/', 1)[1]}"
+
+        def is_whole():
+            with contextlib.suppress(OSError):
+                peers = json.loads(get(status))["peers"]
+                return len(peers) == 1 and peers[0]["parents"] != [None]
+
+        until(is_whole, "the tree is not what it was")
+        assert oct((tmp_path / "key").stat().st_mode)[-3:] == "600"
+
+
+@pytest.fixture
+def certify(tmp_path):
+    """certify(NAME) writes a certificate of that name and its key, and returns the options that name them."""
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+
+    def write(name):
+        private = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+        now = datetime.datetime.now(datetime.timezone.utc)
+        built = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(subject)
+            .public_key(private.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(hours=1))
+            .not_valid_after(now + datetime.timedelta(days=1))
+            .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
+            .sign(private, hashes.SHA256())
+        )
+        key.write_bytes(
+            private.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+        )
+        certificate.write_bytes(built.public_bytes(serialization.Encoding.PEM))
+        return ["--tls-certificate", certificate, "--tls-key", key]
+
+    return write
+
+
+def served_name(port):
+    """The name in the certificate that the server shows now."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as plain:
+        with context.wrap_socket(plain) as secure:
+            der = secure.getpeercert(binary_form=True)
+    return x509.load_der_x509_certificate(der).subject.rfc4514_string()
+
+
+def test_https_takes_in_a_new_certificate_on_sighup_and_when_its_file_changes(peer_tree, certify, tmp_path):
+    options = certify("first")
+    with serving(peer_tree, *options) as (server, port):
+        context = ssl.create_default_context(cafile=options[1])
+        assert get(f"https://127.0.0.1:{port}/healthz", context=context) == "ok\n"
+        assert served_name(port) == "CN=first"
+        certify("second")
+        server.signal(signal.SIGHUP)
+        until(lambda: served_name(port) == "CN=second", "SIGHUP changed nothing", 3)
+        certify("third")
+        until(lambda: served_name(port) == "CN=third", "the changed file was not noticed")
+        # One that cannot be used changes nothing, and is complained about.
+        options[1].write_text("no certificate")
+        until(lambda: any("cannot be used" in line for line in server.errors if line), "nothing was logged")
+        assert served_name(port) == "CN=third"
+
+
+def test_a_certificate_that_cannot_be_used_or_comes_without_its_key_is_refused(peer_tree, tmp_path):
+    def serve(*options):
+        command = [peer_tree, "serve", "--port", "0", *options]
+        return subprocess.run(command, capture_output=True, text=True, timeout=30)
+
+    done = serve("--tls-certificate", "/no/such/file", "--tls-key", "/no/such/file")
+    assert done.returncode == 66
+    assert "/no/such/file" in done.stderr
+    done = serve("--tls-certificate", "x")
+    assert done.returncode == 64
+    assert "tls-certificate and tls-key must be given together" in done.stderr
+
+
+def test_creating_and_joining_need_the_tokens_that_the_server_asks_for(peer_tree, root, tmp_path):
+    clip = root / "Demo" / "clip.webm"
+    secrets = ["--create-secret", "the source may create", "--join-secret", "the viewer may join"]
+    with serving(peer_tree, *secrets) as (_, port):
+        server = f"http://127.0.0.1:{port}"
+        refused = subprocess.run(
+            [peer_tree, "broadcast", clip, "--server", server, "--token", "a wrong token"],
+            capture_output=True, text=True, timeout=30,
+        )
+        assert refused.returncode == 69
+        assert "may not create trees here" in refused.stderr
+        with running(
+            peer_tree, "broadcast", clip, "--server", server, "--token", "the source may create", "--linger", 1
+        ) as source:
+            link = source.line()
+            refused = subprocess.run(
+                [peer_tree, "watch", link, "-o", tmp_path / "x"], capture_output=True, text=True, timeout=30
+            )
+            assert refused.returncode == 69
+            assert "may not join this tree" in refused.stderr
+            with running(
+                peer_tree, "watch", link, "-o", tmp_path / "out", "--token", "the viewer may join"
+            ) as viewer:
+                assert viewer.wait(60) == 0, viewer.errors
+    assert (tmp_path / "out").read_bytes() == clip.read_bytes()
+
+
+def test_only_the_listed_origins_may_connect(peer_tree):
+    with serving(peer_tree, "--origins", "https://good.example") as (_, port):
+        url = f"http://127.0.0.1:{port}/socket.io/?EIO=4&transport=polling"
+
+        def status(origin):
+            request = urllib.request.Request(url, headers={"Origin": origin} if origin else {})
+            try:
+                with urllib.request.urlopen(request, timeout=5) as answer:
+                    return answer.status, answer.headers.get("Access-Control-Allow-Origin")
+            except urllib.error.HTTPError as error:
+                return error.code, None
+
+        assert status(None)[0] == 200
+        assert status("https://good.example") == (200, "https://good.example")
+        assert status("https://evil.example")[0] == 403
+
+
+def test_logs_are_json_lines_if_asked_for(peer_tree, tmp_path):
+    with serving(peer_tree, "--log-format", "json", "--log-level", "trace") as (server, port):
+        get(f"http://127.0.0.1:{port}/healthz")
+        server.signal(signal.SIGTERM)
+        assert server.wait(20) == 0
+    lines = [json.loads(line) for line in server.errors if line]
+    assert lines
+    assert all({"time", "level", "label", "message"} <= set(line) for line in lines)
+
+
+@pytest.mark.parametrize("text", ["", "0" * 63, "z" * 64])
+def test_a_state_key_that_is_none_is_refused(peer_tree, tmp_path, text):
+    path = tmp_path / "key"
+    path.write_text(text)
+    done = subprocess.run(
+        [peer_tree, "serve", "--port", "0", "--state-key", path], capture_output=True, text=True, timeout=30
+    )
+    assert done.returncode == 66
+    assert f"The state key '{path}' cannot be used" in done.stderr
