@@ -130,7 +130,8 @@ extension PeerConnection {
 
     private func scheduleTimer() {
         guard !self.isOver, let next = self.nextDeadline else { return }
-        let due = self.isSecure ? Self.roundedUp(next) : next
+        let isSettled = self.isSecure && self.previousAgent == nil && self.agent.selected?.isNominated == true
+        let due = isSettled ? Self.roundedUp(next) : next
         // A timer that fires early costs nothing but its call; one per change would cost more.
         if let timer, timer.at <= due { return }
         self.timer?.task.cancel()
@@ -138,7 +139,7 @@ extension PeerConnection {
         self.timer = (due, task)
     }
 
-    /// A connection that is up has no timer that matters to the millisecond. In steps that all connections share, one
+    /// A connection that has settled on its path has no timer that matters to the millisecond. In steps that all connections share, one
     /// wake-up of the process serves many of them.
     private static func roundedUp(_ deadline: NIODeadline) -> NIODeadline {
         let step = UInt64(50_000_000)

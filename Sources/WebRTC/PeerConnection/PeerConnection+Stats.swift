@@ -24,11 +24,11 @@ extension PeerConnection {
                 iceRole: self.agent.role == .controlling ? .controlling : .controlled,
                 iceState: self.iceConnectionState
             ),
-            candidatePair: self.agent.selected.map {
+            candidatePair: self.selectedCandidatePair.map {
                 .init(
                     local: $0.local,
                     remote: $0.remote,
-                    nominated: $0.isNominated,
+                    nominated: self.agent.selected?.isNominated == true,
                     currentRoundTripTime: $0.roundTripTime
                 )
             },
