@@ -111,7 +111,7 @@ let package = Package(
         ),
         .testTarget(
             name: "WebRTCTests",
-            dependencies: ["CUSRSCTP", "TestSupport", "WebRTC", .product(name: "NIOCore", package: "swift-nio")],
+            dependencies: ["TestSupport", "WebRTC", .product(name: "NIOCore", package: "swift-nio")],
             swiftSettings: strict
         ),
         // A peer for the interoperation tests and for measuring.

@@ -17,8 +17,7 @@ final class SCTPStack {
     // `WebRTCEventLoop.loop`; `SCTPAssociation.init` checks this before anything else can reach the stack.
     nonisolated(unsafe) static let shared = SCTPStack()
 
-    /// For `pt_sctp_write_checksum`; nil where the processor has no instruction for CRC32C.
-    private let checksumTable = SCTPStack.makeChecksumTable()
+    private let hasHardwareChecksum = pt_crc32c_has_hardware()
     /// Associations by handle. usrsctp is given these numbers in place of pointers, so a late callback for an
     /// association that is gone finds nothing instead of freed memory.
     private var associations: [UInt: SCTPAssociation] = [:]
@@ -74,14 +73,6 @@ final class SCTPStack {
         usrsctp_sysctl_set_sctp_max_burst_default(0)
     }
 
-    private static func makeChecksumTable() -> UnsafePointer<UInt32>? {
-        guard pt_crc32c_has_hardware() != 0 else { return nil }
-        let table = UnsafeMutablePointer<UInt32>.allocate(capacity: 1024)
-        table.initialize(repeating: 0, count: 1024)
-        pt_crc32c_fill(table)
-        return UnsafePointer(table)
-    }
-
     func add(_ association: SCTPAssociation) -> UInt {
         self.lastHandle &+= 1
         self.associations[self.lastHandle] = association
@@ -106,7 +97,7 @@ final class SCTPStack {
     private func send(_ packet: UnsafeMutableRawPointer, count: Int, for handle: UInt) {
         guard let association = self.association(handle) else { return }
         let bytes = packet.assumingMemoryBound(to: UInt8.self)
-        pt_sctp_write_checksum(bytes, count, self.checksumTable)
+        pt_sctp_write_checksum(bytes, count, self.hasHardwareChecksum)
         association.transmit(UnsafeRawBufferPointer(start: packet, count: count))
     }
 
