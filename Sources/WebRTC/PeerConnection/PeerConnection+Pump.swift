@@ -139,8 +139,8 @@ extension PeerConnection {
         self.timer = (due, task)
     }
 
-    /// A connection that has settled on its path has no timer that matters to the millisecond. In steps that all connections share, one
-    /// wake-up of the process serves many of them.
+    /// A connection that has settled on its path has no timer that matters to the millisecond. In steps that all
+    /// connections share, one wake-up of the process serves many of them.
     private static func roundedUp(_ deadline: NIODeadline) -> NIODeadline {
         let step = UInt64(50_000_000)
         return .uptimeNanoseconds((deadline.uptimeNanoseconds / step + 1) * step)
