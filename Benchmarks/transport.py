@@ -1,30 +1,34 @@
-"""Data channels side by side: peer-tree's transport and Pion, the same scenarios by turns in one run.
+"""Data channels side by side: peer-tree's transport, Pion and aiortc, the same scenarios by turns in one run.
 
-    python3 Benchmarks/transport.py --peer-tree PROGRAM --pion PROGRAM [--rounds N] [--seconds S] [--json FILE]
+    python3 Benchmarks/transport.py --peer-tree PROGRAM [--pion PROGRAM] [--aiortc PYTHON] [--rounds N] [--seconds S]
 
-Both programs play the roles and speak the lines described in README.md. Figures are medians over the rounds; on a
-busy machine only the ratios mean something, which is why the programs take turns.
+The programs play the roles and speak the lines described in README.md. Figures are medians over the rounds; on a
+busy machine only the ratios mean something, which is why the programs take turns. A dash stands where a program was
+not asked: what it would take is beyond it.
 """
 
 import argparse
 import json
+import pathlib
 import queue
+import shlex
 import statistics
 import subprocess
 import sys
 import threading
 import time
 
-PATIENCE = 30  # Seconds until a program that does not answer is given up.
+PATIENCE = 60  # Seconds until a program that does not answer is given up.
 
 
 class Role:
     """One process that plays a role."""
 
     def __init__(self, program, *arguments):
-        self.name = " ".join([program, *map(str, arguments)])
+        command = [*shlex.split(program), *map(str, arguments)]
+        self.name = " ".join(command)
         self.process = subprocess.Popen(
-            [program, *map(str, arguments)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
         )
         self.lines = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
@@ -53,6 +57,11 @@ class Role:
         self.say(command="report", link=0)
         line = self.await_line("event")
         return line.get("bytes", 0), line.get("cpu", 0.0), time.monotonic()
+
+    def resident(self):
+        """Resident memory in bytes."""
+        text = subprocess.run(["ps", "-o", "rss=", "-p", str(self.process.pid)], stdout=subprocess.PIPE, text=True)
+        return int(text.stdout) * 1024
 
     def end(self):
         self.process.stdin.close()
@@ -110,8 +119,18 @@ def relay(program, seconds, children, ours):
     A W3C data channel cannot stop its peer from sending, so our source waits for credit from the relay; Pion's relay,
     which reads its channel like a pipe, holds its source up by itself.
     """
-    credit = ["--credit", 2 << 20] if ours else []
-    source = Role(program, "source", "--size", 16384, *credit)
+    pace = ["--credit", 2 << 20] if ours else []
+    return run_relay(program, seconds, children, pace)
+
+
+def steady_relay(program, seconds, children):
+    """A relay that receives 10 MB/s: its CPU time per GB that it sends."""
+    result = run_relay(program, seconds, children, ["--rate", 10_000_000])
+    return {"MB/s": result["MB/s"], "CPU s/GB sent": result["CPU s/GB"] / children}
+
+
+def run_relay(program, seconds, children, pace):
+    source = Role(program, "source", "--size", 16384, *pace)
     middle = Role(program, "relay", "--children", children)
     sinks = [Role(program, "sink") for _ in range(children)]
     try:
@@ -137,13 +156,57 @@ def round_trip(program, size, count):
         pong.end()
 
 
+def dial(program, count, parallel, idle_seconds=0):
+    """One process offers connections, `parallel` at a time, to as many peers of another process, and keeps them open."""
+    dialler = Role(program, "dial", "--count", count, "--parallel", parallel)
+    acceptor = Role(program, "accept")
+
+    def carry_answers():
+        for _ in range(count):
+            line = acceptor.await_line("answer")
+            dialler.say(answer=line["answer"], link=line.get("link", 0))
+
+    try:
+        dialler.report()
+        empty = dialler.resident()
+        dialler.say(command="start", link=0)
+        threading.Thread(target=carry_answers, daemon=True).start()
+        for _ in range(count):
+            line = dialler.await_line("offer")
+            acceptor.say(offer=line["offer"], link=line.get("link", 0))
+        done = dialler.await_line("p50")
+        result = {"p50 ms": done["p50"] / 1000, "p99 ms": done["p99"] / 1000, "all within s": done["seconds"]}
+        if idle_seconds == 0:
+            return result
+        time.sleep(3)
+        _, cpu, begin = dialler.report()
+        time.sleep(idle_seconds)
+        _, later, end = dialler.report()
+        return {"% of a core": 100 * (later - cpu) / (end - begin), "KB each": (dialler.resident() - empty) / count / 1e3}
+    finally:
+        dialler.end()
+        acceptor.end()
+
+
 def scenarios(seconds):
-    yield "one way, 16 KiB messages", lambda program, ours: one_way(program, seconds, 16384)
-    yield "one way, 64 KiB messages", lambda program, ours: one_way(program, seconds, 65536)
-    yield "round trip of 64 bytes", lambda program, ours: round_trip(program, 64, 10000)
+    """Title, the programs it is for, and the scenario."""
+    everyone = ("peer-tree", "Pion", "aiortc")
+    ours_and_pion = ("peer-tree", "Pion")
+    for size in (16, 64):
+        title = f"one way, {size} KiB messages"
+        yield title, everyone, lambda program, name, size=size: one_way(program, seconds, size * 1024)
+    yield "round trip of 64 bytes", everyone, lambda program, name: round_trip(program, 64, 5000)
     for children in (1, 2, 4):
         title = f"relay to {children} {'child' if children == 1 else 'children'}, 16 KiB"
-        yield title, lambda program, ours, children=children: relay(program, seconds, children, ours)
+        yield title, ours_and_pion, lambda program, name, children=children: relay(
+            program, seconds, children, name == "peer-tree"
+        )
+    for children in (1, 16):
+        title = f"relay of 10 MB/s to {children} {'child' if children == 1 else 'children'}"
+        yield title, ("peer-tree",), lambda program, name, children=children: steady_relay(program, seconds, children)
+    yield "set-up, one after the other", everyone, lambda program, name: dial(program, 30, 1)
+    yield "set-up, 50 at once", everyone, lambda program, name: dial(program, 50, 50)
+    yield "500 idle connections", ours_and_pion, lambda program, name: dial(program, 500, 25, 5 + seconds)
 
 
 def median(results):
@@ -153,31 +216,38 @@ def median(results):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--peer-tree", dest="ours", metavar="PROGRAM")
-    parser.add_argument("--pion", required=True, metavar="PROGRAM")
+    parser.add_argument("--pion", metavar="PROGRAM")
+    parser.add_argument("--aiortc", metavar="PYTHON", help="a Python that has aiortc")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("--only", default="", help="only scenarios whose title has this in it")
     parser.add_argument("--json", metavar="FILE", help="write the figures there too")
     options = parser.parse_args()
-    programs = {"peer-tree": options.ours, "Pion": options.pion}
+    aiortc = pathlib.Path(__file__).with_name("aiortc_peer.py")
+    programs = {
+        "peer-tree": options.ours,
+        "Pion": options.pion,
+        "aiortc": options.aiortc and shlex.join([options.aiortc, str(aiortc)]),
+    }
     programs = {name: program for name, program in programs.items() if program}
 
     figures = {}
-    print(f"{'':32}{'figure':>10}" + "".join(f"{name:>12}" for name in programs) + f"{'ratio':>9}", flush=True)
-    for title, run in scenarios(options.seconds):
+    headings = "".join(f"{name:>12}" for name in programs)
+    print(f"{'':32}{'figure':>14}{headings}{'ours/Pion':>11}", flush=True)
+    for title, names, run in scenarios(options.seconds):
         if options.only not in title:
             continue
-        results = {name: [] for name in programs}
+        results = {name: [] for name in programs if name in names}
         for _ in range(options.rounds):
-            for name, program in programs.items():
-                results[name].append(run(program, name == "peer-tree"))
-        medians = {name: median(results[name]) for name in programs}
+            for name in results:
+                results[name].append(run(programs[name], name))
+        medians = {name: median(result) for name, result in results.items()}
         figures[title] = medians
-        for row, key in enumerate(medians["Pion"]):
-            values = [medians[name][key] for name in programs]
-            ratio = f"{values[0] / values[1]:9.2f}" if len(values) == 2 else ""
-            columns = "".join(f"{value:12.1f}" for value in values)
-            print(f"{title if row == 0 else '':32}{key:>10}{columns}{ratio}", flush=True)
+        for row, key in enumerate(next(iter(medians.values()), {})):
+            columns = "".join(f"{medians[name][key]:12.1f}" if name in medians else f"{'-':>12}" for name in programs)
+            both = "peer-tree" in medians and "Pion" in medians
+            ratio = f"{medians['peer-tree'][key] / medians['Pion'][key]:11.2f}" if both else ""
+            print(f"{title if row == 0 else '':32}{key:>14}{columns}{ratio}", flush=True)
     if options.json:
         with open(options.json, "w") as file:
             json.dump(figures, file, indent=2)

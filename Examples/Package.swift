@@ -27,6 +27,11 @@ let package = Package(
                 .product(name: "NIOHTTP1", package: "swift-nio"),
             ]
         ),
+        // Two WebRTC peers and a data channel, without peer-tree on top.
+        .executableTarget(
+            name: "data-channel",
+            dependencies: [.product(name: "WebRTC", package: "peer-tree")]
+        ),
         // Cuts a WebM file the way a broadcast does, and writes what a viewer who came late would get.
         .executableTarget(
             name: "late-join",

@@ -25,6 +25,7 @@ type line struct {
 	CPU     float64 `json:"cpu,omitempty"`
 	P50     float64 `json:"p50,omitempty"`
 	P99     float64 `json:"p99,omitempty"`
+	Seconds float64 `json:"seconds,omitempty"`
 }
 
 // peer is this process: its counters and its conversation with the runner.
@@ -32,6 +33,7 @@ type peer struct {
 	api     *webrtc.API
 	bytes   uint64
 	start   chan struct{}
+	number  int // Of the link it answers.
 	offers  chan line
 	answers []chan line
 	output  sync.Mutex
@@ -49,7 +51,7 @@ type link struct {
 const (
 	maximumBuffered = 1 << 20
 	lowWater        = 512 << 10
-	maximumLinks    = 64
+	maximumLinks    = 1024
 )
 
 func newPeer() *peer {
@@ -73,7 +75,6 @@ func newPeer() *peer {
 	for i := 0; i < maximumLinks; i++ {
 		p.answers = append(p.answers, make(chan line, 1))
 	}
-	go p.listen()
 	return p
 }
 
@@ -138,7 +139,7 @@ func (p *peer) answer() *link {
 	gathered := webrtc.GatheringCompletePromise(connection)
 	check(connection.SetLocalDescription(description))
 	<-gathered
-	p.say(line{Answer: connection.LocalDescription().SDP})
+	p.say(line{Answer: connection.LocalDescription().SDP, Link: p.number})
 	return result
 }
 

@@ -12,3 +12,16 @@ def test_hello_tree_brings_every_message_to_every_viewer_in_order(program):
         prefix = f"viewer {viewer}: "
         received = [line.removeprefix(prefix) for line in lines if line.startswith(prefix)]
         assert received == ["message 1", "message 2", "message 3"]
+
+
+def test_data_channel_carries_every_line_and_closes(program):
+    done = subprocess.run([program("data-channel")], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "channel chat, protocol lines-1",
+        "received message 1",
+        "received message 2",
+        "received message 3",
+        "sent over ECDHE-ECDSA-AES128-GCM-SHA256",
+        "closed",
+    ]

@@ -16,7 +16,7 @@ struct DCEPTests {
             subprotocol: "p",
             ordered: ordered,
             reliability: reliability,
-            priority: 512
+            priority: .medium
         )
         #expect(try DCEPMessage(DCEPMessage.open(open).encoded()) == .open(open))
     }

@@ -16,6 +16,7 @@ final class Pair {
         var opened: [String] = []
         var closed: [String] = []
         var lows: [String] = []
+        var errors: [DataChannelError] = []
         var candidates: [IceCandidate] = []
 
         init(_ transport: WebRTCTransport) throws {
@@ -53,6 +54,7 @@ final class Pair {
             side?.lows.append(label)
             self?.check()
         }
+        channel.onError = { [weak side] in side?.errors.append($0) }
         channel.onMessage = { [weak self, weak side] message, kind in
             side?.messages.append((label, message, kind))
             self?.check()

@@ -40,7 +40,7 @@ final class BenchPeer {
         switch options.role {
         case .source: attempt { try offerAll(options.children) }
         case .ping: attempt { try offerAll(1) }
-        case .relay, .sink, .pong: break
+        case .relay, .sink, .pong, .dial, .accept: break
         }
     }
 
@@ -52,7 +52,13 @@ final class BenchPeer {
                 try connections[line.link ?? 0].setRemoteDescription(SessionDescription(type: .answer, sdp: sdp))
             } else if line.command == "start" {
                 hasStarted = true
-                if options.role == .ping { try ping() } else { try pump() }
+                if options.role == .ping {
+                    try ping()
+                } else if let rate = options.rate {
+                    pace(rate)
+                } else {
+                    try pump()
+                }
             } else if line.command == "report" {
                 RunnerLine(event: "report", bytes: bytes, cpu: cpuSeconds()).say()
             }
@@ -103,7 +109,7 @@ final class BenchPeer {
     private func pump() throws {
         guard links.allSatisfy({ $0.bufferedAmount < Self.highMark }) else { return }
         switch options.role {
-        case .source where hasStarted:
+        case .source where hasStarted && options.rate == nil:
             repeat {
                 guard allowance >= options.size else { return }
                 for link in links { try link.send(message) }
@@ -125,7 +131,7 @@ final class BenchPeer {
             passedOn += message.readableBytes
             try pump()
         case .pong: try upstream?.send(message)
-        case .source, .sink, .ping: break
+        case .source, .sink, .ping, .dial, .accept: break
         }
     }
 
@@ -139,7 +145,22 @@ final class BenchPeer {
         case .ping:
             samples.append(Double(DispatchTime.now().uptimeNanoseconds - pingBegin) / 1000)
             try ping()
-        case .relay, .sink, .pong: break
+        case .relay, .sink, .pong, .dial, .accept: break
+        }
+    }
+
+    /// Sends at a steady rate: every message when its time has come, looked at each millisecond.
+    private func pace(_ rate: Int, since begin: NIODeadline = .now(), after base: Int? = nil) {
+        let base = base ?? bytes
+        attempt {
+            let due = Int(Double((NIODeadline.now() - begin).nanoseconds) / 1e9 * Double(rate))
+            while bytes - base + options.size <= due {
+                for link in links { try link.send(message) }
+                bytes += options.size
+            }
+        }
+        transport.eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(1)) {
+            self.pace(rate, since: begin, after: base)
         }
     }
 

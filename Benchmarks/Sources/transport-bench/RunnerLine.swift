@@ -11,6 +11,23 @@ struct RunnerLine: Codable {
     var cpu: Double?
     var p50: Double?
     var p99: Double?
+    var seconds: Double?
+
+    /// The runner's lines on standard input. When it closes that, we are done.
+    static var input: AsyncThrowingStream<RunnerLine, any Error> {
+        AsyncThrowingStream { continuation in
+            Thread.detachNewThread {
+                do {
+                    while let text = readLine() {
+                        continuation.yield(try JSONDecoder().decode(RunnerLine.self, from: Data(text.utf8)))
+                    }
+                    continuation.finish()
+                } catch {
+                    continuation.finish(throwing: error)
+                }
+            }
+        }
+    }
 
     func say() {
         guard var text = try? JSONEncoder().encode(self) else { return }

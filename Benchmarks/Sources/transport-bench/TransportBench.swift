@@ -2,32 +2,42 @@ import Foundation
 import NIOCore
 import WebRTC
 
-/// `transport-bench source|relay|sink|ping|pong [--children N] [--size BYTES] [--count N] [--credit BYTES]`
+/// `transport-bench ROLE [--children N] [--size BYTES] [--count N] [--parallel N] [--credit BYTES] [--rate BYTES]`
 @main
 struct TransportBench {
     static func main() async throws {
         guard let options = RoleOptions(arguments: Array(CommandLine.arguments.dropFirst())) else {
-            complain("usage: transport-bench source|relay|sink|ping|pong [--children N] [--size BYTES] [--count N]")
+            complain("usage: transport-bench source|relay|sink|ping|pong|dial|accept [--children N] [--size BYTES] …")
             exit(64)
         }
-        var configuration = WebRTCConfiguration()
-        configuration.bindAddresses = ["127.0.0.1"]
-        configuration.includeLoopbackCandidates = true
-        let transport = try await WebRTCTransport.bind(configuration)
+        switch options.role {
+        case .accept: try await Acceptor.run()
+        case .dial: try await Dialler.run(options)
+        case .source, .relay, .sink, .ping, .pong: try await runPeer(options)
+        }
+        exit(0)
+    }
+
+    private static func runPeer(_ options: RoleOptions) async throws {
+        let transport = try await bindLoopback()
         let loop = transport.eventLoop
         let peer = try await loop.submit {
             let peer = BenchPeer(transport: transport, options: options)
             peer.begin()
             return NIOLoopBound(peer, eventLoop: loop)
         }.get()
-        // The runner's commands come on standard input; when it closes that, we are done.
-        while let text = readLine() {
-            let line = try JSONDecoder().decode(RunnerLine.self, from: Data(text.utf8))
-            loop.execute { peer.value.handle(line) }
-        }
+        for try await line in RunnerLine.input { loop.execute { peer.value.handle(line) } }
         // Its channels may still call it.
         withExtendedLifetime(peer) { exit(0) }
     }
+}
+
+/// A transport on the IPv4 loopback, as all programs compared here use it.
+func bindLoopback() async throws -> WebRTCTransport {
+    var configuration = WebRTCConfiguration()
+    configuration.bindAddresses = ["127.0.0.1"]
+    configuration.includeLoopbackCandidates = true
+    return try await WebRTCTransport.bind(configuration)
 }
 
 func complain(_ message: String) {
@@ -37,15 +47,19 @@ func complain(_ message: String) {
 /// What a role was told on the command line.
 struct RoleOptions: Sendable {
     enum Role: String {
-        case source, relay, sink, ping, pong
+        case source, relay, sink, ping, pong, dial, accept
     }
 
     var role: Role
     var children = 1
     var size = 16384
     var count = 10000
+    /// Connections under way at a time.
+    var parallel = 1
     /// Bytes a source sends ahead of the relay's credit; nil sends as fast as the link takes it.
     var credit: Int?
+    /// Bytes a source sends per second; nil sends as fast as the link takes it.
+    var rate: Int?
 
     init?(arguments: [String]) {
         guard let role = arguments.first.flatMap(Role.init(rawValue:)) else { return nil }
@@ -57,7 +71,9 @@ struct RoleOptions: Sendable {
             case "--children": children = value
             case "--size": size = value
             case "--count": count = value
+            case "--parallel": parallel = value
             case "--credit": credit = value
+            case "--rate": rate = value
             default: return nil
             }
         }

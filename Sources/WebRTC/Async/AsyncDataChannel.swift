@@ -8,18 +8,24 @@ public struct AsyncDataChannel: Sendable {
         public var payload: ByteBuffer
         /// What it was sent as.
         public var kind: DataChannelMessageKind
+
+        /// The payload as UTF-8 text; what is not valid UTF-8 is replaced.
+        public var text: String { String(buffer: self.payload) }
     }
 
-    /// Messages until the channel closes. To be iterated once.
+    /// Messages until the channel closes. To be iterated once. Throws `DataChannelError.connectionLost` when the
+    /// connection failed under the channel.
     ///
     /// A reader that falls 64 messages behind stops reading from the connection, all its channels included, until it
     /// has caught up: the peer's send buffer fills instead of this side's memory.
-    public typealias Messages = NIOAsyncSequenceProducer<
-        Message, NIOAsyncSequenceProducerBackPressureStrategies.HighLowWatermark, AsyncDataChannelReader
+    public typealias Messages = NIOThrowingAsyncSequenceProducer<
+        Message, any Error, NIOAsyncSequenceProducerBackPressureStrategies.HighLowWatermark, AsyncDataChannelReader
     >
 
     /// The name its creator gave it.
     public let label: String
+    /// How the channel behaves.
+    public let configuration: DataChannelConfiguration
     /// What the peer sends.
     public let messages: Messages
     private let channel: NIOLoopBound<DataChannel>
@@ -31,12 +37,24 @@ public struct AsyncDataChannel: Sendable {
 
     /// Those who wait for the buffer to fall, or the channel to open.
     private final class Waiters {
-        var promises: [EventLoopPromise<Void>] = []
+        private var promises: [Int: EventLoopPromise<Void>] = [:]
+        private var last = 0
+        var failure: DataChannelError?
 
-        func release(_ result: Result<Void, any Error> = .success(())) {
-            let promises = self.promises
-            self.promises = []
-            for promise in promises { promise.completeWith(result) }
+        func add(_ promise: EventLoopPromise<Void>) -> Int {
+            self.last += 1
+            self.promises[self.last] = promise
+            return self.last
+        }
+
+        func cancel(_ number: Int) {
+            self.promises.removeValue(forKey: number)?.fail(DataChannelError.cancelled)
+        }
+
+        func release() {
+            let promises = self.promises.sorted { $0.key < $1.key }
+            self.promises = [:]
+            for (_, promise) in promises { promise.succeed(()) }
         }
     }
 
@@ -44,8 +62,9 @@ public struct AsyncDataChannel: Sendable {
     init(adopting channel: DataChannel, of connection: PeerConnection, eventLoop: any EventLoop) {
         let waiters = Waiters()
         let reader = AsyncDataChannelReader(connection: connection, eventLoop: eventLoop)
-        let sequence = NIOAsyncSequenceProducer.makeSequence(
+        let sequence = Messages.makeSequence(
             elementType: Message.self,
+            failureType: (any Error).self,
             backPressureStrategy: NIOAsyncSequenceProducerBackPressureStrategies.HighLowWatermark(
                 lowWatermark: 16,
                 highWatermark: 64
@@ -59,48 +78,99 @@ public struct AsyncDataChannel: Sendable {
         channel.onMessage = { payload, kind in
             if sequence.source.yield(Message(payload: payload, kind: kind)) == .stopProducing { reader.pause() }
         }
+        channel.onError = { waiters.failure = $0 }
         channel.onClose = {
-            waiters.release(.failure(DataChannelError.closed))
-            sequence.source.finish()
+            waiters.release()
+            if let failure = waiters.failure {
+                sequence.source.finish(failure)
+            } else {
+                sequence.source.finish()
+            }
         }
         self.label = channel.label
+        self.configuration = channel.configuration
         self.messages = sequence.sequence
         self.eventLoop = eventLoop
         self.channel = NIOLoopBound(channel, eventLoop: eventLoop)
         self.waiters = NIOLoopBound(waiters, eventLoop: eventLoop)
     }
 
+    /// The state of the channel just now.
+    public var readyState: DataChannelState {
+        get async { await self.eventLoop.value { self.channel.value.readyState } }
+    }
+
+    /// Bytes given to `send` that have not been put on the wire.
+    public var bufferedAmount: Int {
+        get async { await self.eventLoop.value { self.channel.value.bufferedAmount } }
+    }
+
+    /// What went over the channel so far.
+    public func getStats() async -> StatsReport.DataChannel {
+        await self.eventLoop.value { self.channel.value.getStats() }
+    }
+
     /// Sends one message; waits while the channel is not open yet or more than 1 MiB is buffered.
     ///
-    /// - Throws: `DataChannelError`.
-    public func send(_ message: ByteBuffer, as kind: DataChannelMessageKind = .binary) async throws {
-        while true {
-            let wait = try await self.eventLoop.submit { () throws -> EventLoopFuture<Void>? in
-                let channel = self.channel.value
-                let isReady = channel.readyState == .open && channel.bufferedAmount <= Self.highWatermark
-                if isReady || channel.readyState == .closing || channel.readyState == .closed {
-                    try channel.send(message, as: kind)
-                    return nil
+    /// - Throws: what `DataChannel.send` throws; `.connectionLost` instead of `.closed` when that is why;
+    ///   `.cancelled` when the task is cancelled while it waits, and then nothing was sent.
+    public func send(
+        _ message: ByteBuffer,
+        as kind: DataChannelMessageKind = .binary
+    ) async throws(DataChannelError) {
+        while let (number, room) = try await self.trySend(message, as: kind) {
+            if Task.isCancelled { self.cancel(number) }
+            do {
+                try await withTaskCancellationHandler {
+                    try await room.get()
+                } onCancel: {
+                    self.cancel(number)
                 }
-                let promise = self.eventLoop.makePromise(of: Void.self)
-                self.waiters.value.promises.append(promise)
-                return promise.futureResult
-            }.get()
-            guard let wait else { return }
-            try await wait.get()
+            } catch {
+                throw .cancelled
+            }
         }
     }
 
     /// Sends one text message, as `send(_:as:)` does.
     ///
     /// - Throws: `DataChannelError`.
-    public func send(_ text: String) async throws {
+    public func send(_ text: String) async throws(DataChannelError) {
         try await self.send(ByteBuffer(string: text), as: .text)
     }
 
-    /// Closes the channel once everything queued has been sent. Does not wait for it.
+    /// Closes the channel once everything queued has been sent. Does not wait for it: `messages` ends when both sides
+    /// have closed.
     public func close() {
         self.eventLoop.execute { self.channel.value.close() }
+    }
+
+    /// Nil when the message was taken; else what to wait for.
+    private func trySend(
+        _ message: ByteBuffer,
+        as kind: DataChannelMessageKind
+    ) async throws(DataChannelError) -> (number: Int, room: EventLoopFuture<Void>)? {
+        let result = await self.eventLoop.value {
+            () -> Result<(number: Int, room: EventLoopFuture<Void>)?, DataChannelError> in
+            let channel = self.channel.value
+            let isFull = channel.readyState == .open && channel.bufferedAmount > Self.highWatermark
+            guard channel.readyState != .connecting, !isFull else {
+                let promise = self.eventLoop.makePromise(of: Void.self)
+                return .success((self.waiters.value.add(promise), promise.futureResult))
+            }
+            do throws(DataChannelError) {
+                try channel.send(message, as: kind)
+                return .success(nil)
+            } catch {
+                let isLost = error == .closed && channel.readyState == .closed
+                return .failure(isLost ? self.waiters.value.failure ?? error : error)
+            }
+        }
+        return try result.get()
+    }
+
+    private func cancel(_ number: Int) {
+        self.eventLoop.execute { self.waiters.value.cancel(number) }
     }
 }
 

@@ -124,6 +124,12 @@ final class DTLSSession {
         if pt_dtls_handle_timeout(self.ssl) < 0 { self.state = .failed(DTLSError("sending a flight again").reason) }
     }
 
+    /// The cipher suite in OpenSSL's words, once agreed on.
+    var cipher: String? {
+        guard self.state == .connected, let cipher = SSL_get_current_cipher(self.ssl) else { return nil }
+        return SSL_CIPHER_get_name(cipher).map { String(cString: $0) }
+    }
+
     /// Whether the peer's certificate has come.
     var hasPeerCertificate: Bool { SSL_get0_peer_certificate(self.ssl) != nil }
 

@@ -28,7 +28,7 @@ enum DCEPMessage: Equatable, Sendable {
         var subprotocol: String
         var ordered: Bool
         var reliability: DataChannelReliability
-        var priority: UInt16 = 256
+        var priority = DataChannelPriority.low
     }
 
     case open(Open)
@@ -79,7 +79,7 @@ extension DCEPMessage {
                     subprotocol: subprotocol,
                     ordered: channelType & 0x80 == 0,
                     reliability: reliability,
-                    priority: priority
+                    priority: DataChannelPriority(rawValue: priority)
                 )
             )
         default:
@@ -98,15 +98,15 @@ extension DCEPMessage {
             switch open.reliability {
             case .reliable:
                 buffer.writeInteger(unordered)
-                buffer.writeInteger(open.priority)
+                buffer.writeInteger(open.priority.rawValue)
                 buffer.writeInteger(UInt32(0))
             case .maxRetransmits(let count):
                 buffer.writeInteger(unordered | 1)
-                buffer.writeInteger(open.priority)
+                buffer.writeInteger(open.priority.rawValue)
                 buffer.writeInteger(UInt32(count))
             case .maxPacketLifeTime(let milliseconds):
                 buffer.writeInteger(unordered | 2)
-                buffer.writeInteger(open.priority)
+                buffer.writeInteger(open.priority.rawValue)
                 buffer.writeInteger(UInt32(milliseconds))
             }
             let label = open.label.utf8.prefix(65_535)

@@ -17,9 +17,10 @@ public struct WebRTCConfiguration: Sendable {
     public var turnCertificateAuthorities: String?
     /// UDP payload in bytes that no datagram exceeds. Default 1200, which every path carries (RFC 8831 section 5).
     public var maximumDatagramSize = 1200
-    /// Largest message in bytes that is sent or accepted. Default 262,144, which every browser takes.
+    /// Largest message in bytes that is sent or accepted; announced to the peer, whose own limit counts for what is sent
+    /// to it. Default 262,144, which every browser takes.
     public var maximumMessageSize = 262_144
-    /// SCTP send buffer per connection, in bytes; larger than `maximumMessageSize`. Default 1 MiB.
+    /// SCTP send buffer per connection, in bytes: what may be in flight. Messages may be larger. Default 1 MiB.
     public var sctpSendBufferSize = 1024 * 1024
     /// SCTP receive buffer per connection, in bytes: what a peer may have in flight. Default 1 MiB.
     public var sctpReceiveBufferSize = 1024 * 1024
@@ -29,8 +30,9 @@ public struct WebRTCConfiguration: Sendable {
     public var udpReceiveBufferSize = 4 * 1024 * 1024
     /// Connections at one time; `makePeerConnection` throws beyond. Default 10,000.
     public var maximumPeerConnections = 10_000
-    /// Data channels of one connection; further ones that a peer opens are closed at once. Default 256.
-    public var maximumDataChannels = 256
+    /// Data channels of one connection at a time, at most 32,767; further ones that a peer opens are closed at once. Each
+    /// costs 200 bytes of every connection, open or not. Default 128.
+    public var maximumDataChannels = 128
     /// The timing of ICE and of consent checks.
     public var ice = ICEConfiguration()
     /// Time from the pair to an open DTLS connection before the connection fails. Default 15 s.

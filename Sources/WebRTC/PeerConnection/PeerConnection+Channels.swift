@@ -1,11 +1,11 @@
-public import NIOCore
+import NIOCore
 
 // Data channels: streams of the SCTP association (RFC 8831, RFC 8832).
 extension PeerConnection {
     /// Creates a channel. It opens when the connection is up.
     ///
-    /// - Throws: `DataChannelError.invalidConfiguration` for a label or id that cannot be, `.closed`,
-    ///   `.tooManyChannels`.
+    /// - Throws: `DataChannelError.invalidConfiguration` for a label or id that cannot be, or an id that is in use or
+    ///   not yet free again; `.closed`; `.tooManyChannels`.
     public func createDataChannel(
         label: String,
         _ configuration: DataChannelConfiguration = .init()
@@ -18,8 +18,12 @@ extension PeerConnection {
         guard self.channels.count + self.unassigned.count < limit else { throw .tooManyChannels(limit: limit) }
         let channel = DataChannel(label: label, configuration: configuration, connection: self)
         if let id = configuration.negotiatedID {
-            guard id < 65_535, self.channels[id] == nil else {
-                throw .invalidConfiguration("id \(id) is taken, or above 65,534")
+            let streams = self.outgoingStreams == 0 ? 65_535 : self.outgoingStreams
+            guard id < streams else {
+                throw .invalidConfiguration("id \(id) is not below the number of streams, \(streams)")
+            }
+            guard self.channels[id] == nil, self.resets.isFree(id) else {
+                throw .invalidConfiguration("id \(id) is in use, or was until now: wait until the peer has closed it")
             }
             channel.id = id
             self.channels[id] = channel
@@ -43,7 +47,10 @@ extension PeerConnection {
                 pathMTU: configuration.maximumDatagramSize - DTLSSession.overhead - 12,
                 sendBuffer: configuration.sctpSendBufferSize,
                 receiveBuffer: configuration.sctpReceiveBufferSize,
-                maximumMessageSize: configuration.maximumMessageSize
+                maximumMessageSize: configuration.maximumMessageSize,
+                // Either side may open all channels, and has every second stream for them (RFC 8832 section 6). RFC 8831
+                // section 6.2 would have 65,535, but each costs a hundred bytes from the first moment.
+                streams: UInt16(clamping: min(max(1, configuration.maximumDataChannels), 32_767) * 2)
             ),
             // Unowned: the stack forgets an association before its connection ends, and a weak reference would make
             // every retain of the connection slow.
@@ -75,8 +82,10 @@ extension PeerConnection {
                 self.receive(message, ppid: ppid, stream: stream)
             case .incomingReset(let streams):
                 self.peerClosed(streams)
-            case .outgoingReset, .resetFailed:
-                break
+            case .outgoingReset(let streams):
+                for stream in streams { self.resets.outgoingDone(stream) }
+            case .resetFailed(let streams):
+                self.resets.failed(streams)
             case .down(let reason):
                 self.finish(.closed, reason: reason)
             }
@@ -105,7 +114,6 @@ extension PeerConnection {
             self.transport.counters.droppedMalformedMessages &+= 1
             return
         }
-        self.traffic.receivedMessages &+= 1
         channel.receive(message, as: kind)
     }
 
@@ -131,21 +139,23 @@ extension PeerConnection {
         }
         guard self.channels.count + self.unassigned.count < self.transport.configuration.maximumDataChannels else {
             self.transport.counters.droppedMalformedMessages &+= 1
-            self.pendingResets.insert(stream)
+            self.resets.close(stream)
             return
         }
-        var configuration = DataChannelConfiguration()
-        configuration.ordered = open.ordered
-        configuration.reliability = open.reliability
-        configuration.subprotocol = open.subprotocol
+        let configuration = DataChannelConfiguration(
+            ordered: open.ordered,
+            reliability: open.reliability,
+            subprotocol: open.subprotocol,
+            priority: open.priority
+        )
         let channel = DataChannel(label: open.label, configuration: configuration, connection: self)
         channel.id = stream
         channel.isAcknowledged = true
+        self.resets.forget(stream)
         self.channels[stream] = channel
         channel.sendControl(.acknowledge)
-        channel.becomeOpen(announcing: false)
         self.onDataChannel?(channel)
-        channel.announceOpen()
+        channel.becomeOpen()
     }
 
     // MARK: - Opening
@@ -155,41 +165,51 @@ extension PeerConnection {
         self.hasUnopened = false
         for channel in self.channels.values.sorted(by: { $0.id ?? 0 < $1.id ?? 0 })
         where channel.readyState == .connecting {
-            channel.isAcknowledged = true
-            channel.becomeOpen(announcing: true)
+            self.openNegotiated(channel)
         }
         let waiting = self.unassigned
         self.unassigned = []
-        for channel in waiting {
+        for channel in waiting where channel.readyState == .connecting {
             guard let stream = self.freeStream() else {
-                channel.becomeClosed(error: .tooManyChannels(limit: self.outgoingStreams))
+                channel.becomeClosed(error: .tooManyChannels(limit: self.outgoingStreams / 2))
                 continue
             }
             channel.id = stream
             self.channels[stream] = channel
-            channel.sendControl(
-                .open(
-                    DCEPMessage.Open(
-                        label: channel.label,
-                        subprotocol: channel.subprotocol,
-                        ordered: channel.ordered,
-                        reliability: channel.reliability
-                    )
-                )
+            let open = DCEPMessage.Open(
+                label: channel.label,
+                subprotocol: channel.subprotocol,
+                ordered: channel.ordered,
+                reliability: channel.reliability,
+                priority: channel.priority
             )
-            channel.becomeOpen(announcing: true)
+            channel.sendControl(.open(open))
+            channel.becomeOpen()
         }
+    }
+
+    private func openNegotiated(_ channel: DataChannel) {
+        guard let id = channel.id, Int(id) < self.outgoingStreams else {
+            if let id = channel.id { self.channels[id] = nil }
+            let reason = "the peer takes \(self.outgoingStreams) streams: choose a lower id"
+            return channel.becomeClosed(error: .invalidConfiguration(reason))
+        }
+        channel.isAcknowledged = true
+        channel.becomeOpen()
     }
 
     /// Even streams belong to the DTLS client, odd ones to the server (RFC 8832 section 6).
     private func freeStream() -> UInt16? {
         let first = self.dtlsRole == .client ? 0 : 1
-        let last = min(self.outgoingStreams, 65_535)
-        for stream in stride(from: first, to: last, by: 2) {
+        for stream in stride(from: first, to: min(self.outgoingStreams, 65_535), by: 2) {
             let id = UInt16(truncatingIfNeeded: stream)
-            if self.channels[id] == nil { return id }
+            if self.channels[id] == nil, self.resets.isFree(id) { return id }
         }
         return nil
+    }
+
+    func forget(unassigned channel: DataChannel) {
+        self.unassigned.removeAll { $0 === channel }
     }
 
     // MARK: - Closing
@@ -198,76 +218,43 @@ extension PeerConnection {
     private func peerClosed(_ streams: [UInt16]) {
         let affected = streams.isEmpty ? Array(self.channels.keys) : streams
         for stream in affected {
-            guard let channel = self.channels.removeValue(forKey: stream) else { continue }
-            if !channel.hasResetSent { self.pendingResets.insert(stream) }
-            channel.becomeClosed()
+            self.resets.incomingDone(stream)
+            self.channels.removeValue(forKey: stream)?.becomeClosed()
         }
     }
 
     /// Moves queued messages on, reports what has been sent, closes what is to be closed.
     func settleChannels() {
         guard let association, !self.isOver else { return }
-        self.openChannels()
         association.adaptAcknowledgements(isShortPath: self.isShortPath)
-        association.drainTransmitted { stream, bytes in self.channels[stream]?.transmitted(bytes) }
-        for channel in self.channels.values where channel.needsService { channel.service() }
-        if !self.pendingResets.isEmpty, !self.isOver, association.reset(Array(self.pendingResets)) {
-            for stream in self.pendingResets { self.channels[stream]?.hasResetSent = true }
-            self.pendingResets = []
+        // First what was sent, then what is new: a new channel may get the stream of one that has just closed.
+        self.reportTransmitted()
+        self.openChannels()
+        association.isShared = self.channels.count > 1
+        var failed = self.scheduler.run()
+        while association.isShared, self.scheduler.isBusy, self.reportTransmitted() { failed += self.scheduler.run() }
+        for (channel, code) in failed {
+            channel.onError?(.transport(code: code))
+            channel.close()
+        }
+        self.raiseNoted()
+        if !self.isOver, let streams = self.resets.nextRequest, association.reset(streams) {
+            self.resets.didRequest(streams)
         }
     }
 
-    // MARK: - Statistics
-
-    /// What went over this connection so far.
-    public var statistics: PeerConnectionStatistics {
-        var statistics = self.traffic
-        if let pair = self.agent.selected {
-            statistics.selectedPair = .init(
-                local: pair.local,
-                remote: pair.remote,
-                isNominated: pair.isNominated
-            )
-            statistics.roundTripTime = pair.roundTripTime
-        }
-        if let path = self.association?.pathStatus {
-            statistics.sctpRoundTripTime = .milliseconds(Int64(path.roundTrip))
-            statistics.congestionWindow = Int(path.window)
-        }
-        return statistics
-    }
-}
-
-/// What went over a connection.
-public struct PeerConnectionStatistics: Hashable, Sendable {
-    /// The addresses in use.
-    public struct SelectedPair: Hashable, Sendable {
-        /// This side's candidate.
-        public var local: ICECandidate
-        /// The peer's candidate.
-        public var remote: ICECandidate
-        /// Whether the controlling side has settled on it.
-        public var isNominated: Bool
+    @discardableResult
+    private func reportTransmitted() -> Bool {
+        self.association?.drainTransmitted { stream, bytes in self.channels[stream]?.transmitted(bytes) } ?? false
     }
 
-    /// SCTP packets received, in bytes, headers included.
-    public var receivedBytes: UInt64 = 0
-    /// DTLS datagrams received.
-    public var receivedDatagrams: UInt64 = 0
-    /// SCTP packets sent, in bytes, headers included.
-    public var sentBytes: UInt64 = 0
-    /// DTLS datagrams sent.
-    public var sentDatagrams: UInt64 = 0
-    /// Messages delivered to channels.
-    public var receivedMessages: UInt64 = 0
-    /// Messages accepted from channels.
-    public var sentMessages: UInt64 = 0
-    /// Round trip of the last answered connectivity or consent check.
-    public var roundTripTime: TimeAmount?
-    /// Smoothed round trip as SCTP sees it; includes delayed acknowledgements.
-    public var sctpRoundTripTime: TimeAmount?
-    /// What SCTP allows in flight, in bytes.
-    public var congestionWindow: Int?
-    /// The addresses in use.
-    public var selectedPair: SelectedPair?
+    private func raiseNoted() {
+        guard !self.noted.isEmpty else { return }
+        let noted = self.noted
+        self.noted = []
+        for channel in noted {
+            channel.isNoted = false
+            if channel.raiseDue(), let id = channel.id, self.channels[id] === channel { self.resets.close(id) }
+        }
+    }
 }

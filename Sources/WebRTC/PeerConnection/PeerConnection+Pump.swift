@@ -129,12 +129,21 @@ extension PeerConnection {
     // MARK: - Timers
 
     private func scheduleTimer() {
-        guard !self.isOver, let due = self.nextDeadline else { return }
+        guard !self.isOver, let next = self.nextDeadline else { return }
+        let isSettled = self.isSecure && self.previousAgent == nil && self.agent.selected?.isNominated == true
+        let due = isSettled ? Self.roundedUp(next) : next
         // A timer that fires early costs nothing but its call; one per change would cost more.
         if let timer, timer.at <= due { return }
         self.timer?.task.cancel()
         let task = WebRTCEventLoop.loop.assumeIsolated().scheduleTask(deadline: due) { self.timerFired() }
         self.timer = (due, task)
+    }
+
+    /// A connection that has settled on its path has no timer that matters to the millisecond. In steps that all
+    /// connections share, one wake-up of the process serves many of them.
+    private static func roundedUp(_ deadline: NIODeadline) -> NIODeadline {
+        let step = UInt64(50_000_000)
+        return .uptimeNanoseconds((deadline.uptimeNanoseconds / step + 1) * step)
     }
 
     private var nextDeadline: NIODeadline? {
@@ -176,7 +185,8 @@ extension PeerConnection {
         let channels = self.dataChannels
         self.channels = [:]
         self.unassigned = []
-        for channel in channels { channel.becomeClosed() }
+        let error = state == .failed ? DataChannelError.connectionLost(reason) : nil
+        for channel in channels { channel.becomeClosed(error: error) }
         self.onConnectionStateChange?(state)
     }
 }

@@ -78,7 +78,12 @@ public final class PeerConnection {
     var unassigned: [DataChannel] = []
     var outgoingStreams = 0
     var hasUnopened = false
-    var pendingResets: Set<UInt16> = []
+    var resets = StreamResets()
+    let scheduler = SendScheduler()
+    /// Channels that have an event to raise, or are to be closed when they have sent all they had.
+    var noted: [DataChannel] = []
+    var openedChannels: UInt32 = 0
+    var closedChannels: UInt32 = 0
     /// Where DTLS goes: the selected pair, or until then whence the peer was last heard.
     var destination: (address: TransportAddress, base: Int)?
     var routes: [TransportAddress] = []
@@ -94,7 +99,7 @@ public final class PeerConnection {
     var readingPauses = 0
     var timer: (at: NIODeadline, task: Scheduled<Void>)?
     var handshakeDeadline: NIODeadline?
-    var traffic = PeerConnectionStatistics()
+    var traffic = PeerConnectionTraffic()
 
     init(transport: TransportCore, id: UInt32, servers: [ResolvedServer], policy: ICETransportPolicy) {
         self.transport = transport

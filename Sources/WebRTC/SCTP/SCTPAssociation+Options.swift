@@ -10,9 +10,6 @@ import Darwin
 
 // The socket options of an association. A refused option is not an error: each only makes things faster or safer.
 extension SCTPAssociation {
-    /// RFC 8831 section 6.2 asks for 65,535 streams; each costs memory from the first moment.
-    private static let streams: UInt16 = 1024
-
     func configure(_ socket: OpaquePointer) {
         // Closing aborts at once: who wants everything delivered closes the channels first.
         Self.set(socket, SOL_SOCKET, SO_LINGER, linger(l_onoff: 1, l_linger: 0))
@@ -21,13 +18,18 @@ extension SCTPAssociation {
         let sctp = Int32(IPPROTO_SCTP)
         Self.set(socket, sctp, SCTP_NODELAY, Int32(1))
         Self.set(socket, sctp, SCTP_RECVRCVINFO, Int32(1))
+        // A message may be larger than the send buffer: it is then handed over in parts.
+        Self.set(socket, sctp, SCTP_EXPLICIT_EOR, Int32(1))
+        // In the order handed over: the connection decides whose turn it is, and knows what has left.
+        let order = sctp_assoc_value(assoc_id: 0, assoc_value: UInt32(SCTP_SS_FIRST_COME))
+        Self.set(socket, sctp, SCTP_PLUGGABLE_SS, order)
         Self.set(
             socket,
             sctp,
             SCTP_INITMSG,
             sctp_initmsg(
-                sinit_num_ostreams: Self.streams,
-                sinit_max_instreams: Self.streams,
+                sinit_num_ostreams: self.streams,
+                sinit_max_instreams: self.streams,
                 sinit_max_attempts: 0,
                 sinit_max_init_timeo: 0
             )

@@ -21,13 +21,15 @@ final class SCTPAssociation {
         case incomingReset([UInt16])
         /// These streams of ours are closed.
         case outgoingReset([UInt16])
-        /// An earlier reset was refused or could not be sent: try again.
-        case resetFailed
+        /// The peer refused to take note of these resets, or did not answer.
+        case resetFailed([UInt16])
         case down(String)
     }
 
     enum SendResult {
         case sent
+        /// So many bytes were taken; the rest has to follow before any other message.
+        case partly(Int)
         /// The send buffer is full.
         case wouldBlock
         case failed(Int32)
@@ -41,20 +43,32 @@ final class SCTPAssociation {
         var sendBuffer: Int
         var receiveBuffer: Int
         var maximumMessageSize: Int
+        /// Streams asked for and accepted.
+        var streams: UInt16
     }
 
-    let output: (UnsafeRawBufferPointer) -> Void
+    private let output: (UnsafeRawBufferPointer) -> Void
     /// Called from the stack's timer when there may be something to drain.
     let onWork: () -> Void
-    private let configuration: Configuration
-    private var socket: OpaquePointer?
+    let configuration: Configuration
+    private(set) var socket: OpaquePointer?
     private(set) var handle: UInt = 0
     private var isReadable = false
     /// Messages handed to usrsctp and not yet all put on the wire, oldest first.
-    private var handed = CircularBuffer<(stream: UInt16, bytes: Int)>(initialCapacity: 16)
+    var handed = CircularBuffer<(stream: UInt16, bytes: Int)>()
+    var handedBytes = 0
+    /// The message of which only a part fitted into the send buffer. Its fragments have to leave one after the other
+    /// (RFC 9260 section 6.9), so until it is whole nothing else can be sent.
+    var openMessage: (stream: UInt16, ppid: UInt32, isOrdered: Bool)?
+    var mustEndOpenMessage = false
+    /// Several channels share the association: what SCTP has queued can no longer be overtaken by what matters more, so
+    /// little is queued there.
+    var isShared = false
     private var partial: (stream: UInt16, ppid: UInt32, buffer: ByteBuffer)?
-    private var spare: ByteBuffer?
     private var sizeHint = 2048
+    private(set) var retransmissions = RetransmissionCounter()
+    /// In the stack's list of those that its timers have to look after.
+    var isWatched = false
     private var isDown = false
     private var packetsThisTick = 0
     private var acknowledgementFrequency = 2
@@ -73,11 +87,15 @@ final class SCTPAssociation {
     var bufferSizes: (send: Int, receive: Int) { (self.configuration.sendBuffer, self.configuration.receiveBuffer) }
     var remotePort: UInt16 { self.configuration.remotePort }
     var pathMTU: Int { self.configuration.pathMTU }
-    var hasWork: Bool { self.isReadable || !self.handed.isEmpty }
+    var streams: UInt16 { self.configuration.streams }
+    var hasWork: Bool {
+        self.socket != nil && (self.isReadable || !self.handed.isEmpty || self.openMessage != nil)
+    }
 
     /// Binds and connects: both sides do, and the two handshakes merge (RFC 8831 section 6.2).
     func start() -> Bool {
         self.handle = SCTPStack.shared.add(self)
+        SCTPStack.shared.willWork()
         let argument = UnsafeMutableRawPointer(bitPattern: self.handle)
         guard let socket = usrsctp_socket(AF_CONN, Self.streamType, Int32(IPPROTO_SCTP), nil, nil, 0, nil) else {
             return false
@@ -87,7 +105,7 @@ final class SCTPAssociation {
         usrsctp_set_upcall(
             socket,
             { _, argument, _ in
-                SCTPStack.shared.association(UInt(bitPattern: argument))?.isReadable = true
+                SCTPStack.shared.association(UInt(bitPattern: argument))?.becomeReadable()
             },
             argument
         )
@@ -110,6 +128,7 @@ final class SCTPAssociation {
     /// Takes one packet, already decrypted. Its checksum is not verified: DTLS authenticated every bit of it.
     func receive(_ packet: UnsafeRawBufferPointer) {
         self.packetsThisTick += 1
+        SCTPStack.shared.willWork()
         usrsctp_conninput(UnsafeMutableRawPointer(bitPattern: self.handle), packet.baseAddress, packet.count, 0)
     }
 
@@ -128,56 +147,13 @@ final class SCTPAssociation {
     private static let streamType = SOCK_STREAM
     #endif
 
-    // MARK: - Sending
-
-    func send(_ message: ByteBuffer, stream: UInt16, ppid: UInt32, reliability: DataChannelReliability, ordered: Bool)
-        -> SendResult
-    {
-        guard let socket = self.socket else { return .failed(ENOTCONN) }
-        var info = sctp_sendv_spa()
-        info.sendv_flags = UInt32(SCTP_SEND_SNDINFO_VALID)
-        info.sendv_sndinfo.snd_sid = stream
-        info.sendv_sndinfo.snd_ppid = ppid.bigEndian
-        info.sendv_sndinfo.snd_flags = UInt16(SCTP_EOR) | (ordered ? 0 : UInt16(SCTP_UNORDERED))
-        switch reliability {
-        case .reliable:
-            break
-        case .maxRetransmits(let count):
-            info.sendv_flags |= UInt32(SCTP_SEND_PRINFO_VALID)
-            info.sendv_prinfo.pr_policy = UInt16(SCTP_PR_SCTP_RTX)
-            info.sendv_prinfo.pr_value = UInt32(count)
-        case .maxPacketLifeTime(let milliseconds):
-            info.sendv_flags |= UInt32(SCTP_SEND_PRINFO_VALID)
-            info.sendv_prinfo.pr_policy = UInt16(SCTP_PR_SCTP_TTL)
-            info.sendv_prinfo.pr_value = UInt32(milliseconds)
-        }
-        let result = message.withUnsafeReadableBytes { bytes in
-            usrsctp_sendv(
-                socket,
-                bytes.baseAddress,
-                bytes.count,
-                nil,
-                0,
-                &info,
-                socklen_t(MemoryLayout<sctp_sendv_spa>.size),
-                UInt32(SCTP_SENDV_SPA),
-                0
-            )
-        }
-        if result >= 0 {
-            self.handed.append((stream, message.readableBytes))
-            return .sent
-        }
-        return errno == EWOULDBLOCK || errno == EAGAIN ? .wouldBlock : .failed(errno)
-    }
-
     /// Whether anything handed over has not been acknowledged by the peer's stack.
     var hasUnacknowledgedData: Bool {
         guard let status = self.status else { return false }
         return status.sstat_penddata > 0 || status.sstat_unackdata > 0
     }
 
-    private var status: sctp_status? {
+    var status: sctp_status? {
         guard let socket = self.socket else { return nil }
         var status = sctp_status()
         var length = socklen_t(MemoryLayout<sctp_status>.size)
@@ -185,12 +161,31 @@ final class SCTPAssociation {
         return result == 0 ? status : nil
     }
 
-    /// Reports messages whose last byte has gone to the network since the last call.
-    func drainTransmitted(_ body: (_ stream: UInt16, _ bytes: Int) -> Void) {
-        guard !self.handed.isEmpty, let status = self.status else { return }
-        while self.handed.count > Int(status.sstat_penddata), let first = self.handed.popFirst() {
+    /// Reports messages whose last byte has gone to the network since the last call. False when there were none.
+    @discardableResult
+    func drainTransmitted(_ body: (_ stream: UInt16, _ bytes: Int) -> Void) -> Bool {
+        if self.mustEndOpenMessage { self.endOpenMessage() }
+        guard !self.handed.isEmpty, let status = self.status else { return false }
+        let before = self.handed.count
+        // An open message counts as pending, too.
+        let pending = Int(status.sstat_penddata) - (self.openMessage == nil ? 0 : 1)
+        while self.handed.count > pending, let first = self.handed.popFirst() {
+            self.handedBytes -= first.bytes
             body(first.stream, first.bytes)
         }
+        return self.handed.count < before
+    }
+
+    /// The stack calls from one of its timers or while it takes a packet in.
+    private func becomeReadable() {
+        self.isReadable = true
+        SCTPStack.shared.watch(self)
+    }
+
+    /// A packet of the stack's, checksum included.
+    func transmit(_ packet: UnsafeRawBufferPointer) {
+        self.retransmissions.count(packet)
+        self.output(packet)
     }
 
     /// Closes outgoing streams (RFC 6525). False when a reset is already under way: try again after the next event.
@@ -218,17 +213,6 @@ final class SCTPAssociation {
         }
     }
 
-    /// Smoothed round trip time as SCTP measures it, in milliseconds, and the congestion window in bytes.
-    var pathStatus: (roundTrip: UInt32, window: UInt32)? {
-        guard let socket = self.socket else { return nil }
-        var status = sctp_status()
-        var length = socklen_t(MemoryLayout<sctp_status>.size)
-        guard usrsctp_getsockopt(socket, Int32(IPPROTO_SCTP), Int32(SCTP_STATUS), &status, &length) == 0 else {
-            return nil
-        }
-        return (status.sstat_primary.spinfo_srtt, status.sstat_primary.spinfo_cwnd)
-    }
-
     // MARK: - Receiving
 
     /// On a short path, acknowledges about twice a burst instead of every second packet (RFC 9260 section 6.2 says
@@ -249,16 +233,15 @@ final class SCTPAssociation {
     /// The next thing that happened, or nil when all has been drained.
     func nextEvent() -> Event? {
         while self.isReadable, let socket = self.socket {
-            var buffer = self.partial?.buffer ?? self.spare ?? ByteBufferAllocator().buffer(capacity: self.sizeHint)
+            var buffer = self.partial?.buffer ?? Self.takeSpare(capacity: self.sizeHint)
             self.partial?.buffer = ByteBuffer()
-            self.spare = nil
             var received = Received()
             buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: 1024) { bytes in
                 max(0, received.read(from: socket, into: bytes))
             }
             guard received.count > 0 else {
                 self.isReadable = false
-                if self.partial == nil { self.spare = buffer } else { self.partial?.buffer = buffer }
+                if self.partial == nil { Self.spare = buffer } else { self.partial?.buffer = buffer }
                 guard !self.isDown, received.error != EWOULDBLOCK, received.error != EAGAIN else { return nil }
                 self.isDown = true
                 return .down("the SCTP association ended")
@@ -268,10 +251,28 @@ final class SCTPAssociation {
         return nil
     }
 
+    /// What the last read had no use for. One for all associations: an idle one holds no memory for messages.
+    // Safe: only used on `WebRTCEventLoop.loop`.
+    nonisolated(unsafe) private static var spare = ByteBuffer()
+
+    private static func takeSpare(capacity: Int) -> ByteBuffer {
+        let buffer = Self.spare
+        guard buffer.writableBytes >= capacity, buffer.writableBytes <= capacity * 4 else {
+            return ByteBufferAllocator().buffer(capacity: capacity)
+        }
+        Self.spare = ByteBuffer()
+        return buffer
+    }
+
     private func take(_ received: Received, _ buffer: ByteBuffer) -> Event? {
         if received.isNotification {
-            let event = self.parse(notification: buffer)
-            self.partial?.buffer = ByteBuffer()
+            // It may have been read behind the part of a message that is still to be completed.
+            let start = buffer.writerIndex - received.count
+            let event = buffer.getSlice(at: start, length: received.count).flatMap { self.parse(notification: $0) }
+            if self.partial != nil {
+                self.partial?.buffer = buffer
+                self.partial?.buffer.moveWriterIndex(to: start)
+            }
             return event
         }
         guard buffer.readableBytes <= self.configuration.maximumMessageSize else {
@@ -360,7 +361,7 @@ final class SCTPAssociation {
             streams.append(bytes.loadUnaligned(fromByteOffset: offset, as: UInt16.self))
             offset += 2
         }
-        if flags & (SCTP_STREAM_RESET_DENIED | SCTP_STREAM_RESET_FAILED) != 0 { return .resetFailed }
+        if flags & (SCTP_STREAM_RESET_DENIED | SCTP_STREAM_RESET_FAILED) != 0 { return .resetFailed(streams) }
         if flags & SCTP_STREAM_RESET_INCOMING_SSN != 0 { return .incomingReset(streams) }
         if flags & SCTP_STREAM_RESET_OUTGOING_SSN != 0 { return .outgoingReset(streams) }
         return nil

@@ -25,13 +25,35 @@ enum LongTermKey {
     }
 }
 
-/// HMAC-SHA1, which MESSAGE-INTEGRITY uses (RFC 8489 section 14.5).
+/// HMAC-SHA1 (RFC 2104), which MESSAGE-INTEGRITY uses (RFC 8489 section 14.5).
+///
+/// Built on the digest, because OpenSSL's own HMAC function looks its algorithms up anew for every message, which takes
+/// longer than the hashing.
 enum HMACSHA1 {
+    private static let blockSize = 64
+    private static let digestSize = 20
+    // Safe: fetched once, and never changed; OpenSSL allows its use from any thread.
+    nonisolated(unsafe) private static let algorithm = EVP_MD_fetch(nil, "SHA1", nil)
+
     /// 20 bytes, or none when the library refuses (then nothing authenticates, which is the safe side).
     static func code(for message: [UInt8], key: [UInt8]) -> [UInt8] {
-        var code = [UInt8](repeating: 0, count: 20)
+        guard let context = EVP_MD_CTX_new() else { return [] }
+        defer { EVP_MD_CTX_free(context) }
+        var block = key.count > Self.blockSize ? Self.digest(context, [], key) : key
+        guard !block.isEmpty || key.isEmpty else { return [] }
+        block += [UInt8](repeating: 0, count: Self.blockSize - block.count)
+        let inner = Self.digest(context, block.map { $0 ^ 0x36 }, message)
+        return inner.isEmpty ? [] : Self.digest(context, block.map { $0 ^ 0x5C }, inner)
+    }
+
+    private static func digest(_ context: OpaquePointer, _ first: [UInt8], _ second: [UInt8]) -> [UInt8] {
+        var code = [UInt8](repeating: 0, count: Self.digestSize)
         var length: UInt32 = 0
-        let result = HMAC(EVP_sha1(), key, Int32(key.count), message, message.count, &code, &length)
-        return result != nil && length == 20 ? code : []
+        guard EVP_DigestInit_ex2(context, Self.algorithm, nil) == 1,
+            EVP_DigestUpdate(context, first, first.count) == 1,
+            EVP_DigestUpdate(context, second, second.count) == 1,
+            EVP_DigestFinal_ex(context, &code, &length) == 1, length == Self.digestSize
+        else { return [] }
+        return code
     }
 }
