@@ -18,6 +18,8 @@ let package = Package(
         .library(name: "SocketIO", targets: ["SocketIO"]),
         .executable(name: "socketio-echo", targets: ["socketio-echo"]),
         .library(name: "WebRTC", targets: ["WebRTC"]),
+        // Of use to this project's own benchmarks only.
+        .library(name: "LossyLink", targets: ["LossyLink"]),
         .library(name: "PeerTreeMedia", targets: ["PeerTreeMedia"]),
     ],
     dependencies: [
@@ -38,6 +40,18 @@ let package = Package(
     targets: [
         // What the tests of several targets share.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+
+        // A bad network between two sockets, for tests and benchmarks.
+        .target(
+            name: "LossyLink",
+            dependencies: [
+                .product(name: "HeapModule", package: "swift-collections"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            path: "Tests/LossyLink",
+            swiftSettings: strict
+        ),
 
         // The tracker and the peer as state machines. Imports nothing.
         .target(name: "PeerTreeCore", swiftSettings: strict),
@@ -123,9 +137,28 @@ let package = Package(
         ),
         .testTarget(
             name: "WebRTCTests",
-            dependencies: ["TestSupport", "WebRTC", .product(name: "NIOCore", package: "swift-nio")],
+            dependencies: [
+                "TestSupport",
+                "COpenSSL",
+                "Fuzzing",
+                "LossyLink",
+                "WebRTC",
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
             swiftSettings: strict
         ),
+        // Hostile input into everything that parses a byte from outside: the targets, and the program that drives them.
+        .target(
+            name: "Fuzzing",
+            dependencies: ["TestSupport", "PeerTreeCore", "WebRTC", .product(name: "NIOCore", package: "swift-nio")],
+            swiftSettings: strict
+        ),
+        .executableTarget(
+            name: "webrtc-fuzz",
+            dependencies: ["Fuzzing", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            swiftSettings: strict
+        ),
+
         // A peer for the interoperation tests and for measuring.
         .executableTarget(
             name: "webrtc-interop",
