@@ -43,7 +43,7 @@ async def whole(page):
     ("browser", "kind", "engine"),
     [
         ("chromium", "built-in", None),
-        ("chromium", "socket.io-client", "page"),
+        ("chromium", "socket.io-client", None),
         ("firefox", "built-in", None),
         ("firefox", "socket.io-client", None),
     ],

@@ -353,7 +353,7 @@ export class PeerTreeClient extends Emitter {
   /** Counters, and how this peer is placed. */
   async statistics() {
     const counters = (await this.#driver?.counters()) ?? {};
-    return { ...counters, ...this.#status, neighbours: this.neighbours, engine: this.#driver?.engine?.placement };
+    return { ...this.#status, ...counters, neighbours: this.neighbours, engine: this.#driver?.engine?.placement };
   }
 
   /** Leaves in order: children go on being fed until they have new parents. */

@@ -1,5 +1,6 @@
-// Finds the engine a place: a worker, if data channels can be moved there; else the page, with a worker's timers; else
-// the page alone.
+// Finds the engine a place: the page, with a worker's timers; the page alone where there are no workers; or, if the
+// application insists, a worker with the data channels. The last is not the default, because in Chromium a channel that
+// the other end opened can lose its first messages on the way.
 
 import { borrowedClock, ownClock } from './clock.js';
 import { CLOCK_WORKER, ENGINE_WORKER } from './engine-worker.js';
@@ -12,14 +13,14 @@ const START_TIMEOUT = 5000;
  * Starts an engine.
  *
  * @param options {isSource, limits, delivers, reports}
- * @param placement 'worker' or 'page', to insist on one; otherwise the best that works
+ * @param placement 'worker' to move the engine and its channels there; otherwise the page
  * @returns the engine, or a stand-in with the same methods; `placement` says where it runs
  */
 export async function startEngine(options, emit, placement) {
-  if (placement !== 'page' && (placement === 'worker' || channelsCanMove())) {
-    const engine = await startInWorker(options, emit);
-    if (engine) return engine;
-    if (placement === 'worker') throw new Error('The engine cannot run in a worker here.');
+  if (placement === 'worker') {
+    const engine = channelsCanMove() ? await startInWorker(options, emit) : null;
+    if (!engine) throw new Error('The engine cannot run in a worker here.');
+    return engine;
   }
   const clockWorker = await startWorker(CLOCK_WORKER);
   const clock = clockWorker ? borrowedClock(clockWorker) : ownClock();

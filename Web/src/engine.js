@@ -1,5 +1,4 @@
-// The engine: the peer, its data channels and its clock. Runs in a worker where data channels can be moved there, so
-// that neither a hidden tab nor a busy page keeps it from passing the stream on; otherwise on the page.
+// The engine: the peer, its data channels and its clock. Runs on the page, or in a worker to which the channels are moved.
 
 import { Machine, LOSS_REASONS, OUTPUT } from './machine.js';
 

@@ -66,7 +66,7 @@ export interface ClientOptions {
   /** Connections under way or open at once. Default 64. */
   maximumSessions?: number;
   limits?: Limits;
-  /** Where the engine runs. Default: in a worker if data channels can be moved there, else on the page. */
+  /** Where the engine runs. Default: the page, with the timers of a worker. `worker` is an experiment: see Browser.md. */
   engine?: 'worker' | 'page';
   /**
    * `tree`: messages are passed on by themselves. `original`: the page passes them on, from `upstreamPeer` to each

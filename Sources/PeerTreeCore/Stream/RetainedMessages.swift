@@ -1,6 +1,6 @@
 /// The newest complete message under each key, as frames ready to be sent to a newcomer.
 ///
-/// Arrays rather than dictionaries: there are a handful of keys, and neither hashing nor sorting belongs into a browser's
+/// Arrays rather than dictionaries: there are a handful of keys, and hashing and sorting need not be in a browser's
 /// download for them.
 struct RetainedMessages<Buffer: FrameBuffer> {
     typealias Chunk = ReplayBuffer<Buffer>.Chunk
@@ -37,7 +37,9 @@ struct RetainedMessages<Buffer: FrameBuffer> {
         guard var chunks = begun else { return nil }
         let expected = chunks.last.map { $0.header.sequence + 1 } ?? header.sequence
         let size = chunks.reduce(chunk.frame.count) { $0 + $1.frame.count }
-        guard header.sequence == expected, Int(header.fragment) == chunks.count, size <= maximumBytes else { return nil }
+        guard header.sequence == expected, Int(header.fragment) == chunks.count, size <= maximumBytes else {
+            return nil
+        }
         chunks.append(chunk)
         guard header.flags.contains(.last) else {
             partial.append((key, chunks))

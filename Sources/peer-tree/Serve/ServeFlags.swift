@@ -29,6 +29,9 @@ struct ServerFlags: SettingFlags {
     @Option(help: "Seconds a tree survives without its source's socket (default: 15).")
     var sourceResumeWindow: String?
 
+    @Option(help: "The folder with the browser client (default: beside the program, or dist above it or here).")
+    var web: String?
+
     @Option(help: "Seconds that open sockets are given to close when the server stops (default: 2).")
     var shutdownTimeout: String?
 }

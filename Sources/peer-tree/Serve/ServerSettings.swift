@@ -13,6 +13,8 @@ struct ServerSettings: Sendable {
     var port = 3000
     var k = 4
     var k1 = 10
+    /// The folder with the browser client; nil looks for it.
+    var web: String?
     var shutdownTimeout = 2.0
     var log = LogSettings(level: .error)
     var signalling = SignallingOptions()
@@ -27,6 +29,7 @@ struct ServerSettings: Sendable {
     init(_ reader: inout SettingsReader) throws {
         host = try reader.text("host", "an address", default: host) ?? host
         port = try reader.integer("port", default: port, in: 0...65_535)
+        web = try reader.text("web", "a folder", where: { _ in true })
         k = try reader.integer("k", default: k, in: 1...64)
         k1 = try reader.integer("k1", default: k1, in: 1...64)
         log.level = try reader.choice("log-level", default: LogSettings.Level.info)
@@ -105,6 +108,7 @@ struct ServerSettings: Sendable {
         var web = PeerTreeWebServer.Configuration()
         web.host = host
         web.port = port
+        web.webFolder = self.web
         web.shutdownTimeout = .nanoseconds(Int64(shutdownTimeout * 1e9))
         let server = PeerTreeWebServer(
             io: io,

@@ -2,7 +2,8 @@
 
 const WINDOW = 4000;
 const MAXIMUM_DELAY = 500;
-const FALL_PER_SECOND = 10;
+/** In how many seconds the delay falls to a third when arrivals are even. */
+const FALL = 6;
 
 export class Playout {
   isLive = true;
@@ -31,7 +32,7 @@ export class Playout {
     const late = Math.min(MAXIMUM_DELAY, offset - this.#offset);
     // A burst after joining is no jitter: the first second only finds the offset.
     const isSettled = this.#windows.length > 1;
-    const fallen = Math.max(0, this.delay - FALL_PER_SECOND * elapsed);
+    const fallen = this.delay * Math.exp(-elapsed / FALL);
     this.delay = isSettled ? Math.max(fallen, late) : fallen;
   }
 
