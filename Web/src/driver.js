@@ -26,6 +26,7 @@ export class Driver {
   #requested = null;
   #discovery = null;
   #iceServers = null;
+  #iceTimer = null;
   #sessions = new Map();
   #closing = new Set();
   #numbers = new Map();
@@ -110,7 +111,7 @@ export class Driver {
 
   #discovered(answer) {
     this.ownID = answer.id;
-    if (answer.iceServers) this.#iceServers = answer.iceServers;
+    this.#useServers(answer.ice);
     if (answer.native?.resume) this.#resume = answer.native.resume;
     if (this.#discovery) {
       clearTimeout(this.#discovery.timer);
@@ -120,6 +121,14 @@ export class Driver {
       if (this.engine) this.#place(answer);
       else this.#latest = answer;
     }
+  }
+
+  /** Takes STUN and TURN servers, and asks for new credentials before these expire. */
+  #useServers(ice) {
+    if (!ice) return;
+    this.#iceServers = ice.servers;
+    clearTimeout(this.#iceTimer);
+    if (ice.lifetime > 0) this.#iceTimer = setTimeout(() => this.#tell('peer-tree[ice-servers]', {}), ice.lifetime * 800);
   }
 
   #place(answer) {
@@ -179,6 +188,7 @@ export class Driver {
       case 'assign': this.#assign(event); break;
       case 'childGone': this.engine?.childReleased(this.#number(event.id)); break;
       case 'end': this.engine?.treeEnded(); break;
+      case 'iceServers': this.#useServers(event.ice); break;
       case 'tree': this.#emit('tree', event.summary); break;
       case 'refused': this.#refused(event.code, event.message); break;
       default:
@@ -467,6 +477,7 @@ export class Driver {
   close() {
     if (this.isClosed) return;
     this.isClosed = true;
+    clearTimeout(this.#iceTimer);
     this.#failDiscovery(new PeerTreeError('closed', 'This client was destroyed.'));
     for (const [name, handler] of this.#handlers) this.#socket.off(name, handler);
     for (const session of [...this.#sessions.values(), ...this.#closing]) session.close();

@@ -3,6 +3,7 @@
 export const EVENTS = [
   'simple-signal[discover]', 'simple-signal[offer]', 'simple-signal[signal]', 'simple-signal[reject]',
   'peer-tree[assign]', 'peer-tree[child-gone]', 'peer-tree[end]', 'peer-tree[tree]', 'peer-tree[error]',
+  'peer-tree[ice-servers]',
 ];
 
 const isObject = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -23,6 +24,12 @@ function assignment(payload, member) {
   };
 }
 
+/** STUN and TURN servers, and for how many seconds the credentials are good. */
+function iceServers(payload) {
+  if (!Array.isArray(payload?.iceServers)) return null;
+  return { servers: payload.iceServers, lifetime: integer(payload.iceServersLifetime, 2 ** 21) };
+}
+
 function discovery(payload) {
   const data = payload.discoveryData;
   if (!isObject(data)) throw new TypeError('discoveryData');
@@ -36,7 +43,7 @@ function discovery(payload) {
     id: string(payload, 'id'),
     treeID: string(data, 'treeID'),
     peers: list(data.peers).filter((peer) => typeof peer === 'string'),
-    iceServers: Array.isArray(extra?.iceServers) ? extra.iceServers : null,
+    ice: iceServers(extra),
     native: extra && {
       resume: typeof extra.resume === 'string' ? extra.resume : null,
       stripes: integer(extra.stripes, 16) || 1,
@@ -68,6 +75,7 @@ export function readEvent(name, payload) {
       // No slot is free just now: a later assignment follows.
       return payload.parent === null ? { kind: 'none' } : { kind: 'assign', ...assignment(payload, 'parent') };
     case 'peer-tree[child-gone]': return { kind: 'childGone', id: string(payload, 'id') };
+    case 'peer-tree[ice-servers]': return { kind: 'iceServers', ice: iceServers(payload) };
     case 'peer-tree[end]': return { kind: 'end' };
     case 'peer-tree[tree]': return { kind: 'tree', summary: payload };
     case 'peer-tree[error]':
