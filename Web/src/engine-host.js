@@ -1,6 +1,6 @@
 // Finds the engine a place: the page, with a worker's timers; the page alone where there are no workers; or, if the
-// application insists, a worker with the data channels. The last is not the default, because in Chromium a channel that
-// the other end opened can lose its first messages on the way.
+// application insists, a worker with the data channels. The last is not the default, because in Chromium children whose
+// channels had been moved were seen to be left without the stream.
 
 import { borrowedClock, ownClock } from './clock.js';
 import { CLOCK_WORKER, ENGINE_WORKER } from './engine-worker.js';
