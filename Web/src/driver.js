@@ -188,6 +188,7 @@ export class Driver {
       case 'assign': this.#assign(event); break;
       case 'childGone': this.engine?.childReleased(this.#number(event.id)); break;
       case 'end': this.engine?.treeEnded(); break;
+      case 'interval': if (event.seconds > 0) this.engine?.setStatusInterval(event.seconds * 1000); break;
       case 'iceServers': this.#useServers(event.ice); break;
       case 'tree': this.#emit('tree', event.summary); break;
       case 'refused': this.#refused(event.code, event.message); break;

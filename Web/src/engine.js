@@ -2,6 +2,7 @@
 
 import { Machine, LOSS_REASONS, OUTPUT } from './machine.js';
 
+/** How often a viewer reports, unless the server wants it otherwise. */
 const STATUS_INTERVAL = 2000;
 
 export class Engine {
@@ -26,6 +27,7 @@ export class Engine {
     this.wakeTimer = null;
     this.status = { at: clock.now(), bytes: 0, lag: null };
     this.statusTimer = null;
+    this.statusInterval = STATUS_INTERVAL;
     this.wasWritable = true;
     this.isStopped = false;
     if (options.reports) this.scheduleStatus();
@@ -90,6 +92,10 @@ export class Engine {
   end() {
     this.waiting.push(null);
     this.publishWaiting();
+  }
+
+  setStatusInterval(milliseconds) {
+    this.statusInterval = milliseconds;
   }
 
   counters(ticket) {
@@ -294,7 +300,7 @@ export class Engine {
   }
 
   scheduleStatus() {
-    this.statusTimer = this.clock.after(STATUS_INTERVAL, () => {
+    this.statusTimer = this.clock.after(this.statusInterval, () => {
       const { bytesReceived, children, parentRoundTrip } = this.machine.counters;
       const now = this.clock.now();
       const rate = Math.round((bytesReceived - this.status.bytes) / Math.max(0.001, (now - this.status.at) / 1000));
