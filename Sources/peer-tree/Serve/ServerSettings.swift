@@ -18,7 +18,12 @@ struct ServerSettings: Sendable {
     var shutdownTimeout = 2.0
     var log = LogSettings(level: .error)
     var signalling = SignallingOptions()
-    var socketIO = SocketIOServerConfiguration()
+    var socketIO = {
+        var configuration = SocketIOServerConfiguration()
+        // Deployed clients of the original came with socket.io-client 2 and 4.
+        configuration.allowEIO3 = true
+        return configuration
+    }()
 
     /// The defaults, but that nothing except errors is logged.
     init() {}
