@@ -3,7 +3,6 @@
 import time
 
 import lab as laboratories
-import pytest
 from peers import check_stream, connect
 
 SEEN = {"srflx", "prflx"}
@@ -211,12 +210,11 @@ def test_a_name_of_the_local_network_is_looked_up(lab, peer):
     check_stream(a, b)
 
 
-@pytest.mark.parametrize("transport", ["tcp", "udp"])
-def test_a_turn_server_that_restarts_is_used_again_and_nothing_is_lost(lab, peer, transport):
+def test_a_turn_server_that_restarts_is_used_again_and_nothing_is_lost(lab, peer):
     lab.public("a")
     lab.public("b")
     lab.start_turn()
-    url = f"turn:{laboratories.SERVER}:3478?transport={transport}"
+    url = f"turn:{laboratories.SERVER}:3478?transport=tcp"
     a, b = peer("a", "--ice-server", lab.relay(url), "--relay-only"), peer("b")
     connect(a, b)
     before = a.pair()["localAddress"]
@@ -225,7 +223,6 @@ def test_a_turn_server_that_restarts_is_used_again_and_nothing_is_lost(lab, peer
         b.event("received", count=100)
         lab.stop_turn()
         lab.start_turn()
-        # Over TCP the end is seen at once; over UDP when the peer has been silent for twelve seconds.
         a.event("ice", state="disconnected")
         a.event("ice", state="connected")
 

@@ -17,6 +17,9 @@ struct StreamResets {
     private var wanted: [UInt16] = []
     private var requested: Set<UInt16> = []
 
+    /// Whether every stream may be used.
+    var isEmpty: Bool { self.streams.isEmpty }
+
     func isFree(_ stream: UInt16) -> Bool { self.streams[stream] == nil }
 
     /// Whether there is a request to make now.

@@ -88,12 +88,7 @@ extension PeerConnection {
         self.iceConnectionState = state
         self.onICEConnectionStateChange?(state)
         switch state {
-        case .disconnected:
-            // A TURN server that has forgotten this host, having been restarted perhaps, does not say so by itself.
-            for gathered in self.localCandidates where gathered.candidate.type == .relayed {
-                self.transport.servers.relay(base: gathered.base)?.networkChanged()
-            }
-            self.move(to: .disconnected)
+        case .disconnected: self.move(to: .disconnected)
         case .connected where self.isSecure: self.move(to: .connected)
         case .failed: self.finish(.failed, reason: "no path to the peer works, or it fell silent (ICE failed)")
         default: break

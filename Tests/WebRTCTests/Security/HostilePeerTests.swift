@@ -12,6 +12,7 @@ struct HostilePeerTests {
         let association = try #require(pair.b.connection.association)
         let result = association.send(
             ByteBuffer(bytes: bytes),
+            counting: bytes.count,
             stream: stream,
             ppid: ppid,
             reliability: .reliable,
@@ -58,7 +59,7 @@ struct HostilePeerTests {
         try await bound.run { pair in
             #expect(pair.a.messages.isEmpty && pair.a.opened.isEmpty)
             #expect(pair.a.connection.association == nil)
-            #expect(pair.a.connection.statistics.receivedBytes == 0)
+            #expect(pair.a.connection.getStats().transport.bytesReceived == 0)
         }
     }
 
@@ -152,7 +153,7 @@ struct HostilePeerTests {
                 try await bound.until { $0.a.closed.count == 20 * round && $0.b.closed.count == 20 * round }
             }
             try await Self.survives(bound)
-            try await bound.until { $0.a.connection.channels.count == 1 && $0.a.connection.pendingResets.isEmpty }
+            try await bound.until { $0.a.connection.channels.count == 1 && $0.a.connection.resets.isEmpty }
         }
     }
 
