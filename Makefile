@@ -28,6 +28,9 @@ format: ## Format all Swift code
 wasm-check: ## Compile and link the core as Embedded Swift for WebAssembly
 	@Scripts/wasm-check
 
+web: ## Build the browser client into dist
+	@Scripts/web
+
 docs: ## Build the documentation into .build/docs
 	@Scripts/bootstrap build
 	@Scripts/docs
@@ -41,5 +44,5 @@ clean: ## Remove everything that was built
 
 export ONLY ROUNDS MEASURE_SECONDS
 
-.PHONY: help run test bench bench-load lint format wasm-check docs release clean
+.PHONY: help run test bench bench-load lint format wasm-check web docs release clean
 .DEFAULT_GOAL := help

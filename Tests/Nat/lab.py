@@ -14,6 +14,7 @@ import os
 import shutil
 import subprocess
 import time
+from pathlib import Path
 
 SERVER = "203.0.113.1"
 SERVER6 = "2001:db8:113::1"
@@ -75,6 +76,7 @@ class Lab:
         self.prefix = f"pt{os.getpid()}"
         self.names = []
         self.turn = None
+        self.folders = []
 
     def build(self):
         """The public network."""
@@ -90,9 +92,9 @@ class Lab:
         self._in("net", "ip -6 route add default dev nowhere")
 
     def close(self):
-        if self.turn:
-            self.turn.terminate()
-            self.turn.wait(10)
+        self.stop_turn()
+        for folder in self.folders:
+            shutil.rmtree(folder)
         for name in self.names:
             subprocess.run(["ip", "netns", "delete", name], check=False)
 
@@ -182,6 +184,19 @@ class Lab:
         self._await_listener("-lun", 3478)
         self._await_listener("-ltn", 3478)
         self._await_listener("-ltn", 5349)
+
+    def stop_turn(self):
+        if self.turn:
+            self.turn.terminate()
+            self.turn.wait(10)
+            self.turn = None
+
+    def name(self, side, name, address):
+        """Lets the resolver of a host know a name, as mDNS would."""
+        folder = Path("/etc/netns") / (self.prefix + side)
+        folder.mkdir(parents=True)
+        self.folders.append(folder)
+        (folder / "hosts").write_text(f"127.0.0.1 localhost\n{address} {name}\n")
 
     def _await_listener(self, kind, port, timeout=20):
         end = time.monotonic() + timeout

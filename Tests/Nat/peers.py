@@ -17,6 +17,8 @@ class Peer:
         )
         self.other = None
         self.signals = True
+        # Changes what it signals on the way.
+        self.rewrite = lambda text: text
         self.events = []
         self.taken = {}
         self.changed = threading.Condition()
@@ -29,9 +31,9 @@ class Peer:
             event = json.loads(line)
             if self.signals and self.other:
                 if event["event"] == "description":
-                    self.other.command("remote", type=event["type"], sdp=event["sdp"])
+                    self.other.command("remote", type=event["type"], sdp=self.rewrite(event["sdp"]))
                 if event["event"] == "candidate":
-                    self.other.command("candidate", candidate=event["candidate"])
+                    self.other.command("candidate", candidate=self.rewrite(event["candidate"]))
             with self.changed:
                 self.events.append((time.monotonic(), event))
                 self.changed.notify_all()

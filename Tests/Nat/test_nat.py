@@ -192,3 +192,40 @@ def test_a_restart_while_all_is_well_loses_nothing(lab, peer):
     check_stream(a, b, restart, messages=400)
     for one in (a, b):
         assert [event["state"] for event in one.all("state")] == ["connecting", "connected"]
+
+
+def test_a_name_of_the_local_network_is_looked_up(lab, peer):
+    lab.public("a")
+    lab.public("b")
+    name = "1f4712db-ea17-4bcf-a596-105139dfd8bf.local"
+    lab.name("a", name, laboratories.OUTSIDE["b"])
+    a, b = peer("a"), peer("b")
+    # A is told B's name in place of its address, and B is told nothing: only A can begin.
+    b.rewrite = lambda text: text.replace(laboratories.OUTSIDE["b"], name)
+    a.rewrite = lambda text: "".join(line for line in text.splitlines(True) if "candidate" not in line)
+    connect(a, b)
+    assert any(f" {name} " in b.rewrite(event["sdp"]) for event in b.all("description"))
+    pair = a.pair()
+    assert pair["remote"] == "host" and pair["remoteAddress"].startswith(laboratories.OUTSIDE["b"] + ":")
+    check_stream(a, b)
+
+
+def test_a_turn_server_that_restarts_is_used_again_and_nothing_is_lost(lab, peer):
+    lab.public("a")
+    lab.public("b")
+    lab.start_turn()
+    url = f"turn:{laboratories.SERVER}:3478?transport=tcp"
+    a, b = peer("a", "--ice-server", lab.relay(url), "--relay-only"), peer("b")
+    connect(a, b)
+    before = a.pair()["localAddress"]
+
+    def restart():
+        b.event("received", count=100)
+        lab.stop_turn()
+        lab.start_turn()
+        a.event("ice", state="disconnected")
+        a.event("ice", state="connected")
+
+    check_stream(a, b, restart, messages=400)
+    after = a.pair()
+    assert after["local"] == "relay" and after["localAddress"] != before

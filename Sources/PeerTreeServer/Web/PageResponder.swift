@@ -11,10 +11,10 @@ struct PageResponder: Sendable {
     private let http: HTTP1Channel
     private let logger: Logger
 
-    init(peers: PeerTreeServer, metrics: PrometheusMetrics?, logger: Logger) {
+    init(peers: PeerTreeServer, assets: WebAssets, metrics: PrometheusMetrics?, logger: Logger) {
         self.logger = logger
         let router = Router(context: BasicRequestContext.self)
-        Pages.add(to: router, peers: peers)
+        Pages.add(to: router, peers: peers, assets: assets)
         if let metrics { Pages.add(metrics, to: router, peers: peers) }
         let responder = router.buildResponder()
         http = HTTP1Channel { request, writer, channel in

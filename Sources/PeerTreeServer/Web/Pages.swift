@@ -4,7 +4,7 @@ import NIOCore
 
 /// What the server shows to people and tells to machines.
 enum Pages {
-    static func add(to router: Router<BasicRequestContext>, peers: PeerTreeServer) {
+    static func add(to router: Router<BasicRequestContext>, peers: PeerTreeServer, assets: WebAssets) {
         router.get("/") { _, _ in page(title: "peer-tree", body: home) }
         router.get("/watch/:tree") { request, context in
             let tree = context.parameters.get("tree") ?? ""
@@ -16,6 +16,11 @@ enum Pages {
             guard let tree = request.uri.queryParameters.get("tree") else { return json(await peers.status) }
             guard let shape = await peers.shape(of: tree) else { throw HTTPError(.notFound) }
             return json(shape)
+        }
+        router.get("/**") { request, _ in
+            let path = request.uri.path
+            if let file = assets.response(path: path, headers: request.headers) { return file }
+            return missing(path, assets)
         }
     }
 
@@ -29,6 +34,15 @@ enum Pages {
     static func failure(_ error: any Error) -> Response {
         let status = (error as? any HTTPResponseError)?.status ?? .internalServerError
         return response("\(status.code) \(status.reasonPhrase)\n", "text/plain; charset=utf-8", status: status)
+    }
+
+    private static func missing(_ path: String, _ assets: WebAssets) -> Response {
+        let isScript = ["/peer-tree.js", "/peer-tree-client.js"].contains(path)
+        let reason =
+            isScript && assets.folder == nil
+            ? "The browser client is not built: run `make web`, or say where it is with --web.\n"
+            : "404 Not Found\n"
+        return response(reason, "text/plain; charset=utf-8", status: .notFound)
     }
 
     private static let home = """

@@ -22,6 +22,9 @@ public struct PeerTreeWebServer: Service {
         /// How many connections may wait to be accepted; the system may allow fewer (on Linux `net.core.somaxconn`).
         /// Default 4,096.
         public var backlog = 4096
+        /// The folder with the browser client. Default nil: beside the program, or `dist` above it or in the working
+        /// directory, as `make web` builds it.
+        public var webFolder: String?
 
         /// The defaults.
         public init() {}
@@ -67,7 +70,9 @@ public struct PeerTreeWebServer: Service {
     ///
     /// - Throws: ``ListenError`` if the address cannot be listened on.
     public func run() async throws {
-        let pages = PageResponder(peers: peers, metrics: configuration.metrics, logger: logger)
+        let assets = WebAssets(folder: configuration.webFolder)
+        if assets.folder == nil { logger.info("the browser client is not served: no folder has it") }
+        let pages = PageResponder(peers: peers, assets: assets, metrics: configuration.metrics, logger: logger)
         let (io, tls) = (io, configuration.tls)
         let bootstrap = ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .serverChannelOption(.backlog, value: Int32(clamping: configuration.backlog))

@@ -43,6 +43,9 @@ struct ServerFlags: SettingFlags {
     @Option(help: "Seconds that a peer's neighbours have to come back after a restart (default: 10).")
     var restoreWindow: String?
 
+    @Option(help: "The folder with the browser client (default: beside the program, or dist above it or here).")
+    var web: String?
+
     @Option(help: "Seconds that open sockets are given to close when the server stops (default: 2).")
     var shutdownTimeout: String?
 }

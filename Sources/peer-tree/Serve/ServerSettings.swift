@@ -13,6 +13,8 @@ struct ServerSettings: Sendable {
     var port = 3000
     var k = 4
     var k1 = 10
+    /// The folder with the browser client; nil looks for it.
+    var web: String?
     var log = LogSettings(level: .error)
     /// The files of the certificate and its key.
     var tls: (certificate: String, key: String)?
@@ -31,6 +33,7 @@ struct ServerSettings: Sendable {
     init(_ reader: inout SettingsReader) throws {
         host = try reader.text("host", "an address", default: host) ?? host
         port = try reader.integer("port", default: port, in: 0...65_535)
+        web = try reader.text("web", "a folder", where: { _ in true })
         k = try reader.integer("k", default: k, in: 1...64)
         k1 = try reader.integer("k1", default: k1, in: 1...64)
         log.level = try reader.choice("log-level", default: LogSettings.Level.info)
@@ -148,6 +151,7 @@ struct ServerSettings: Sendable {
         var web = PeerTreeWebServer.Configuration()
         web.host = host
         web.port = port
+        web.webFolder = self.web
         web.metrics = metrics
         web.tls = try certificates()
         let hangup = web.tls.map { HangupSignal(reloading: $0, logger: logger) }

@@ -1,0 +1,331 @@
+/**
+ * The browser client of peer-tree: one source, any number of viewers, and every viewer passes the stream on.
+ *
+ * As a module: `import { PeerTreeClient } from '/peer-tree.js'`. As a classic script, `peer-tree-client.js` makes the
+ * global `PeerTreeClient`. A page with a Content-Security-Policy allows `script-src 'wasm-unsafe-eval'`, `worker-src
+ * 'self'`, and `connect-src` to the server.
+ */
+
+/** What the client uses of a socket.io-client socket. */
+export interface SignallingSocket {
+  on(event: string, handler: (...values: any[]) => void): unknown;
+  off(event: string, handler: (...values: any[]) => void): unknown;
+  emit(event: string, ...values: any[]): unknown;
+}
+
+/** A minimal Socket.IO 5 client over WebSocket, which comes back by itself. */
+export class SocketIOClient implements SignallingSocket {
+  constructor(url: string | URL, options?: { auth?: object });
+  readonly connected: boolean;
+  readonly id: string | null;
+  on(event: string, handler: (...values: any[]) => void): this;
+  off(event: string, handler?: (...values: any[]) => void): this;
+  emit(event: string, ...values: any[]): this;
+  close(): this;
+}
+
+/**
+ * What happens to slow viewers. `lossless`: the stream waits for them. `paced`: it does not; they are detached once they
+ * fall out of the replay buffer. `live`: they are cut back to the next join point.
+ */
+export type StreamPolicy = 'lossless' | 'paced' | 'live';
+
+/** Limits and timers of the engine; times in milliseconds, the rest in bytes or chunks of 16 KiB. */
+export interface Limits {
+  replayChunks?: number;
+  replayBytes?: number;
+  window?: number;
+  highWater?: number;
+  maximumMessageBytes?: number;
+  maximumLinks?: number;
+  heartbeatInterval?: number;
+  silenceTimeout?: number;
+  connectTimeout?: number;
+  patience?: number;
+  maximumLiveLag?: number;
+  leaveTimeout?: number;
+}
+
+export interface ClientOptions {
+  /** For RTCPeerConnection: STUN and TURN servers and the like. Default: what the server names, or none. */
+  config?: RTCConfiguration;
+  /** Children offered; the server may lower it. Default: the server's k, or k1 for a source. */
+  capacity?: number;
+  /** Trees over which a source deals its stream, 1 to 16. Default 1. */
+  stripes?: number;
+  /** Of a source's stream. Default lossless. */
+  policy?: StreamPolicy;
+  /** How long the server may take to answer, in milliseconds. Default 10,000. */
+  timeout?: number;
+  /** Whether this page takes the messages; false for a pure relay. Default true. */
+  delivers?: boolean;
+  /** Bytes of a stream that cannot wait that may lie unread. Default 64 MiB. */
+  maximumUnreadBytes?: number;
+  /** Bytes written but not on their way at which `write` returns false. Default 1 MiB. */
+  maximumUnsentBytes?: number;
+  /** Connections under way or open at once. Default 64. */
+  maximumSessions?: number;
+  limits?: Limits;
+  /** Where the engine runs. Default: the page, with the timers of a worker. `worker` is an experiment: see Browser.md. */
+  engine?: 'worker' | 'page';
+  /**
+   * `tree`: messages are passed on by themselves. `original`: the page passes them on, from `upstreamPeer` to each
+   * `downstreamPeer`, as with the original package. `auto`, the default: `original` if, when it enters a tree, the page
+   * listens to one of these two events and to neither `data` nor `stream`, and has not asked for the streams.
+   */
+  mode?: 'auto' | 'tree' | 'original';
+  /** What the built-in Socket.IO client tells the server with the connection, such as a token. */
+  auth?: object;
+  /** In original mode: a MediaStream for the peers below. */
+  stream?: MediaStream;
+}
+
+export interface WriteOptions {
+  /** A viewer can start with this message. Default false. */
+  joinPoint?: boolean;
+  /** Keep the newest message under this key, 0 to 65,535, and give it to every newcomer first. */
+  key?: number | null;
+}
+
+/** A whole message. */
+export interface Message {
+  data: Uint8Array | string;
+  isText: boolean;
+  isJoinPoint: boolean;
+  key: number | null;
+  /** Position of its first and of its last chunk in the stream. */
+  sequence: number;
+  lastSequence: number;
+  /** The source's clock, microseconds since 1970. */
+  timestamp: number;
+}
+
+export interface PeerStatus {
+  /** Bytes a second. */
+  rate: number;
+  children: number;
+  /** Milliseconds that the last message was behind the source's clock; null before the first. */
+  lag: number | null;
+  /** Round trip to the parent in milliseconds; negative if not known. */
+  roundTrip: number;
+}
+
+export interface Statistics extends PeerStatus {
+  bytesReceived: number;
+  bytesSent: number;
+  chunksReceived: number;
+  chunksSent: number;
+  messagesDelivered: number;
+  repairRequests: number;
+  chunksLost: number;
+  parentsLost: number;
+  slowChildren: number;
+  skips: number;
+  policy: StreamPolicy;
+  isFed: boolean;
+  isEnded: boolean;
+  isSubtreeComplete: boolean;
+  neighbours: NeighbourSummary[];
+  /** Where the engine runs. */
+  engine: 'worker' | 'page' | 'page without a worker';
+}
+
+export interface NeighbourSummary {
+  id: string;
+  role: 'parent' | 'child';
+}
+
+/** What the server tells the source, at most once a second. */
+export interface TreeSummary {
+  treeID: string;
+  viewers: number;
+  depth: number;
+  peers?: { id: string; parent: string | null; depth: number; native: boolean; lag?: number }[];
+}
+
+/** A neighbour; in original mode with what pages use of simple-peer. */
+export interface Neighbour {
+  readonly id: string;
+  readonly isUpstream: boolean;
+  readonly connected?: boolean;
+  on(event: 'data', handler: (data: Uint8Array) => void): this;
+  on(event: 'stream', handler: (stream: MediaStream) => void): this;
+  on(event: 'connect' | 'close' | 'drain', handler: () => void): this;
+  on(event: 'error', handler: (error: Error) => void): this;
+  once(event: string, handler: (...values: any[]) => void): this;
+  off(event: string, handler?: (...values: any[]) => void): this;
+  write(data: string | ArrayBuffer | ArrayBufferView): boolean;
+  send?(data: string | ArrayBuffer | ArrayBufferView): void;
+  destroy?(error?: Error): void;
+}
+
+export interface ClientEvents {
+  /** The server answered: the tree's id and the own id. */
+  discover: (treeID: string, id: string) => void;
+  /** The first parent feeds this client; never at a source. */
+  connect: (treeID: string) => void;
+  /** A message: bytes, or a string if the source wrote text. */
+  data: (data: Uint8Array | string) => void;
+  /** The same with all that is known of it. */
+  message: (message: Message) => void;
+  /** Live media: pictures and sound in time with each other. */
+  stream: (stream: MediaStream) => void;
+  /** What the media is. */
+  catalog: (catalog: Catalog) => void;
+  /** The stream is complete here. */
+  end: () => void;
+  /** The stream is over for this client. */
+  disconnect: (event?: { reason: 'complete' | 'source-lost' }) => void;
+  /** Everyone below, and this client, has the whole stream. */
+  complete: () => void;
+  /** A part will never come; `isSkip` if live media was cut to catch up. */
+  gap: (gap: { isSkip: boolean; start: number; end: number }) => void;
+  /** `write` may go on. */
+  drain: () => void;
+  upstreamPeer: (peer: Neighbour) => void;
+  downstreamPeer: (peer: Neighbour) => void;
+  neighbours: (neighbours: NeighbourSummary[]) => void;
+  /** Every two seconds at a viewer. */
+  status: (status: PeerStatus) => void;
+  /** At the source. */
+  tree: (tree: TreeSummary) => void;
+  serverLost: () => void;
+  serverBack: () => void;
+  /** The server refused something. */
+  refused: (refusal: { code: string; message: string }) => void;
+  warning: (text: string) => void;
+  error: (error: Error) => void;
+}
+
+export class PeerTreeError extends Error {
+  /** For programs: `unknown-tree`, `server-unreachable`, `server-timeout`, `not-source`, `closed`, … */
+  readonly code: string;
+}
+
+export class PeerTreeClient {
+  /** @param socket a socket.io-client socket, or the address of a server for the built-in one */
+  constructor(socket: SignallingSocket | string | URL, options?: ClientOptions);
+
+  readonly destroyed: boolean;
+  readonly treeID: string | null;
+  readonly id: string | null;
+  readonly isSource: boolean;
+  readonly tree: TreeSummary | null;
+  readonly neighbours: NeighbourSummary[];
+  /** Of the source: bytes that wait in its fullest send queue. */
+  readonly uplink: { buffered: number };
+
+  /** Makes a tree with this client as its source; resolves with its id. Failures are also `error` events. */
+  create(options?: { policy?: StreamPolicy; limits?: Limits }): Promise<string>;
+  /** Joins a tree; resolves once the server has named a place. The stream begins with `connect`. */
+  connect(treeID: string, options?: { limits?: Limits }): Promise<string>;
+
+  /** Writes a message. False means: wait for `drain` before writing more. */
+  write(data: string | ArrayBuffer | ArrayBufferView, options?: WriteOptions): boolean;
+  /** Ends the stream: viewers get everything up to here, then `end`. */
+  end(): void;
+  /** Resolves once this client and all below it have the whole stream, or the stream broke off. */
+  complete(): Promise<void>;
+
+  /** The messages. A lossless stream flows no faster than this is read. */
+  readonly readable: ReadableStream<Uint8Array | string>;
+  /** Writes messages at the pace of the slowest viewer; closing it ends the stream. */
+  readonly writable: WritableStream<string | ArrayBuffer | ArrayBufferView>;
+
+  /** Encodes a MediaStream once and sends it to everyone. Makes a live tree if none was made. */
+  broadcast(stream: MediaStream, options?: BroadcastOptions): Broadcast;
+  /** The media being received, if any. */
+  readonly media: ReceivedMedia | null;
+
+  statistics(): Promise<Partial<Statistics>>;
+  /** Leaves in order: children go on being fed until they have new parents. */
+  leave(): Promise<void>;
+  /** Leaves at once. */
+  destroy(): void;
+
+  on<Name extends keyof ClientEvents>(event: Name, handler: ClientEvents[Name]): this;
+  once<Name extends keyof ClientEvents>(event: Name, handler: ClientEvents[Name]): this;
+  off<Name extends keyof ClientEvents>(event: Name, handler?: ClientEvents[Name]): this;
+  addListener<Name extends keyof ClientEvents>(event: Name, handler: ClientEvents[Name]): this;
+  removeListener<Name extends keyof ClientEvents>(event: Name, handler?: ClientEvents[Name]): this;
+}
+
+export interface BroadcastOptions {
+  title?: string;
+  /** False leaves video out. */
+  video?: false | {
+    /** Codec strings of WebCodecs, the most wanted first; the first that is encoded in real time is taken. */
+    codec?: string | string[];
+    /** Bits a second, at most; lowered while the own uplink is full. Default 1,000,000. */
+    bitrate?: number;
+    /** Frames a second, for the encoder's planning. Default 30. */
+    framerate?: number;
+    /** Seconds between key frames, where viewers can start. Default 2. */
+    keyFrameInterval?: number;
+  };
+  /** False leaves sound out. */
+  audio?: false | {
+    /** Default opus. */
+    codec?: string;
+    /** Bits a second. Default 64,000. */
+    bitrate?: number;
+  };
+}
+
+export interface Broadcast {
+  /** Resolves with the tree's id once the first frame is on its way. */
+  readonly started: Promise<string>;
+  readonly finished: Promise<void>;
+  readonly statistics: {
+    framesEncoded: number;
+    framesDropped: number;
+    bytes: number;
+    codec: string | null;
+    bitrate: number;
+    targetBitrate: number;
+    error?: string;
+  };
+  /** Ends the broadcast and the stream; the tracks themselves go on. */
+  stop(): void;
+}
+
+export interface ReceivedMedia {
+  readonly stream: MediaStream | null;
+  readonly catalog: Catalog | null;
+  /** Milliseconds that the jitter buffer adds at present. */
+  readonly delay: number;
+  readonly statistics: {
+    framesDecoded: number;
+    framesDropped: number;
+    framesShown: number;
+    /** Milliseconds from capture to display of the last frame, by the clocks of the two machines; null if not known. */
+    latency: number | null;
+    width: number;
+    height: number;
+  };
+  /** Lets sound begin: call it from a click, which browsers want before. Any click on the page does as well. */
+  resume(): Promise<unknown>;
+}
+
+/** See Media.md for the wire form. */
+export interface Catalog {
+  title: string;
+  live: boolean;
+  origin: number | null;
+  duration: number | null;
+  tracks: {
+    id: number;
+    kind: 'video' | 'audio';
+    configuration: object;
+    framerate: number | null;
+    bitrate: number | null;
+  }[];
+}
+
+/** Keys of retained messages: header of a byte stream, catalog of media, description of a file. */
+export const KEYS: { header: 0; catalog: 1; content: 2 };
+
+/** What this browser lacks, in sentences; empty lists if it lacks nothing. */
+export function describeSupport(): { watch: string[]; broadcast: string[] };
+
+export default PeerTreeClient;

@@ -1,0 +1,131 @@
+// A minimal Socket.IO 5 client over Engine.IO 4 and WebSocket: the main namespace, events with text payloads, and a
+// connection that comes back. It has the few methods of socket.io-client's sockets that the client uses.
+
+import { Emitter } from './emitter.js';
+
+const FIRST_DELAY = 500;
+const LONGEST_DELAY = 8000;
+const CONNECT_TIMEOUT = 10_000;
+
+export class SocketIOClient extends Emitter {
+  connected = false;
+  id = null;
+  #url;
+  #auth;
+  #socket = null;
+  #attempts = 0;
+  #isClosed = false;
+  #outbox = [];
+  #silence = null;
+  #patience = 45_000;
+  #retry = null;
+
+  /**
+   * @param url the server: http, https, ws or wss; a path other than / is that of Socket.IO
+   * @param options {auth}: what the server is told with the connection
+   */
+  constructor(url, { auth } = {}) {
+    super();
+    const address = new URL(url, globalThis.location?.href);
+    const scheme = { 'http:': 'ws:', 'https:': 'wss:', 'ws:': 'ws:', 'wss:': 'wss:' }[address.protocol];
+    if (!scheme) throw new TypeError(`'${url}' is no address of a server: use http, https, ws or wss.`);
+    const path = address.pathname === '/' ? '/socket.io/' : address.pathname;
+    this.#url = `${scheme}//${address.host}${path}?EIO=4&transport=websocket`;
+    this.#auth = auth;
+    this.#open();
+  }
+
+  emit(name, ...values) {
+    if (['connect', 'disconnect', 'connect_error'].includes(name)) return super.emit(name, ...values);
+    const packet = `42${JSON.stringify([name, ...values])}`;
+    if (this.connected) this.#socket.send(packet);
+    // What is said before the first connection waits for it; later, the server forgets what it is not told.
+    else if (this.id === null && !this.#isClosed) this.#outbox.push(packet);
+    return this;
+  }
+
+  close() {
+    this.#isClosed = true;
+    clearTimeout(this.#retry);
+    if (this.connected) this.#socket.send('41');
+    this.#socket?.close();
+    return this;
+  }
+
+  disconnect() {
+    return this.close();
+  }
+
+  #open() {
+    const socket = new WebSocket(this.#url);
+    this.#socket = socket;
+    this.#watch(CONNECT_TIMEOUT);
+    let reason = 'The server cannot be reached.';
+    socket.onmessage = ({ data }) => {
+      if (typeof data !== 'string' || this.#socket !== socket) return;
+      try {
+        reason = this.#receive(data) ?? reason;
+      } catch {
+        reason = 'The server does not speak Socket.IO.';
+        socket.close();
+      }
+    };
+    socket.onclose = () => this.#lost(socket, reason);
+  }
+
+  /** Takes a packet; returns why the server refuses the connection, if it does. */
+  #receive(data) {
+    this.#watch(this.#patience);
+    const type = data.slice(0, 2);
+    if (data[0] === '0') {
+      const { pingInterval, pingTimeout } = JSON.parse(data.slice(1));
+      this.#patience = (Number(pingInterval) || 25_000) + (Number(pingTimeout) || 20_000);
+      this.#socket.send(this.#auth === undefined ? '40' : `40${JSON.stringify(this.#auth)}`);
+    } else if (data[0] === '2') {
+      this.#socket.send(`3${data.slice(1)}`);
+    } else if (type === '40') {
+      this.#connected(JSON.parse(data.slice(2)));
+    } else if (type === '42') {
+      const packet = JSON.parse(data.slice(data.indexOf('[')));
+      if (Array.isArray(packet) && typeof packet[0] === 'string') super.emit(...packet);
+    } else if (type === '44') {
+      this.#socket.close();
+      return String(JSON.parse(data.slice(2) || '{}').message ?? 'The server refused the connection.');
+    } else if (type === '41') {
+      this.#socket.close();
+    }
+    return null;
+  }
+
+  #connected({ sid }) {
+    this.id = String(sid);
+    this.connected = true;
+    this.#attempts = 0;
+    for (const packet of this.#outbox.splice(0)) this.#socket.send(packet);
+    super.emit('connect');
+  }
+
+  #lost(socket, reason) {
+    if (this.#socket !== socket) return;
+    this.#socket = null;
+    clearTimeout(this.#silence);
+    const wasConnected = this.connected;
+    this.connected = false;
+    if (wasConnected) super.emit('disconnect', this.#isClosed ? 'io client disconnect' : 'transport close');
+    else if (!this.#isClosed) super.emit('connect_error', new Error(reason));
+    if (this.#isClosed) return;
+    const delay = Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** this.#attempts) * (0.5 + Math.random());
+    this.#attempts += 1;
+    this.#retry = setTimeout(() => this.#open(), delay);
+  }
+
+  /** A server that says nothing for so long is gone. */
+  #watch(milliseconds) {
+    clearTimeout(this.#silence);
+    const socket = this.#socket;
+    this.#silence = setTimeout(() => {
+      socket.close();
+      this.#lost(socket, 'The server does not answer.');
+    }, milliseconds);
+  }
+}
