@@ -74,7 +74,18 @@ let package = Package(
             dependencies: [
                 "SocketIO",
                 .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: strict
+        ),
+        // Feeds the library's parsers and its session with mutated messages.
+        .executableTarget(
+            name: "socketio-fuzz",
+            dependencies: [
+                "SocketIO",
+                "TestSupport",
+                .product(name: "NIOCore", package: "swift-nio"),
             ],
             swiftSettings: strict
         ),

@@ -18,6 +18,15 @@ let package = Package(
                 .product(name: "SocketIO", package: "peer-tree"),
             ]
         ),
+        // A chat that a plain page with socket.io-client talks to.
+        .executableTarget(
+            name: "chat",
+            dependencies: [
+                .product(name: "SocketIO", package: "peer-tree"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+            ]
+        ),
         // Cuts a WebM file the way a broadcast does, and writes what a viewer who came late would get.
         .executableTarget(
             name: "late-join",

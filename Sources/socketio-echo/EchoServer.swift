@@ -11,7 +11,8 @@ import Darwin
 /// A server with the behaviour that the public Engine.IO and Socket.IO conformance suites expect.
 ///
 /// `socketio-echo [--port N] [--path PATH] [--engine-only] [--ping-interval MS] [--ping-timeout MS]` prints
-/// `listening on port N` and serves until it is ended. Pings default to the suites' 300 and 200 ms.
+/// `listening on port N` and serves until it is ended. Pings default to the suites' 300 and 200 ms. `--pages FOLDER`
+/// serves its files as well, for tests with browsers; `--recovery` lets clients come back to their place.
 ///
 /// `socketio-echo --client URL [--transports websocket,polling]` is a client for the tests with other servers: it
 /// prints what happens, a line each, and answers every event `X` with `X-back` and the same arguments.
@@ -28,7 +29,7 @@ struct EchoServer {
         } catch {
             print("socketio-echo: \(error.message)")
             print("usage: socketio-echo [--port N] [--path PATH] [--engine-only]")
-            print("                     [--ping-interval MS] [--ping-timeout MS]")
+            print("                     [--ping-interval MS] [--ping-timeout MS] [--pages FOLDER] [--recovery]")
             print("       socketio-echo --client URL [--transports polling,websocket]")
             exit(2)
         }
@@ -41,6 +42,9 @@ struct EchoServer {
         configuration.maximumPayload = 1_000_000
         configuration.connectTimeout = .seconds(1)
         configuration.cors = CORSConfiguration(origins: .any)
+        configuration.allowEIO3 = true
+        configuration.allowJSONP = true
+        if arguments.keepsPlaces { configuration.recovery = ConnectionStateRecovery() }
         configuration.path = arguments.path ?? (arguments.isEngineOnly ? "/engine.io/" : "/socket.io/")
         do {
             let port: Int?
@@ -52,7 +56,10 @@ struct EchoServer {
                 let io = SocketIOServer(configuration: configuration)
                 serve(io.main)
                 serve(io.of("/custom"))
-                port = try await io.listen(port: arguments.port).port
+                let pages = arguments.pages.map { folder in
+                    { @Sendable (channel: any Channel) in PageHandler.install(on: channel, folder: folder) }
+                }
+                port = try await io.listen(port: arguments.port, fallback: pages).port
             }
             print("listening on port \(port ?? arguments.port)")
             fflush(nil)
@@ -67,6 +74,7 @@ struct EchoServer {
             socket.emit("auth", .object(socket.handshake.auth))
             socket.on("message") { socket.emit("message-back", arguments: $0.arguments) }
             socket.on("message-with-ack") { $0.acknowledgement?.send($0.arguments) }
+            socket.on("broadcast") { namespace.all.emit("broadcasted", arguments: $0.arguments) }
         }
     }
 }
@@ -78,6 +86,8 @@ final class EngineEcho: EngineIOApplication {
     init(connection: EngineIOConnection) { self.connection = connection }
 
     var deadline: NIODeadline? { nil }
+
+    func connectionDidOpen() {}
 
     func connectionDidReceive(_ message: EngineIOMessage) { connection.send(message) }
 
@@ -98,6 +108,8 @@ struct Arguments {
     var pingInterval: Int64 = 300
     var pingTimeout: Int64 = 200
     var clientURL: String?
+    var pages: String?
+    var keepsPlaces = false
     var transports: [SocketIOTransport] = [.polling, .webSocket]
 
     init(_ arguments: some Sequence<String>) throws(ArgumentError) {
@@ -118,6 +130,8 @@ struct Arguments {
             case "--ping-interval": pingInterval = try Self.milliseconds(iterator.next(), for: argument)
             case "--ping-timeout": pingTimeout = try Self.milliseconds(iterator.next(), for: argument)
             case "--client": clientURL = iterator.next()
+            case "--pages": pages = iterator.next()
+            case "--recovery": keepsPlaces = true
             case "--transports":
                 transports = (iterator.next() ?? "").split(separator: ",").compactMap {
                     SocketIOTransport(rawValue: String($0))

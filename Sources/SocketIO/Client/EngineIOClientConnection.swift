@@ -50,16 +50,28 @@ final class EngineIOClientConnection: @unchecked Sendable, NIOScheduledCallbackH
         for attachment in packet.attachments { handle(.send(.binary(attachment))) }
     }
 
+    /// Sends a packet unless earlier ones have not left yet.
+    func sendVolatile(_ packet: EncodedPacket) {
+        guard session.canSendAtOnce else { return }
+        if session.usesWebSocket {
+            webSocket?.sendVolatile(
+                [EngineIOPacket.message(.text(packet.text)).frame] + packet.attachments.map { .binary($0) }
+            )
+        } else {
+            send(packet)
+        }
+    }
+
     func close() { handle(.close) }
 
     func webSocket(_ id: UInt64, didReceive frame: EngineIOFrame) {
         if id == webSocketCount { handle(.webSocketFrame(frame)) }
     }
 
-    func webSocket(_ id: UInt64, didCloseWithFailure isFailure: Bool) {
+    func webSocket(_ id: UInt64, didClose reason: WebSocketCloseReason) {
         guard id == webSocketCount else { return }
         webSocket = nil
-        handle(.webSocketClosed(isFailure ? "the WebSocket failed" : nil))
+        handle(.webSocketClosed(reason == .closed ? nil : "the WebSocket failed"))
     }
 
     func handleScheduledCallback(eventLoop: some EventLoop) {

@@ -125,6 +125,12 @@ package struct EngineIOClientSession {
     /// Whether messages travel by WebSocket now.
     package var usesWebSocket: Bool { isOnWebSocket }
 
+    /// Whether a message sent now would not wait for earlier ones, as far as the session knows.
+    package var canSendAtOnce: Bool {
+        guard case .open = phase, upgrade != .pausing else { return false }
+        return isOnWebSocket || (!isPosting && waiting.isEmpty)
+    }
+
     package mutating func nextOutput() -> Output? { outputs.next() }
 
     package mutating func handle(_ input: Input, at now: NIODeadline) {

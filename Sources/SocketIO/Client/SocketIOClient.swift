@@ -3,7 +3,8 @@ public import NIOCore
 public import NIOPosix
 import Synchronization
 
-/// A Socket.IO 5 client: one namespace over one connection of its own, which comes back by itself.
+/// A Socket.IO 5 client of one namespace, which comes back by itself when the connection is lost. It has a connection
+/// of its own, or shares that of a ``SocketIOManager``.
 ///
 /// ```swift
 /// let socket = try SocketIOClient(url: "http://127.0.0.1:3000")
@@ -20,11 +21,10 @@ public final class SocketIOClient: @unchecked Sendable {
     /// Where the handlers are called.
     public let eventLoop: any EventLoop
     private let configuration: SocketIOClientConfiguration
-    private let target: EngineIOClientTarget
+    private let manager: SocketIOManager
     private let logger: Logger
     private var session: SocketIOClientSession
     private var generator = SystemRandomNumberGenerator()
-    private var engine: EngineIOClientConnection?
     private var handlers = EventHandlers()
     private var acknowledgements = AcknowledgementTable()
     private var timer: Scheduled<Void>?
@@ -34,6 +34,7 @@ public final class SocketIOClient: @unchecked Sendable {
 
     private struct Published {
         var id: String?
+        var isRecovered = false
     }
 
     /// A client that does nothing until ``connect()``.
@@ -43,33 +44,40 @@ public final class SocketIOClient: @unchecked Sendable {
     ///   - configuration: The options.
     ///   - eventLoopGroup: Where the client runs, on one of its loops. Default: NIO's global group.
     ///   - logger: Where to log. Default: a logger labelled `socketio.client`.
-    public init(
+    public convenience init(
         url: String,
         configuration: SocketIOClientConfiguration = SocketIOClientConfiguration(),
         eventLoopGroup: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton,
         logger: Logger = Logger(label: "socketio.client")
     ) throws(SocketIOURLError) {
-        let address = try SocketIOURL(url)
-        guard !address.isSecure else { throw .tlsNotSupported(url) }
+        let manager = try SocketIOManager(
+            url: url,
+            configuration: configuration,
+            eventLoopGroup: eventLoopGroup,
+            logger: logger
+        )
+        self.init(
+            manager: manager,
+            namespace: manager.defaultNamespace,
+            configuration: configuration,
+            logger: logger
+        )
+    }
+
+    init(manager: SocketIOManager, namespace: String, configuration: SocketIOClientConfiguration, logger: Logger) {
+        self.manager = manager
         self.configuration = configuration
         self.logger = logger
-        eventLoop = eventLoopGroup.next()
-        target = EngineIOClientTarget(
-            url: address,
-            path: configuration.path,
-            headers: configuration.headers,
-            connectTimeout: configuration.connectTimeout,
-            maximumPayload: configuration.maximumPayload,
-            maximumBufferedBytes: configuration.maximumBufferedBytes
-        )
-        session = SocketIOClientSession(
-            namespace: configuration.namespace ?? address.namespace,
-            configuration: configuration
-        )
+        eventLoop = manager.eventLoop
+        session = SocketIOClientSession(namespace: namespace, configuration: configuration)
+        onLoop { $0.manager.add($0) }
     }
 
     /// The identifier that the server has given to this connection; nil while there is none.
     public var id: String? { published.withLock { $0.id } }
+
+    /// Whether the server had kept the client's place when it came back last (``ConnectionStateRecovery``).
+    public var isRecovered: Bool { published.withLock { $0.isRecovered } }
 
     /// Whether the server has let the client into the namespace.
     public var isConnected: Bool { id != nil }
@@ -81,6 +89,11 @@ public final class SocketIOClient: @unchecked Sendable {
     /// about the connection.
     public func on(_ event: String, _ handler: @escaping @Sendable (SocketIOEvent) -> Void) {
         onLoop { $0.handlers.add(event, handler) }
+    }
+
+    /// Calls `handler` for the next event named `event` only.
+    public func once(_ event: String, _ handler: @escaping @Sendable (SocketIOEvent) -> Void) {
+        onLoop { $0.handlers.add(event, once: true, handler) }
     }
 
     /// Runs `handler` as a task for every event named `event`. Tasks of several events may overtake each other.
@@ -121,6 +134,12 @@ public final class SocketIOClient: @unchecked Sendable {
     public func emit(_ event: String, arguments: [JSONValue]) {
         assert(!SocketIOPacket.reservedEvents.contains(event), "\(event) cannot be emitted: the name is reserved")
         onLoop { $0.handle(.emit(event, arguments, acknowledgement: nil)) }
+    }
+
+    /// Sends an event that need not arrive: it is dropped if there is no connection, or earlier ones have not left yet.
+    public func emitVolatile(_ event: String, _ arguments: JSONValue...) {
+        assert(!SocketIOPacket.reservedEvents.contains(event), "\(event) cannot be emitted: the name is reserved")
+        onLoop { $0.handle(.emitVolatile(event, arguments)) }
     }
 
     /// Sends an event and calls `completion` on the event loop with the server's acknowledgement, or with the error
@@ -165,7 +184,7 @@ public final class SocketIOClient: @unchecked Sendable {
     /// How messages travel now; nil while there is no connection. On `eventLoop` only.
     public var transport: SocketIOTransport? {
         eventLoop.preconditionInEventLoop()
-        return isConnected ? engine?.transport : nil
+        return isConnected ? manager.transport : nil
     }
 }
 
@@ -212,7 +231,7 @@ extension SocketIOClient {
         handle(.emit(event, arguments, acknowledgement: identifier))
     }
 
-    private func handle(_ input: SocketIOClientSession.Input) {
+    func handle(_ input: SocketIOClientSession.Input) {
         eventLoop.assertInEventLoop()
         session.handle(input, at: .now(), using: &generator)
         guard !isDraining else { return }
@@ -227,14 +246,15 @@ extension SocketIOClient {
 
     private func perform(_ output: SocketIOClientSession.Output) {
         switch output {
-        case .openEngine: openEngine()
-        case .closeEngine:
-            let engine = engine
-            self.engine = nil
-            engine?.close()
-        case .send(let packet): engine?.send(packet)
-        case .connected(let sid):
-            published.withLock { $0.id = sid }
+        case .openEngine: manager.attach(self)
+        case .closeEngine: manager.detach(self)
+        case .send(let packet): manager.send(packet)
+        case .sendVolatile(let packet): manager.sendVolatile(packet)
+        case .connected(let sid, let isRecovered):
+            published.withLock { published in
+                published.id = sid
+                published.isRecovered = isRecovered
+            }
             call("connect")
         case .disconnected(let reason):
             published.withLock { $0.id = nil }
@@ -255,53 +275,22 @@ extension SocketIOClient {
         }
     }
 
-    private func openEngine() {
-        let engine = EngineIOClientConnection(
-            target: target,
-            transports: configuration.transports,
-            eventLoop: eventLoop,
-            delegate: self
-        )
-        self.engine = engine
-        engine.start()
-    }
-
     private func receive(_ name: String, _ arguments: [JSONValue], _ identifier: Int?) {
         let acknowledgement = identifier.map { identifier in
             SocketIOAcknowledgement(eventLoop: eventLoop) { arguments in
                 self.handle(.acknowledge(id: identifier, arguments))
             }
         }
-        handlers.call(SocketIOEvent(name: name, arguments: arguments, acknowledgement: acknowledgement))
+        let event = SocketIOEvent(name: name, arguments: arguments, acknowledgement: acknowledgement)
+        for handler in handlers.take(name) { handler(event) }
     }
 
     private func call(_ name: String, _ arguments: JSONValue...) {
-        handlers.callNamed(SocketIOEvent(name: name, arguments: arguments, acknowledgement: nil))
+        let event = SocketIOEvent(name: name, arguments: arguments, acknowledgement: nil)
+        for handler in handlers.take(name, includingCatchAll: false) { handler(event) }
     }
 
     private func failAcknowledgements() {
         for completion in acknowledgements.takeAll() { completion(.failure(.disconnected)) }
-    }
-}
-
-extension SocketIOClient: EngineIOClientDelegate {
-    func engineDidOpen(_ engine: EngineIOClientConnection) {
-        if engine === self.engine { handle(.engineOpened) }
-    }
-
-    func engine(_ engine: EngineIOClientConnection, didReceive message: EngineIOMessage) {
-        if engine === self.engine { handle(.engineMessage(message)) }
-    }
-
-    func engine(_ engine: EngineIOClientConnection, didClose reason: EngineIOClientSession.CloseReason) {
-        guard engine === self.engine else { return }
-        self.engine = nil
-        switch reason {
-        case .forcedClose: handle(.engineClosed(.forcedClose, error: nil))
-        case .pingTimeout: handle(.engineClosed(.pingTimeout, error: nil))
-        case .transportClose: handle(.engineClosed(.transportClose, error: "the server closed the connection"))
-        case .transportError(let error): handle(.engineClosed(.transportError, error: error))
-        case .parseError: handle(.engineClosed(.parseError, error: "the server does not speak Engine.IO 4"))
-        }
     }
 }

@@ -9,12 +9,17 @@ package struct SocketIOClientSession {
     package enum Input {
         case connect
         case disconnect
+        /// Another client of the same connection has begun to open it.
+        case engineOpening
         case engineOpened
-        case engineMessage(EngineIOMessage)
+        /// Packets of other namespaces are ignored.
+        case packet(SocketIOPacket)
         /// The engine ended, for `reason`; `error` says what went wrong if it could not be opened.
         case engineClosed(SocketIODisconnectReason, error: String?)
         /// Emit an event; the identifier asks for an acknowledgement.
         case emit(String, [JSONValue], acknowledgement: Int?)
+        /// Emit an event if it can leave at once.
+        case emitVolatile(String, [JSONValue])
         /// Answer an event of the server.
         case acknowledge(id: Int, [JSONValue])
         case timeout
@@ -24,7 +29,10 @@ package struct SocketIOClientSession {
         case openEngine
         case closeEngine
         case send(EncodedPacket)
-        case connected(sid: String)
+        /// To be dropped if earlier packets have not left yet.
+        case sendVolatile(EncodedPacket)
+        /// `isRecovered`: the server has kept our place, and sends what we missed.
+        case connected(sid: String, isRecovered: Bool)
         case disconnected(SocketIODisconnectReason)
         case connectError(SocketIOConnectError)
         case reconnectAttempt(Int)
@@ -46,9 +54,11 @@ package struct SocketIOClientSession {
 
     private let namespace: String
     private let configuration: SocketIOClientConfiguration
-    private let limits: PacketLimits
     private var phase = Phase.idle
-    private var decoder = SocketIOPacketDecoder()
+    /// With which to come back to our place on the server, if it keeps it.
+    private var secret: String?
+    /// The place of the last event seen in the order of those sent to us.
+    private var lastOffset: String?
     private var backoff: Backoff
     private var buffered: [SocketIOPacket] = []
     private var outputs = OutputQueue<Output>()
@@ -56,7 +66,6 @@ package struct SocketIOClientSession {
     package init(namespace: String, configuration: SocketIOClientConfiguration) {
         self.namespace = namespace
         self.configuration = configuration
-        limits = configuration.packetLimits
         backoff = Backoff(
             minimum: configuration.reconnectionDelay,
             maximum: configuration.reconnectionDelayMaximum,
@@ -81,10 +90,15 @@ package struct SocketIOClientSession {
         switch input {
         case .connect: connect()
         case .disconnect: disconnect()
+        case .engineOpening: if case .waiting = phase { connect() }
         case .engineOpened: join(at: now)
-        case .engineMessage(let message): receive(message, at: now, using: &generator)
+        case .packet(let packet): if packet.namespace == namespace { handle(packet.content) }
         case .engineClosed(let reason, let error): lose(reason, error, at: now, using: &generator)
         case .emit(let name, let arguments, let identifier): emit(name, arguments, identifier)
+        case .emitVolatile(let name, let arguments):
+            guard case .connected = phase else { return }
+            let content = SocketIOPacket.Content.event(name: name, arguments: arguments, acknowledgement: nil)
+            outputs.append(.sendVolatile(SocketIOPacket(namespace: namespace, content).encode()))
         case .acknowledge(let identifier, let arguments):
             send(SocketIOPacket(namespace: namespace, .acknowledgement(id: identifier, arguments: arguments)))
         case .timeout: handleTimeout(at: now, using: &generator)
@@ -96,7 +110,6 @@ package struct SocketIOClientSession {
     private mutating func connect() {
         switch phase {
         case .idle, .waiting:
-            decoder = SocketIOPacketDecoder()
             phase = .opening
             outputs.append(.openEngine)
         case .opening, .joining, .connected: break
@@ -106,7 +119,13 @@ package struct SocketIOClientSession {
     private mutating func join(at now: NIODeadline) {
         guard case .opening = phase else { return }
         phase = .joining(until: now + configuration.connectTimeout)
-        outputs.append(.send(SocketIOPacket(namespace: namespace, .connect(configuration.auth)).encode()))
+        var auth = configuration.auth
+        if let secret, let lastOffset {
+            auth = auth ?? [:]
+            auth?["pid"] = .string(secret)
+            auth?["offset"] = .string(lastOffset)
+        }
+        outputs.append(.send(SocketIOPacket(namespace: namespace, .connect(auth)).encode()))
     }
 
     private mutating func disconnect() {
@@ -167,22 +186,6 @@ package struct SocketIOClientSession {
 
     // MARK: - Packets
 
-    private mutating func receive(
-        _ message: EngineIOMessage,
-        at now: NIODeadline,
-        using generator: inout some RandomNumberGenerator
-    ) {
-        do throws(SocketIOParseError) {
-            guard let packet = try decoder.decode(message, limits: limits), packet.namespace == namespace else {
-                return
-            }
-            handle(packet.content)
-        } catch {
-            outputs.append(.closeEngine)
-            lose(.parseError, "the server sent a malformed packet: \(error)", at: now, using: &generator)
-        }
-    }
-
     private mutating func handle(_ content: SocketIOPacket.Content) {
         switch (content, phase) {
         case (.connect(let payload), .joining):
@@ -192,7 +195,11 @@ package struct SocketIOClientSession {
             }
             phase = .connected
             backoff.reset()
-            outputs.append(.connected(sid: sid))
+            let newSecret = payload?["pid"]?.stringValue
+            let isRecovered = newSecret != nil && newSecret == secret
+            if !isRecovered { lastOffset = nil }
+            secret = newSecret
+            outputs.append(.connected(sid: sid, isRecovered: isRecovered))
             for packet in buffered { outputs.append(.send(packet.encode())) }
             buffered = []
         case (.connectError(let payload), .joining):
@@ -200,6 +207,7 @@ package struct SocketIOClientSession {
             leave(.connectError(SocketIOConnectError(message, data: payload["data"])))
         case (.disconnect, .connected): leave(.disconnected(.ioServerDisconnect))
         case (.event(let name, let arguments, let identifier), .connected):
+            if secret != nil, let offset = arguments.last?.stringValue { lastOffset = offset }
             outputs.append(.event(name: name, arguments: arguments, acknowledgement: identifier))
         case (.acknowledgement(let identifier, let arguments), .connected):
             outputs.append(.acknowledged(id: identifier, arguments: arguments))

@@ -2,6 +2,8 @@ package import NIOCore
 
 /// What runs on top of an Engine.IO connection. Called on the connection's event loop only.
 package protocol EngineIOApplication: AnyObject {
+    /// The handshake has been sent.
+    func connectionDidOpen()
     func connectionDidReceive(_ message: EngineIOMessage)
     func connectionDidClose(_ reason: EngineIOSession.CloseReason)
     /// When ``handleDeadline(at:)`` is due, if ever.
@@ -24,6 +26,7 @@ package final class EngineIOConnection: @unchecked Sendable, DeadlineHandler, We
     package let id: String
     package let eventLoop: any EventLoop
     package let handshake: EngineIOHandshake
+    package var revision: EngineIORevision { session.encoding.revision }
     private let server: EngineIOServer
     private var session: EngineIOSession
     private var application: (any EngineIOApplication)?
@@ -37,6 +40,7 @@ package final class EngineIOConnection: @unchecked Sendable, DeadlineHandler, We
     package init(
         id: String,
         opening: EngineIOSession.Opening,
+        encoding: EngineIOEncoding,
         handshake: EngineIOHandshake,
         server: EngineIOServer,
         eventLoop: any EventLoop
@@ -46,7 +50,13 @@ package final class EngineIOConnection: @unchecked Sendable, DeadlineHandler, We
         self.handshake = handshake
         self.eventLoop = eventLoop
         deadlines = server.deadlines(on: eventLoop)
-        session = EngineIOSession(id: id, opening: opening, parameters: server.parameters, at: .now())
+        session = EngineIOSession(
+            id: id,
+            opening: opening,
+            encoding: encoding,
+            parameters: server.parameters,
+            at: .now()
+        )
     }
 
     /// Runs `body` on the connection's event loop: at once if already there.
@@ -69,6 +79,7 @@ package final class EngineIOConnection: @unchecked Sendable, DeadlineHandler, We
         self.webSocket = webSocket
         if let responder { responders.append(responder) }
         drain()
+        application.connectionDidOpen()
     }
 
     /// A request of this session's client arrived.
@@ -111,7 +122,12 @@ package final class EngineIOConnection: @unchecked Sendable, DeadlineHandler, We
     /// Ends the session without waiting for its client.
     package func cut() { handle(.abandon) }
 
+    package func count(_ refusal: SocketIORefusal) { server.refusals.count(refusal) }
+
     package func send(_ message: EngineIOMessage) { handle(.send(message)) }
+
+    /// Sends messages together, or drops them if the client has not taken what was sent before.
+    package func sendVolatile(_ messages: [EngineIOMessage]) { handle(.sendVolatile(messages)) }
 
     package func close(last: [EngineIOMessage] = []) { handle(.close(last: last)) }
 
@@ -119,9 +135,10 @@ package final class EngineIOConnection: @unchecked Sendable, DeadlineHandler, We
         onLoop { $0.handle(.webSocketFrame(id, frame)) }
     }
 
-    package func webSocket(_ id: UInt64, didCloseWithFailure isFailure: Bool) {
+    package func webSocket(_ id: UInt64, didClose reason: WebSocketCloseReason) {
         onLoop { connection in
-            connection.handle(isFailure ? .webSocketFailed(id) : .webSocketClosed(id))
+            if let refusal = reason.refusal { connection.count(refusal) }
+            connection.handle(reason == .closed ? .webSocketClosed(id) : .webSocketFailed(id))
             if connection.candidate?.id == id { connection.candidate = nil }
         }
     }
@@ -166,11 +183,13 @@ package final class EngineIOConnection: @unchecked Sendable, DeadlineHandler, We
             guard let index = responders.firstIndex(where: { $0.id == request }) else { return }
             responders.remove(at: index).respond(response)
         case .sendFrame(let id, let frame): link(id)?.send(frame)
+        case .sendVolatileFrames(let id, let frames): link(id)?.sendVolatile(frames)
         case .closeWebSocket(let id):
             link(id)?.close()
             if webSocket?.id == id { webSocket = nil }
             if candidate?.id == id { candidate = nil }
         case .message(let message): application?.connectionDidReceive(message)
+        case .refused(let refusal): count(refusal)
         case .closed(let reason): finish(reason)
         }
     }

@@ -8,6 +8,9 @@ package final class EngineIOListener: Sendable {
     private struct State {
         var listeners: [any Channel] = []
         var connections: [ObjectIdentifier: any Channel] = [:]
+        var perAddress = AddressCounter()
+        /// Connections that are being told that there is no room.
+        var refused = 0
         var isClosing = false
         var whenEmpty: EventLoopPromise<Void>?
     }
@@ -21,14 +24,18 @@ package final class EngineIOListener: Sendable {
         self.eventLoopGroup = eventLoopGroup
     }
 
-    package func listen(host: String, port: Int) async throws -> SocketAddress {
+    package func listen(
+        host: String,
+        port: Int,
+        fallback: (@Sendable (any Channel) -> EventLoopFuture<Void>)? = nil
+    ) async throws -> SocketAddress {
         let bootstrap = ServerBootstrap(group: eventLoopGroup)
             .serverChannelOption(.backlog, value: 4096)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             // A crowd arrives at once: many are let in per wake-up.
             .serverChannelOption(.maxMessagesPerRead, value: 64)
             .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
-            .childChannelInitializer { self.configure($0, installsCodec: true, fallback: nil) }
+            .childChannelInitializer { self.configure($0, installsCodec: true, fallback: fallback) }
         let channel = try await bootstrap.bind(host: host, port: port).get()
         let isClosing = state.withLock { state in
             state.listeners.append(channel)
@@ -47,7 +54,7 @@ package final class EngineIOListener: Sendable {
         fallback: (@Sendable (any Channel) -> EventLoopFuture<Void>)?
     ) -> EventLoopFuture<Void> {
         channel.eventLoop.submit {
-            guard self.track(channel) else { throw ChannelError.operationUnsupported }
+            guard self.track(channel, tellsRefusal: installsCodec) else { return }
             // NIO keeps the largest receive buffer a connection ever needed: events are small and sockets many.
             try channel.syncOptions?.setOption(
                 .recvAllocator,
@@ -99,23 +106,29 @@ package final class EngineIOListener: Sendable {
         try pipeline.addHandlers([HTTPResponseEncoder(), ByteToMessageHandler(decoder)])
     }
 
-    /// Counts a connection until it is closed; false if there are too many.
-    private func track(_ channel: any Channel) -> Bool {
+    /// Counts a connection until it is closed; false if there are too many, which the client is then told.
+    private func track(_ channel: any Channel, tellsRefusal: Bool) -> Bool {
         let key = ObjectIdentifier(channel)
-        let isAdmitted = state.withLock { state in
-            guard !state.isClosing, state.connections.count < engine.configuration.maximumConnections else {
-                return false
+        let configuration = engine.configuration
+        let address = AddressKey(channel.remoteAddress)
+        let refusal = state.withLock { state -> SocketIORefusal? in
+            guard !state.isClosing, state.connections.count < configuration.maximumConnections else {
+                return .tooManyConnections
+            }
+            guard state.perAddress.add(address, limit: configuration.maximumConnectionsPerAddress) else {
+                return .tooManyConnectionsFromAddress
             }
             state.connections[key] = channel
-            return true
+            return nil
         }
-        guard isAdmitted else {
-            channel.close(promise: nil)
+        if let refusal {
+            refuse(channel, refusal, isTold: tellsRefusal)
             return false
         }
         channel.closeFuture.whenComplete { _ in
             let promise = self.state.withLock { state in
                 state.connections[key] = nil
+                state.perAddress.remove(address)
                 return state.connections.isEmpty ? state.whenEmpty : nil
             }
             promise?.succeed()
@@ -123,6 +136,22 @@ package final class EngineIOListener: Sendable {
         return true
     }
 
+    /// Being polite costs a file for a moment: in a flood only some are told.
+    private static let mostRefusedAtOnce = 500
+
+    private func refuse(_ channel: any Channel, _ refusal: SocketIORefusal, isTold: Bool) {
+        engine.refusals.count(refusal)
+        let isTold = state.withLock { state in
+            guard isTold, !state.isClosing, state.refused < Self.mostRefusedAtOnce else { return false }
+            state.refused += 1
+            return true
+        }
+        guard isTold, (try? channel.pipeline.syncOperations.addHandler(RefusedConnectionHandler())) != nil else {
+            channel.close(promise: nil)
+            return
+        }
+        channel.closeFuture.whenComplete { _ in self.state.withLock { $0.refused -= 1 } }
+    }
 }
 
 /// Tells the handlers of a connection that the server closes.

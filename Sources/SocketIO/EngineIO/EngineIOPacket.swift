@@ -13,7 +13,7 @@ package enum EngineIOMessage: Sendable, Hashable {
     }
 }
 
-/// One Engine.IO 4 packet.
+/// One Engine.IO packet. How it is written depends on the client: see ``EngineIOEncoding``.
 package enum EngineIOPacket: Sendable, Hashable {
     /// `0`: the handshake, a JSON text.
     case open(ByteBuffer)
@@ -39,6 +39,10 @@ package enum EngineIOParseError: Error, Hashable {
     case unexpectedData
     case invalidBase64
     case invalidUTF8
+    /// Revision 3: the length before a packet is malformed, or not the packet's.
+    case invalidLength
+    /// More packets in one payload than a client has reason to send.
+    case tooManyPackets
 }
 
 /// The content of a WebSocket message.
@@ -51,12 +55,9 @@ extension EngineIOPacket {
     /// The byte between the packets of a polling payload.
     package static let separator: UInt8 = 0x1E
 
-    /// Decodes a WebSocket message.
+    /// Decodes a WebSocket message of revision 4.
     package init(frame: EngineIOFrame) throws(EngineIOParseError) {
-        switch frame {
-        case .text(let buffer): try self.init(text: buffer)
-        case .binary(let buffer): self = .message(.binary(buffer))
-        }
+        self = try EngineIOEncoding.standard.packet(of: frame)
     }
 
     /// Decodes one text packet: a WebSocket text message or one packet of a payload other than base64.
@@ -88,7 +89,7 @@ extension EngineIOPacket {
         return true
     }
 
-    /// Takes the next packet off a polling payload; nil at its end.
+    /// Takes the next packet off a polling payload of revision 4; nil at its end.
     package static func next(of payload: inout ByteBuffer) throws(EngineIOParseError) -> EngineIOPacket? {
         guard payload.readableBytes > 0 else { return nil }
         let length = payload.readableBytesView.firstIndex(of: separator).map { $0 - payload.readerIndex }
@@ -102,7 +103,7 @@ extension EngineIOPacket {
         return .message(.binary(bytes))
     }
 
-    /// The packet as a WebSocket message.
+    /// The packet as a WebSocket message of revision 4.
     package var frame: EngineIOFrame {
         if case .message(.binary(let bytes)) = self { return .binary(bytes) }
         var buffer = ByteBuffer()

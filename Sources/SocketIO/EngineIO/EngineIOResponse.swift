@@ -21,6 +21,17 @@ package enum EngineIORequestError: Int, Sendable, Error {
     }
 
     package var status: Int { self == .forbidden ? 403 : 400 }
+
+    package var refusal: SocketIORefusal {
+        switch self {
+        case .unknownTransport: .unknownTransport
+        case .unknownSessionID: .unknownSessionID
+        case .badHandshakeMethod: .badHandshakeMethod
+        case .badRequest: .badRequest
+        case .forbidden: .forbidden
+        case .unsupportedProtocolVersion: .unsupportedProtocolVersion
+        }
+    }
 }
 
 /// The answer to one polling request.
@@ -30,10 +41,18 @@ package struct EngineIOResponse: Sendable, Hashable {
     package var body: ByteBuffer
     /// Whether the connection must not be used again.
     package var closesConnection = false
+    /// What to count the answer as.
+    package var refusal: SocketIORefusal?
+    /// The value of a `Set-Cookie` header.
+    package var cookie: String?
 
     /// The packets of a poll.
-    package static func payload(_ body: ByteBuffer) -> EngineIOResponse {
-        EngineIOResponse(status: 200, contentType: "text/plain; charset=UTF-8", body: body)
+    package static func payload(_ payload: EngineIOEncoding.Payload) -> EngineIOResponse {
+        EngineIOResponse(
+            status: 200,
+            contentType: payload.isBinary ? "application/octet-stream" : "text/plain; charset=UTF-8",
+            body: payload.body
+        )
     }
 
     /// The answer to data that was taken. HTML, because some user agents offer plain text for download.
@@ -50,7 +69,8 @@ package struct EngineIOResponse: Sendable, Hashable {
         return EngineIOResponse(
             status: error.status,
             contentType: "application/json",
-            body: ByteBuffer(string: json.jsonString)
+            body: ByteBuffer(string: json.jsonString),
+            refusal: error.refusal
         )
     }
 }

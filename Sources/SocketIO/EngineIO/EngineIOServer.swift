@@ -10,25 +10,51 @@ package struct EngineIOHandshake: Sendable {
     package var headers: HTTPHeaders
 }
 
+/// Why no session is opened.
+package enum AdmissionError: Error, Sendable {
+    case serverFull
+    case addressFull
+    case closing
+
+    package var message: String {
+        switch self {
+        case .serverFull: "Server is full"
+        case .addressFull: "Too many sessions from this address"
+        case .closing: "Server is closing"
+        }
+    }
+
+    package var refusal: SocketIORefusal {
+        self == .addressFull ? .tooManySessionsFromAddress : .tooManySessions
+    }
+}
+
 /// The sessions of one server and the rules by which requests are admitted.
 package final class EngineIOServer: Sendable {
     package typealias MakeApplication = @Sendable (EngineIOConnection) -> any EngineIOApplication
 
     private struct State {
         var connections: [String: EngineIOConnection] = [:]
+        var perAddress = AddressCounter()
         var whenEmpty: EventLoopPromise<Void>?
     }
 
     package let parameters: EngineIOSessionParameters
     package let configuration: SocketIOServerConfiguration
+    package let refusals: RefusalCounter
     private let makeApplication: MakeApplication
     private let state = Mutex(State())
     private let timers = Mutex<[ObjectIdentifier: DeadlineTimer]>([:])
     private let identifiers = Atomic<UInt64>(0)
     private let closing = Atomic<Bool>(false)
 
-    package init(configuration: SocketIOServerConfiguration, makeApplication: @escaping MakeApplication) {
+    package init(
+        configuration: SocketIOServerConfiguration,
+        refusals: RefusalCounter = RefusalCounter(),
+        makeApplication: @escaping MakeApplication
+    ) {
         self.configuration = configuration
+        self.refusals = refusals
         self.makeApplication = makeApplication
         parameters = EngineIOSessionParameters(
             pingInterval: configuration.pingInterval,
@@ -58,26 +84,34 @@ package final class EngineIOServer: Sendable {
 
     package func connection(_ sid: String) -> EngineIOConnection? { state.withLock { $0.connections[sid] } }
 
-    /// Registers a new session; nil if there are as many as allowed or the server is closing.
+    /// Registers a new session, unless there are as many as allowed or the server is closing.
     package func open(
         _ opening: EngineIOSession.Opening,
+        encoding: EngineIOEncoding = .standard,
         handshake: EngineIOHandshake,
         eventLoop: any EventLoop
-    ) -> EngineIOConnection? {
+    ) throws(AdmissionError) -> EngineIOConnection {
         var generator = SystemRandomNumberGenerator()
         let connection = EngineIOConnection(
             id: Base64.randomIdentifier(using: &generator),
             opening: opening,
+            encoding: encoding,
             handshake: handshake,
             server: self,
             eventLoop: eventLoop
         )
-        let isAdmitted = state.withLock { state in
-            guard !isClosing, state.connections.count < configuration.maximumSessions else { return false }
+        let address = AddressKey(handshake.remoteAddress)
+        let refusal = state.withLock { state -> AdmissionError? in
+            if isClosing { return .closing }
+            guard state.connections.count < configuration.maximumSessions else { return .serverFull }
+            guard state.perAddress.add(address, limit: configuration.maximumSessionsPerAddress) else {
+                return .addressFull
+            }
             state.connections[connection.id] = connection
-            return true
+            return nil
         }
-        return isAdmitted ? connection : nil
+        if let refusal { throw refusal }
+        return connection
     }
 
     /// Starts a registered session; on its event loop.
@@ -91,7 +125,9 @@ package final class EngineIOServer: Sendable {
 
     package func remove(_ connection: EngineIOConnection) {
         let promise = state.withLock { state in
-            state.connections[connection.id] = nil
+            if state.connections.removeValue(forKey: connection.id) != nil {
+                state.perAddress.remove(AddressKey(connection.handshake.remoteAddress))
+            }
             return state.connections.isEmpty ? state.whenEmpty : nil
         }
         promise?.succeed()

@@ -37,7 +37,7 @@ package final class EngineIOSessionParameters: Sendable {
     }
 }
 
-/// The server's side of one Engine.IO 4 session, over polling, WebSocket, or the change from one to the other.
+/// The server's side of one Engine.IO session, of revision 4 or 3, over polling, WebSocket, or the change from one to the other.
 ///
 /// Call ``handle(_:at:)`` for everything that happens, then drain ``nextOutput()`` until it is nil. Call again with
 /// `.timeout` when ``deadline`` has passed. After `.closed` nothing more comes out.
@@ -74,6 +74,8 @@ package struct EngineIOSession {
         /// A WebSocket broke the protocol or overflowed.
         case webSocketFailed(WebSocketID)
         case send(EngineIOMessage)
+        /// Messages that belong together and need not arrive.
+        case sendVolatile([EngineIOMessage])
         /// Close in order: everything sent before, and these last messages, still arrive if the client fetches them.
         case close(last: [EngineIOMessage])
         /// End at once, whether or not the client has fetched everything.
@@ -84,8 +86,12 @@ package struct EngineIOSession {
     package enum Output {
         case respond(RequestID, EngineIOResponse)
         case sendFrame(WebSocketID, EngineIOFrame)
+        /// To be dropped if the WebSocket has not taken what was sent before.
+        case sendVolatileFrames(WebSocketID, [EngineIOFrame])
         case closeWebSocket(WebSocketID)
         case message(EngineIOMessage)
+        /// Something to count.
+        case refused(SocketIORefusal)
         case closed(CloseReason)
     }
 
@@ -114,6 +120,7 @@ package struct EngineIOSession {
     }
 
     package let id: String
+    package let encoding: EngineIOEncoding
     private let parameters: EngineIOSessionParameters
     private var transport: Transport
     private var phase = Phase.open
@@ -127,8 +134,15 @@ package struct EngineIOSession {
     private var lastPacket: NIODeadline
     private var outputs = OutputQueue<Output>()
 
-    package init(id: String, opening: Opening, parameters: EngineIOSessionParameters, at now: NIODeadline) {
+    package init(
+        id: String,
+        opening: Opening,
+        encoding: EngineIOEncoding = .standard,
+        parameters: EngineIOSessionParameters,
+        at now: NIODeadline
+    ) {
         self.id = id
+        self.encoding = encoding
         self.parameters = parameters
         nextPing = now + parameters.pingInterval
         lastPacket = now
@@ -176,6 +190,7 @@ package struct EngineIOSession {
         case .webSocketClosed(let webSocket): handleLost(webSocket, reason: .transportClose)
         case .webSocketFailed(let webSocket): handleLost(webSocket, reason: .transportError)
         case .send(let message): if case .open = phase { enqueue(.message(message)) }
+        case .sendVolatile(let messages): sendVolatile(messages)
         case .close(let last): handleClose(last, at: now)
         case .abandon: finish(.forcedClose, lastWords: .close)
         case .timeout: handleTimeout(at: now)
@@ -186,6 +201,9 @@ package struct EngineIOSession {
 // MARK: - Polling
 
 extension EngineIOSession {
+    /// A payload of the smallest packets would otherwise take a hundred times its size in memory.
+    private static let mostPacketsAtOnce = 10_000
+
     private mutating func handlePoll(_ request: RequestID) {
         switch phase {
         case .closed:
@@ -233,7 +251,8 @@ extension EngineIOSession {
     private mutating func handleData(_ request: RequestID, _ body: ByteBuffer, isBinary: Bool, at now: NIODeadline) {
         guard dataRequest == request else { return }
         dataRequest = nil
-        guard !isBinary, body.readableBytes <= parameters.maximumPayload else {
+        // Revision 4 sends base 64, and nothing else.
+        guard !isBinary || encoding.revision == .v3, body.readableBytes <= parameters.maximumPayload else {
             outputs.append(.respond(request, .refused(.badRequest)))
             finish(.transportError, lastWords: .close)
             return
@@ -241,9 +260,15 @@ extension EngineIOSession {
         var payload = body
         do throws(EngineIOParseError) {
             guard payload.readableBytes > 0 else { throw .emptyPacket }
-            while case .open = phase, let packet = try EngineIOPacket.next(of: &payload) { handle(packet, at: now) }
+            var count = 0
+            while case .open = phase, let packet = try encoding.next(of: &payload) {
+                count += 1
+                guard count <= Self.mostPacketsAtOnce else { throw .tooManyPackets }
+                handle(packet, at: now)
+            }
             outputs.append(.respond(request, .accepted))
         } catch {
+            outputs.append(.refused(.malformedPacket))
             outputs.append(.respond(request, .refused(.badRequest)))
             finish(.parseError, lastWords: .close)
         }
@@ -275,12 +300,13 @@ extension EngineIOSession {
         if case .webSocket(webSocket) = transport {
             guard case .open = phase else { return }
             do throws(EngineIOParseError) {
-                handle(try EngineIOPacket(frame: frame), at: now)
+                handle(try encoding.packet(of: frame), at: now)
             } catch {
+                outputs.append(.refused(.malformedPacket))
                 finish(.parseError)
             }
         } else if candidate?.id == webSocket {
-            handleUpgrade(try? EngineIOPacket(frame: frame))
+            handleUpgrade(try? encoding.packet(of: frame))
         } else {
             outputs.append(.closeWebSocket(webSocket))
         }
@@ -322,13 +348,14 @@ extension EngineIOSession {
     private mutating func handle(_ packet: EngineIOPacket, at now: NIODeadline) {
         lastPacket = now
         switch packet {
-        case .pong(isProbe: false):
+        case .ping where encoding.revision == .v3: enqueue(.pong(isProbe: false))
+        case .pong(isProbe: false) where encoding.revision == .v4:
             pingSent = nil
             nextPing = now + parameters.pingInterval
         case .message(let message): outputs.append(.message(message))
         case .close: finish(.transportClose, lastWords: .noop)
-        case .ping, .pong(isProbe: true):
-            // In revision 4 it is the server that pings.
+        case .ping, .pong:
+            // In revision 4 it is the server that pings, in revision 3 the client.
             finish(.transportError, lastWords: .close)
         case .open, .upgrade, .noop: break
         }
@@ -336,6 +363,7 @@ extension EngineIOSession {
 
     /// A client that is sending something is alive even if its pong is late.
     private var heartbeatDeadline: NIODeadline {
+        if encoding.revision == .v3 { return lastPacket + parameters.pingInterval + parameters.pingTimeout }
         guard let pingSent else { return nextPing }
         return max(pingSent, lastPacket) + parameters.pingTimeout
     }
@@ -348,10 +376,12 @@ extension EngineIOSession {
         }
         if let candidate, candidate.deadline <= now {
             self.candidate = nil
+            outputs.append(.refused(.upgradeTimeout))
             outputs.append(.closeWebSocket(candidate.id))
         }
         guard heartbeatDeadline <= now else { return }
-        if pingSent != nil {
+        if pingSent != nil || encoding.revision == .v3 {
+            outputs.append(.refused(.pingTimeout))
             finish(.pingTimeout, lastWords: .close)
         } else {
             pingSent = now
@@ -376,30 +406,40 @@ extension EngineIOSession {
         waiting.append(packet)
         waitingBytes += packet.payloadSize + 1
         flush()
-        if waitingBytes > parameters.maximumBufferedBytes { finish(.transportError) }
+        guard waitingBytes > parameters.maximumBufferedBytes else { return }
+        outputs.append(.refused(.slowReader))
+        finish(.transportError)
+    }
+
+    private mutating func sendVolatile(_ messages: [EngineIOMessage]) {
+        guard case .open = phase else { return }
+        switch transport {
+        case .webSocket(let webSocket):
+            let frames = messages.map { encoding.frame(.message($0)) }
+            outputs.append(.sendVolatileFrames(webSocket, frames))
+        case .polling:
+            // Nothing waits while a poll does.
+            guard poll != nil else { return }
+            for message in messages {
+                let packet = EngineIOPacket.message(message)
+                waiting.append(packet)
+                waitingBytes += packet.payloadSize + 1
+            }
+            flush()
+        }
     }
 
     private mutating func flush() {
         switch transport {
         case .webSocket(let webSocket):
-            for packet in waiting { outputs.append(.sendFrame(webSocket, packet.frame)) }
+            for packet in waiting { outputs.append(.sendFrame(webSocket, encoding.frame(packet))) }
         case .polling:
             guard let request = poll, !waiting.isEmpty else { return }
             poll = nil
-            outputs.append(.respond(request, .payload(encodeWaiting())))
+            outputs.append(.respond(request, .payload(encoding.payload(waiting))))
         }
         waiting = []
         waitingBytes = 0
-    }
-
-    private func encodeWaiting() -> ByteBuffer {
-        var payload = ByteBuffer()
-        payload.reserveCapacity(waitingBytes)
-        for packet in waiting {
-            if payload.readableBytes > 0 { payload.writeInteger(EngineIOPacket.separator) }
-            packet.writePayload(into: &payload)
-        }
-        return payload
     }
 
     /// Ends the session. A waiting poll is answered with what is left and `lastWords`.

@@ -13,6 +13,10 @@ struct EngineIOExchange {
     var body = ByteBuffer()
     /// Bytes of the body seen, kept or not.
     var bodyBytes = 0
+    /// The number of the script callback, if the client polls by script tags.
+    var callback: String?
+    /// A `Set-Cookie` that goes with the answer.
+    var cookie: String?
 
     struct Refusal: Error {
         var response: EngineIOResponse
@@ -28,8 +32,10 @@ struct EngineIOExchange {
 extension SocketIOHTTPHandler {
     func begin(_ head: HTTPRequestHead, context: ChannelHandlerContext) {
         var exchange = EngineIOExchange(id: server.makeIdentifier(), head: head, request: .success(.preflight))
+        let query = QueryParameters(uri: head.uri)
+        exchange.callback = configuration.allowJSONP ? query["j"].map(JSONPolling.callback) : nil
         do throws(EngineIORequestError) {
-            exchange.request = .success(try EngineIORequest(head: head, configuration: configuration))
+            exchange.request = .success(try EngineIORequest(head: head, query: query, configuration: configuration))
             exchange.connection = try connection(for: exchange.request)
         } catch {
             exchange.request = .failure(.init(response: refusal(error, for: head)))
@@ -46,7 +52,7 @@ extension SocketIOHTTPHandler {
         for request: Result<EngineIORequest, EngineIOExchange.Refusal>
     ) throws(EngineIORequestError) -> EngineIOConnection? {
         switch request {
-        case .success(.poll(let sid)), .success(.data(let sid, _)), .success(.webSocket(let sid?)):
+        case .success(.poll(let sid)), .success(.data(let sid, _)), .success(.upgrade(let sid)):
             guard let connection = server.connection(sid) else { throw .unknownSessionID }
             return connection
         default: return nil
@@ -60,7 +66,8 @@ extension SocketIOHTTPHandler {
             status: error.status,
             contentType: "text/html",
             body: ByteBuffer(string: error.message),
-            closesConnection: true
+            closesConnection: true,
+            refusal: error.refusal
         )
     }
 
@@ -95,23 +102,35 @@ extension SocketIOHTTPHandler {
         switch exchange.request {
         case .failure(let refusal): write(refusal.response, for: exchange.head, context: context)
         case .success(.preflight): writePreflight(exchange.head, context: context)
-        case .success(.handshake): openSession(exchange, context: context)
+        case .success(.handshake(let encoding)): openSession(exchange, encoding: encoding, context: context)
         case .success(.poll):
             let respond = makeResponder(id, context: context)
             exchange.connection?.onLoop { $0.handle(.poll(id), request: id, respond: respond) }
         case .success(.data(_, let isBinary)):
-            let body = exchange.body
+            let body =
+                exchange.callback == nil ? exchange.body : JSONPolling.payload(ofForm: exchange.body) ?? ByteBuffer()
             exchange.connection?.onLoop { $0.handle(.data(id, body, isBinary: isBinary)) }
-        case .success(.webSocket): switchToWebSocket(exchange, context: context)
+        case .success(.webSocket), .success(.upgrade): switchToWebSocket(exchange, context: context)
         }
     }
 
-    private func openSession(_ exchange: EngineIOExchange, context: ChannelHandlerContext) {
-        let opening = EngineIOSession.Opening.poll(exchange.id)
-        let handshake = makeHandshake(exchange.head, context: context)
-        guard let connection = server.open(opening, handshake: handshake, eventLoop: context.eventLoop) else {
-            write(.serverFull, for: exchange.head, context: context)
+    private func openSession(_ exchange: EngineIOExchange, encoding: EngineIOEncoding, context: ChannelHandlerContext) {
+        let connection: EngineIOConnection
+        do throws(AdmissionError) {
+            connection = try server.open(
+                .poll(exchange.id),
+                encoding: encoding,
+                handshake: makeHandshake(exchange.head, context: context),
+                eventLoop: context.eventLoop
+            )
+        } catch {
+            write(.full(error), for: exchange.head, context: context)
             return
+        }
+        if let cookie = configuration.cookie {
+            var exchange = exchange
+            exchange.cookie = cookie.header(sid: connection.id)
+            state = .responding(exchange)
         }
         server.start(connection, responder: (exchange.id, makeResponder(exchange.id, context: context)))
     }
@@ -140,7 +159,7 @@ extension SocketIOHTTPHandler {
     private func deliver(_ response: EngineIOResponse, to id: UInt64, context: ChannelHandlerContext) {
         switch state {
         case .responding(let exchange) where exchange.id == id:
-            write(response, for: exchange.head, context: context)
+            write(exchange.finish(response), for: exchange.head, context: context)
         case .receiving(var exchange) where exchange.id == id:
             exchange.request = .failure(.init(response: response))
             exchange.connection = nil
@@ -155,6 +174,17 @@ extension EngineIOExchange {
     fileprivate var declaredLength: Int {
         head.headers.first(name: "content-length").flatMap(Int.init) ?? 0
     }
+
+    /// The session's answer as this client wants it.
+    fileprivate func finish(_ response: EngineIOResponse) -> EngineIOResponse {
+        var response = response
+        response.cookie = cookie
+        if let callback, response.status == 200, response != .accepted {
+            response.contentType = "text/javascript; charset=UTF-8"
+            response.body = JSONPolling.script(response.body, callback: callback)
+        }
+        return response
+    }
 }
 
 extension EngineIOResponse {
@@ -163,14 +193,18 @@ extension EngineIOResponse {
         status: 413,
         contentType: "text/plain; charset=UTF-8",
         body: ByteBuffer(),
-        closesConnection: true
+        closesConnection: true,
+        refusal: .payloadTooLarge
     )
 
     /// No further session is admitted.
-    static let serverFull = EngineIOResponse(
-        status: 503,
-        contentType: "application/json",
-        body: ByteBuffer(string: #"{"code":4,"message":"Server is full"}"#),
-        closesConnection: true
-    )
+    static func full(_ error: AdmissionError) -> EngineIOResponse {
+        EngineIOResponse(
+            status: 503,
+            contentType: "application/json",
+            body: ByteBuffer(string: #"{"code":4,"message":"\#(error.message)"}"#),
+            closesConnection: true,
+            refusal: error.refusal
+        )
+    }
 }

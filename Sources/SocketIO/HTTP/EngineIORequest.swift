@@ -3,51 +3,61 @@ import NIOHTTP1
 /// What an HTTP request wants of the Engine.IO server, from its method and query.
 enum EngineIORequest: Sendable, Hashable {
     /// Open a session by polling.
-    case handshake
+    case handshake(EngineIOEncoding)
     /// Fetch packets.
     case poll(sid: String)
     /// Bring packets.
     case data(sid: String, isBinary: Bool)
-    /// Open a WebSocket, for a new session or to upgrade one.
-    case webSocket(sid: String?)
+    /// Upgrade a session to a WebSocket.
+    case upgrade(sid: String)
+    /// Open a session by WebSocket.
+    case webSocket(EngineIOEncoding)
     /// A CORS preflight.
     case preflight
 
     /// Classifies a request whose path is the endpoint's, refusing what the reference server refuses.
     init(
         head: HTTPRequestHead,
+        query: QueryParameters,
         configuration: SocketIOServerConfiguration
     ) throws(EngineIORequestError) {
         if head.method == .OPTIONS, configuration.cors != nil {
             self = .preflight
             return
         }
-        let query = QueryParameters(uri: head.uri)
         guard let transport = query["transport"].flatMap(SocketIOTransport.init),
             configuration.transports.contains(transport)
         else { throw .unknownTransport }
         let isUpgrade = head.isWebSocketUpgrade
-        let sid = query["sid"].flatMap { $0.isEmpty ? nil : $0 }
-        if sid == nil {
+        guard let sid = query["sid"].flatMap({ $0.isEmpty ? nil : $0 }) else {
             guard head.method == .GET else { throw .badHandshakeMethod }
             guard (transport == .webSocket) == isUpgrade else { throw .badRequest }
-            guard query["EIO"] == "4" else { throw .unsupportedProtocolVersion }
             if let allowRequest = configuration.allowRequest, !allowRequest(head) { throw .forbidden }
+            let encoding = try Self.encoding(query, configuration: configuration)
+            self = transport == .webSocket ? .webSocket(encoding) : .handshake(encoding)
+            return
         }
-        switch (transport, sid) {
-        case (.webSocket, let sid):
-            guard isUpgrade, head.method == .GET else { throw .badRequest }
-            self = .webSocket(sid: sid)
-        case (.polling, nil): self = .handshake
-        case (.polling, let sid?):
-            guard !isUpgrade else { throw .badRequest }
-            switch head.method {
-            case .GET: self = .poll(sid: sid)
-            case .POST:
-                let type = head.headers.first(name: "content-type")
-                self = .data(sid: sid, isBinary: type == "application/octet-stream")
-            default: throw .badRequest
-            }
+        guard (transport == .webSocket) == isUpgrade else { throw .badRequest }
+        switch (transport, head.method) {
+        case (.webSocket, .GET): self = .upgrade(sid: sid)
+        case (.polling, .GET): self = .poll(sid: sid)
+        case (.polling, .POST):
+            let type = head.headers.first(name: "content-type")
+            self = .data(sid: sid, isBinary: type == "application/octet-stream")
+        default: throw .badRequest
+        }
+    }
+
+    private static func encoding(
+        _ query: QueryParameters,
+        configuration: SocketIOServerConfiguration
+    ) throws(EngineIORequestError) -> EngineIOEncoding {
+        let supportsBinary = query["b64"].map { $0.isEmpty } ?? true
+        switch query["EIO"] {
+        case "4": return EngineIOEncoding(revision: .v4, supportsBinary: supportsBinary)
+        case "3" where configuration.allowEIO3:
+            return EngineIOEncoding(revision: .v3, supportsBinary: supportsBinary)
+        default: throw .unsupportedProtocolVersion
         }
     }
 }

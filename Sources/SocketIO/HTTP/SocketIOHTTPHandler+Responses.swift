@@ -6,10 +6,12 @@ extension SocketIOHTTPHandler {
     private static let lingerTimeout = TimeAmount.seconds(1)
 
     func write(_ response: EngineIOResponse, for head: HTTPRequestHead, context: ChannelHandlerContext) {
+        if let refusal = response.refusal { server.refusals.count(refusal) }
         var headers = HTTPHeaders()
         headers.add(name: "Content-Type", value: response.contentType)
         headers.add(name: "Content-Length", value: String(response.body.readableBytes))
         headers.add(name: "Cache-Control", value: "no-store")
+        if let cookie = response.cookie { headers.add(name: "Set-Cookie", value: cookie) }
         write(
             status: HTTPResponseStatus(statusCode: response.status),
             headers: headers,
@@ -27,6 +29,9 @@ extension SocketIOHTTPHandler {
             headers.add(name: "Access-Control-Allow-Headers", value: requested)
         }
         headers.add(name: "Vary", value: "Access-Control-Request-Headers")
+        if let age = configuration.cors?.maximumAge {
+            headers.add(name: "Access-Control-Max-Age", value: String(age.nanoseconds / 1_000_000_000))
+        }
         write(status: .noContent, headers: headers, body: nil, for: head, context: context)
     }
 
@@ -35,7 +40,8 @@ extension SocketIOHTTPHandler {
             status: 404,
             contentType: "text/plain; charset=UTF-8",
             body: ByteBuffer(string: "Not found: \(head.path)\n"),
-            closesConnection: head.isWebSocketUpgrade
+            closesConnection: head.isWebSocketUpgrade,
+            refusal: .unknownPath
         )
         state = .receiving(
             EngineIOExchange(id: server.makeIdentifier(), head: head, request: .failure(.init(response: response)))
@@ -43,10 +49,12 @@ extension SocketIOHTTPHandler {
         setDeadline(configuration.requestTimeout, context: context)
     }
 
-    func refuseMalformedRequest(context: ChannelHandlerContext) {
+    func refuseMalformedRequest(_ error: HTTPParserError, context: ChannelHandlerContext) {
         let head = HTTPRequestHead(version: .http1_1, method: .GET, uri: "/")
+        let isTooLarge = error == .headerOverflow
+        server.refusals.count(isTooLarge ? .headersTooLarge : .malformedRequest)
         write(
-            status: .badRequest,
+            status: isTooLarge ? .requestHeaderFieldsTooLarge : .badRequest,
             headers: ["Content-Length": "0"],
             body: nil,
             for: head,
@@ -57,6 +65,7 @@ extension SocketIOHTTPHandler {
 
     func refuseSlowRequest(_ head: HTTPRequestHead, context: ChannelHandlerContext) {
         let headers: HTTPHeaders = ["Content-Length": "0"]
+        server.refusals.count(.slowRequest)
         write(status: .requestTimeout, headers: headers, body: nil, for: head, closes: true, context: context)
     }
 
@@ -105,5 +114,6 @@ extension SocketIOHTTPHandler {
         headers.add(name: "Access-Control-Allow-Origin", value: origin)
         headers.add(name: "Vary", value: "Origin")
         if cors.allowsCredentials { headers.add(name: "Access-Control-Allow-Credentials", value: "true") }
+
     }
 }

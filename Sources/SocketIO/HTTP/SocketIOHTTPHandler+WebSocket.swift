@@ -32,9 +32,16 @@ extension SocketIOHTTPHandler {
         headers: HTTPHeaders,
         context: ChannelHandlerContext
     ) throws {
-        guard let connection = connection(for: exchange, context: context) else {
-            write(.serverFull, for: exchange.head, context: context)
+        let connection: EngineIOConnection
+        do throws(AdmissionError) {
+            connection = try self.connection(for: exchange, context: context)
+        } catch {
+            write(.full(error), for: exchange.head, context: context)
             return
+        }
+        var headers = headers
+        if exchange.connection == nil, let cookie = configuration.cookie {
+            headers.add(name: "Set-Cookie", value: cookie.header(sid: connection.id))
         }
         let head = HTTPResponseHead(version: .http1_1, status: .switchingProtocols, headers: headers)
         context.writeAndFlush(wrapOutboundOut(.head(head)), promise: nil)
@@ -48,10 +55,19 @@ extension SocketIOHTTPHandler {
         }
     }
 
-    private func connection(for exchange: EngineIOExchange, context: ChannelHandlerContext) -> EngineIOConnection? {
+    private func connection(
+        for exchange: EngineIOExchange,
+        context: ChannelHandlerContext
+    ) throws(AdmissionError) -> EngineIOConnection {
         if let connection = exchange.connection { return connection }
-        let handshake = makeHandshake(exchange.head, context: context)
-        return server.open(.webSocket(exchange.id), handshake: handshake, eventLoop: context.eventLoop)
+        var encoding = EngineIOEncoding.standard
+        if case .success(.webSocket(let wanted)) = exchange.request { encoding = wanted }
+        return try server.open(
+            .webSocket(exchange.id),
+            encoding: encoding,
+            handshake: makeHandshake(exchange.head, context: context),
+            eventLoop: context.eventLoop
+        )
     }
 
     private func replaceHandlers(

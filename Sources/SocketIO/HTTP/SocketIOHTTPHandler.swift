@@ -45,6 +45,7 @@ final class SocketIOHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, 
     var state = State.idle
     private var held: CircularBuffer<HTTPServerRequestPart> = []
     private var isProcessingHeld = false
+    private var hasSeenRequest = false
     private var isReadPending = false
     private var deadline = NIODeadline.distantFuture
     private var timer: (deadline: NIODeadline, token: DeadlineTimer.Token)?
@@ -131,11 +132,15 @@ final class SocketIOHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, 
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         switch state {
-        case .idle where error is HTTPParserError, .receiving where error is HTTPParserError:
+        case .idle, .receiving:
             if case .receiving(let exchange) = state { exchange.abort() }
-            refuseMalformedRequest(context: context)
+            if let error = error as? HTTPParserError {
+                refuseMalformedRequest(error, context: context)
+            } else {
+                context.close(promise: nil)
+            }
         case .switched, .fallback: context.fireErrorCaught(error)
-        default: context.close(promise: nil)
+        case .responding, .installingFallback, .closing: context.close(promise: nil)
         }
     }
 
@@ -154,6 +159,7 @@ final class SocketIOHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, 
         switch (state, part) {
         case (.idle, .head(let head)):
             deadline = .distantFuture
+            hasSeenRequest = true
             if isForEndpoint(head) {
                 begin(head, context: context)
             } else {
@@ -276,6 +282,8 @@ final class SocketIOHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, 
             return
         }
         switch state {
+        case .idle where !hasSeenRequest:
+            refuseSlowRequest(HTTPRequestHead(version: .http1_1, method: .GET, uri: "/"), context: context)
         case .idle, .closing: context.close(promise: nil)
         case .receiving(let exchange):
             exchange.abort()

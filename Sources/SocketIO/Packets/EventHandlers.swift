@@ -2,23 +2,33 @@
 struct EventHandlers {
     typealias Handler = @Sendable (SocketIOEvent) -> Void
 
-    private var handlers: [(name: String, handler: Handler)] = []
-    private var catchAll: [@Sendable (SocketIOEvent) -> Void] = []
+    private struct Entry {
+        var name: String
+        var isOnce: Bool
+        var handler: Handler
+    }
 
-    mutating func add(_ name: String, _ handler: @escaping Handler) { handlers.append((name, handler)) }
+    private var handlers: [Entry] = []
+    private var catchAll: [Handler] = []
+
+    mutating func add(_ name: String, once: Bool = false, _ handler: @escaping Handler) {
+        handlers.append(Entry(name: name, isOnce: once, handler: handler))
+    }
 
     mutating func addCatchAll(_ handler: @escaping Handler) { catchAll.append(handler) }
 
     mutating func remove(_ name: String) { handlers.removeAll { $0.name == name } }
 
-    /// Calls the handlers of the event in the order in which they were added.
-    func call(_ event: SocketIOEvent) {
-        for handler in catchAll { handler(event) }
-        callNamed(event)
-    }
-
-    /// Calls the handlers of the name only: for what the library itself has to tell.
-    func callNamed(_ event: SocketIOEvent) {
-        for entry in handlers where entry.name == event.name { entry.handler(event) }
+    /// The handlers of the event in the order in which they were added, without those that have had their only call.
+    /// Whoever calls them must not hold on to this value meanwhile: handlers may add and remove handlers.
+    mutating func take(_ name: String, includingCatchAll: Bool = true) -> [Handler] {
+        var chosen = includingCatchAll ? catchAll : []
+        var hasOnce = false
+        for entry in handlers where entry.name == name {
+            chosen.append(entry.handler)
+            hasOnce = hasOnce || entry.isOnce
+        }
+        if hasOnce { handlers.removeAll { $0.isOnce && $0.name == name } }
+        return chosen
     }
 }

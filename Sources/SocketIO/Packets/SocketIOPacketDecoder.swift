@@ -6,6 +6,8 @@ public struct PacketLimits: Sendable, Hashable {
     public var json: JSONLimits
     /// How many binary attachments one packet may announce. Default 10, as in the reference implementation.
     public var maximumAttachments: Int
+    /// How many bytes the attachments of one packet may have. Default 10,000,000.
+    public var maximumAttachmentBytes: Int
     /// How long a namespace's name may be, in bytes. Default 256.
     public var maximumNamespaceLength: Int
 
@@ -13,10 +15,12 @@ public struct PacketLimits: Sendable, Hashable {
     public init(
         json: JSONLimits = JSONLimits(),
         maximumAttachments: Int = 10,
+        maximumAttachmentBytes: Int = 10_000_000,
         maximumNamespaceLength: Int = 256
     ) {
         self.json = json
         self.maximumAttachments = maximumAttachments
+        self.maximumAttachmentBytes = maximumAttachmentBytes
         self.maximumNamespaceLength = maximumNamespaceLength
     }
 }
@@ -40,6 +44,8 @@ package enum SocketIOParseError: Error, Hashable {
     case unexpectedBinary
     /// A placeholder names an attachment that does not exist.
     case illegalPlaceholder
+    /// The attachments are larger than the limit.
+    case attachmentsTooLarge(limit: Int)
 }
 
 /// Turns Engine.IO messages into packets, putting binary attachments back in their places.
@@ -52,6 +58,7 @@ package struct SocketIOPacketDecoder: Sendable {
         var payload: JSONValue
         var expected: Int
         var attachments: [ByteBuffer] = []
+        var attachedBytes = 0
     }
 
     private var partial: Partial?
@@ -68,12 +75,19 @@ package struct SocketIOPacketDecoder: Sendable {
     ) throws(SocketIOParseError) -> SocketIOPacket? {
         switch message {
         case .text(let text): return try decode(text: text, limits: limits)
-        case .binary(let bytes): return try decode(attachment: bytes)
+        case .binary(let bytes): return try decode(attachment: bytes, limits: limits)
         }
     }
 
-    private mutating func decode(attachment: ByteBuffer) throws(SocketIOParseError) -> SocketIOPacket? {
+    private mutating func decode(
+        attachment: ByteBuffer,
+        limits: PacketLimits
+    ) throws(SocketIOParseError) -> SocketIOPacket? {
         guard var packet = partial else { throw .unexpectedBinary }
+        packet.attachedBytes += attachment.readableBytes
+        guard packet.attachedBytes <= limits.maximumAttachmentBytes else {
+            throw .attachmentsTooLarge(limit: limits.maximumAttachmentBytes)
+        }
         packet.attachments.append(attachment)
         guard packet.attachments.count == packet.expected else {
             partial = packet
@@ -93,11 +107,15 @@ package struct SocketIOPacketDecoder: Sendable {
         guard (UInt8(ascii: "0")...UInt8(ascii: "6")).contains(type) else { throw .unknownType(type) }
         let isBinary = type == UInt8(ascii: "5") || type == UInt8(ascii: "6")
         let count = isBinary ? try Self.readAttachmentCount(from: &text, limits: limits) : 0
-        let namespace = try Self.readNamespace(from: &text, limits: limits)
+        let (namespace, query) = try Self.readNamespace(from: &text, limits: limits)
         let identifier = try Self.readIdentifier(from: &text)
         let payload = try Self.readPayload(from: text, limits: limits)
         switch type {
         case UInt8(ascii: "0"), UInt8(ascii: "1"), UInt8(ascii: "4"):
+            var payload = payload
+            if payload == nil, type == UInt8(ascii: "0"), !query.isEmpty {
+                payload = .object(try Self.parse(query: query))
+            }
             return try Self.control(type: type, namespace: namespace, payload: payload)
         default:
             guard let payload, case .array = payload else { throw .illegalPayload }
@@ -193,18 +211,32 @@ package struct SocketIOPacketDecoder: Sendable {
     private static func readNamespace(
         from text: inout ByteBuffer,
         limits: PacketLimits
-    ) throws(SocketIOParseError) -> String {
-        guard text.readableBytesView.first == UInt8(ascii: "/") else { return "/" }
+    ) throws(SocketIOParseError) -> (name: String, query: String) {
+        guard text.readableBytesView.first == UInt8(ascii: "/") else { return ("/", "") }
         let window = text.readableBytesView.prefix(limits.maximumNamespaceLength + 1)
         let length = window.firstIndex(of: UInt8(ascii: ",")).map { $0 - text.readerIndex } ?? text.readableBytes
         guard length <= limits.maximumNamespaceLength, let name = text.readSlice(length: length) else {
             throw .illegalNamespace
         }
         text.moveReaderIndex(forwardBy: min(1, text.readableBytes))
-        // Old clients append a query; it is not part of the name.
+        // Clients of Engine.IO 3 append a query, in which they authenticate themselves; it is not part of the name.
         let path = name.readableBytesView.prefix { $0 != UInt8(ascii: "?") }
-        guard let namespace = String(validating: path, as: UTF8.self) else { throw .illegalNamespace }
-        return namespace
+        guard let namespace = String(validating: path, as: UTF8.self),
+            let query = String(validating: name.readableBytesView.dropFirst(path.count + 1), as: UTF8.self)
+        else { throw .illegalNamespace }
+        return (namespace, query)
+    }
+
+    private static func parse(query: String) throws(SocketIOParseError) -> JSONObject {
+        var object = JSONObject()
+        for pair in query.split(separator: "&") {
+            let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            guard let name = PercentEncoding.decode(parts[0], plusIsSpace: true),
+                let value = PercentEncoding.decode(parts.count > 1 ? parts[1] : "", plusIsSpace: true)
+            else { throw .illegalNamespace }
+            object[name] = .string(value)
+        }
+        return object
     }
 
     private static func readIdentifier(from text: inout ByteBuffer) throws(SocketIOParseError) -> Int? {

@@ -6,9 +6,13 @@ import NIOCore
 /// `@unchecked Sendable`: used on the engine's event loop only, as the sockets that share it see to.
 final class SocketIOConnection: EngineIOApplication, @unchecked Sendable {
     let engine: EngineIOConnection
-    private let namespaces: NamespaceRegistry
+    let namespaces: NamespaceRegistry
     private var decoder = SocketIOPacketDecoder()
     private var sockets: [SocketIOSocket] = []
+    /// Namespaces whose middleware has not decided yet.
+    private var joining: [String] = []
+    private var meter = RateMeter()
+    private var isClosed = false
     private(set) var deadline: NIODeadline?
 
     init(engine: EngineIOConnection, namespaces: NamespaceRegistry) {
@@ -24,17 +28,33 @@ final class SocketIOConnection: EngineIOApplication, @unchecked Sendable {
         for attachment in packet.attachments { engine.send(.binary(attachment)) }
     }
 
+    func sendVolatile(_ packet: EncodedPacket) {
+        engine.sendVolatile([.text(packet.text)] + packet.attachments.map { .binary($0) })
+    }
+
     private func send(_ packet: SocketIOPacket) { send(packet.encode()) }
 
     // MARK: - From the engine
 
+    /// Clients of Socket.IO 1 and 2 are in the main namespace without asking.
+    func connectionDidOpen() {
+        if engine.revision == .v3 { connect(to: "/", auth: [:]) }
+    }
+
     func connectionDidReceive(_ message: EngineIOMessage) {
+        guard !isClosed else { return }
+        guard meter.admit(at: .now(), rate: namespaces.configuration.eventRate) else {
+            namespaces.refusals.count(.tooManyEvents)
+            sayGoodbye(reason: .forcedServerClose)
+            return
+        }
         do throws(SocketIOParseError) {
             guard let packet = try decoder.decode(message, limits: namespaces.configuration.packetLimits) else {
                 return
             }
             handle(packet)
         } catch {
+            namespaces.refusals.count(.malformedPacket)
             namespaces.logger.debug(
                 "closing a connection that sent no Socket.IO packet",
                 metadata: ["error": "\(error)"]
@@ -49,7 +69,9 @@ final class SocketIOConnection: EngineIOApplication, @unchecked Sendable {
 
     func handleDeadline(at now: NIODeadline) {
         deadline = nil
-        if sockets.isEmpty { engine.close() }
+        guard sockets.isEmpty else { return }
+        namespaces.refusals.count(.connectTimeout)
+        engine.close()
     }
 
     // MARK: - Packets
@@ -61,6 +83,7 @@ final class SocketIOConnection: EngineIOApplication, @unchecked Sendable {
         }
         guard let socket = sockets.first(where: { $0.namespace.name == packet.namespace }) else {
             // As in the reference: whoever speaks to a namespace without having joined it is not a client of ours.
+            namespaces.refusals.count(.malformedPacket)
             close(reason: .parseError)
             return
         }
@@ -74,36 +97,127 @@ final class SocketIOConnection: EngineIOApplication, @unchecked Sendable {
         }
     }
 
+    // MARK: - Joining
+
     private func connect(to name: String, auth: JSONObject) {
-        guard let namespace = namespaces.existing(name) else {
-            refuse(SocketIOConnectError("Invalid namespace"), namespace: name)
+        guard !joining.contains(name), !sockets.contains(where: { $0.namespace.name == name }) else {
+            // Clients of Engine.IO 3 are in the main namespace already; some ask all the same.
+            if engine.revision == .v4 || name != "/" { close(reason: .forcedServerClose) }
             return
         }
-        guard !sockets.contains(where: { $0.namespace === namespace }) else {
-            refuse(SocketIOConnectError("Already connected"), namespace: name)
+        guard sockets.count + joining.count < namespaces.configuration.maximumNamespacesPerSession else {
+            refuse(SocketIOConnectError("Too many namespaces"), namespace: name, as: .tooManyNamespaces)
             return
         }
+        guard let namespace = namespaces.enter(name, auth: auth) else {
+            refuse(SocketIOConnectError("Invalid namespace"), namespace: name, as: .invalidNamespace)
+            return
+        }
+        joining.append(name)
+        if engine.revision == .v4, namespace.recovery != nil, let secret = auth["pid"]?.stringValue,
+            let offset = auth["offset"]?.stringValue, let former = namespace.claim(secret: secret)
+        {
+            recover(former, auth: auth, offset: offset)
+        } else {
+            admit(makeSocket(namespace, auth: auth), middleware: namespace.handlers.middleware[...], missed: [])
+        }
+    }
+
+    private func makeSocket(_ namespace: SocketIONamespace, auth: JSONObject) -> SocketIOSocket {
         var generator = SystemRandomNumberGenerator()
-        let identifier = Base64.randomIdentifier(using: &generator)
-        let socket = SocketIOSocket(id: identifier, namespace: namespace, connection: self, auth: auth)
-        do throws(SocketIOConnectError) {
-            try namespace.admit(socket)
-        } catch {
-            refuse(error, namespace: name)
+        var id = Base64.randomIdentifier(using: &generator)
+        if engine.revision == .v3 {
+            // These clients are not told an identifier: they derive it from the session's.
+            id = namespace.name == "/" ? engine.id : "\(namespace.name)#\(engine.id)"
+        }
+        let recovery = engine.revision == .v3 ? nil : namespace.recovery
+        return SocketIOSocket(
+            id: id,
+            namespace: namespace,
+            connection: self,
+            auth: auth,
+            recovery: recovery.map { options in
+                SocketRecovery(id: Base64.randomIdentifier(using: &generator), log: RecoveryLog(options: options))
+            }
+        )
+    }
+
+    private func recover(_ former: SocketIOSocket, auth: JSONObject, offset: String) {
+        let namespace = former.namespace
+        former.handOver(to: self, auth: auth, offset: offset) { socket, missed in
+            guard let socket else {
+                let socket = self.makeSocket(namespace, auth: auth)
+                self.admit(socket, middleware: namespace.handlers.middleware[...], missed: [])
+                return
+            }
+            // The socket entered the namespace when it first came.
+            self.namespaces.leave(namespace)
+            let skips = namespace.recovery?.skipsMiddleware == true
+            self.admit(socket, middleware: skips ? [] : namespace.handlers.middleware[...], missed: missed)
+        }
+    }
+
+    private func admit(
+        _ socket: SocketIOSocket,
+        middleware: ArraySlice<NamespaceHandlers.Middleware>,
+        missed: [EncodedPacket]
+    ) {
+        var middleware = middleware
+        while let next = middleware.popFirst() {
+            switch next {
+            case .immediate(let check):
+                do throws(SocketIOConnectError) {
+                    try check(socket)
+                } catch {
+                    refuse(socket, error)
+                    return
+                }
+            case .asynchronous(let check):
+                let rest = middleware
+                let eventLoop = eventLoop
+                Task {
+                    do throws(SocketIOConnectError) {
+                        try await check(socket)
+                        eventLoop.execute { self.admit(socket, middleware: rest, missed: missed) }
+                    } catch {
+                        eventLoop.execute { self.refuse(socket, error) }
+                    }
+                }
+                return
+            }
+        }
+        join(socket, missed: missed)
+    }
+
+    private func join(_ socket: SocketIOSocket, missed: [EncodedPacket]) {
+        joining.removeAll { $0 == socket.namespace.name }
+        guard !isClosed else {
+            socket.didDisconnect(.transportClose)
             return
         }
         deadline = nil
         sockets.append(socket)
-        namespace.add(socket)
-        send(SocketIOPacket(namespace: name, .connect(["sid": .string(identifier)])))
-        socket.didConnect()
-        namespace.callConnectionHandlers(socket)
+        socket.namespace.add(socket)
+        let payload = engine.revision == .v4 ? socket.connectPayload : nil
+        send(SocketIOPacket(namespace: socket.namespace.name, .connect(payload)))
+        socket.didConnect(missed: missed)
+        socket.namespace.handlers.callConnection(socket)
     }
 
-    private func refuse(_ error: SocketIOConnectError, namespace: String) {
+    private func refuse(_ socket: SocketIOSocket, _ error: SocketIOConnectError) {
+        joining.removeAll { $0 == socket.namespace.name }
+        socket.didDisconnect(.forcedServerClose)
+        if !isClosed { refuse(error, namespace: socket.namespace.name, as: .connectRefused) }
+    }
+
+    private func refuse(_ error: SocketIOConnectError, namespace: String, as refusal: SocketIORefusal) {
+        namespaces.refusals.count(refusal)
         var payload: JSONObject = ["message": .string(error.message)]
         payload["data"] = error.data
-        send(SocketIOPacket(namespace: namespace, .connectError(.object(payload))))
+        var content = JSONValue.object(payload)
+        // Of a middleware's error, clients of Engine.IO 3 get the details or the message, not both.
+        if engine.revision == .v3, refusal == .connectRefused { content = error.data ?? .string(error.message) }
+        send(SocketIOPacket(namespace: namespace, .connectError(content)))
     }
 
     // MARK: - The end
@@ -141,6 +255,7 @@ final class SocketIOConnection: EngineIOApplication, @unchecked Sendable {
     }
 
     private func disconnectAll(_ reason: SocketIODisconnectReason) {
+        isClosed = true
         let all = sockets
         sockets = []
         deadline = nil

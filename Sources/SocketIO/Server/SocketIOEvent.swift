@@ -91,6 +91,8 @@ public struct SocketIODisconnectReason: RawRepresentable, Hashable, Sendable, Cu
     public static let clientNamespaceDisconnect = Self(rawValue: "client namespace disconnect")
     /// Server: ``SocketIOServer/close()``.
     public static let serverShuttingDown = Self(rawValue: "server shutting down")
+    /// Server: the client broke the protocol or a limit.
+    public static let forcedServerClose = Self(rawValue: "forced server close")
     /// Client: the server disconnected the socket; no reconnection follows.
     public static let ioServerDisconnect = Self(rawValue: "io server disconnect")
     /// Client: ``SocketIOClient/disconnect()``; no reconnection follows.

@@ -2,7 +2,8 @@ public import Logging
 public import NIOCore
 public import NIOPosix
 
-/// A Socket.IO 5 server over Engine.IO 4, by WebSocket and HTTP long-polling.
+/// A Socket.IO 5 server over Engine.IO 4, by WebSocket and HTTP long-polling. Clients of Socket.IO 1 and 2 are served
+/// too, if ``SocketIOServerConfiguration/allowEIO3`` is set.
 ///
 /// ```swift
 /// let io = SocketIOServer()
@@ -15,7 +16,7 @@ public import NIOPosix
 /// let address = try await io.listen(port: 3000)
 /// ```
 ///
-/// It either listens by itself (``listen(host:port:)``) or lives in another HTTP server's connections
+/// It either listens by itself (``listen(host:port:fallback:)``) or lives in another HTTP server's connections
 /// (``configure(_:installsCodec:fallback:)``). Everything here may be called from any thread.
 public final class SocketIOServer: Sendable {
     /// The options, as given.
@@ -27,15 +28,16 @@ public final class SocketIOServer: Sendable {
     ///
     /// - Parameters:
     ///   - configuration: The options.
-    ///   - eventLoopGroup: Where ``listen(host:port:)`` runs connections. Default: NIO's global group.
+    ///   - eventLoopGroup: Where ``listen(host:port:fallback:)`` runs connections. Default: NIO's global group.
     ///   - logger: Where to log. Default: a logger labelled `socketio`.
     public init(
         configuration: SocketIOServerConfiguration = SocketIOServerConfiguration(),
         eventLoopGroup: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton,
         logger: Logger = Logger(label: "socketio")
     ) {
-        let namespaces = NamespaceRegistry(configuration: configuration, logger: logger)
-        let engine = EngineIOServer(configuration: configuration) { connection in
+        let refusals = RefusalCounter()
+        let namespaces = NamespaceRegistry(configuration: configuration, refusals: refusals, logger: logger)
+        let engine = EngineIOServer(configuration: configuration, refusals: refusals) { connection in
             SocketIOConnection(engine: connection, namespaces: namespaces)
         }
         self.configuration = configuration
@@ -53,6 +55,18 @@ public final class SocketIOServer: Sendable {
     public func of(_ name: String) -> SocketIONamespace {
         namespaces.namespace(name.hasPrefix("/") ? name : "/" + name)
     }
+
+    /// Admits clients to namespaces that are not known in advance: those for which `includes` returns true, given the
+    /// name and what the client sent to authenticate itself. It may be called on any event loop, also again for a
+    /// namespace that exists already.
+    public func of(matching includes: @escaping @Sendable (String, JSONObject) -> Bool) -> SocketIONamespaceFamily {
+        let family = SocketIONamespaceFamily(includes: includes)
+        namespaces.add(family)
+        return family
+    }
+
+    /// Whether there is a namespace of this name now.
+    package func hasNamespace(_ name: String) -> Bool { namespaces.contains(name) }
 
     /// See ``SocketIONamespace/on(_:_:)``; in the main namespace.
     public func on(_ event: String, _ handler: @escaping SocketIONamespace.ConnectionHandler) {
@@ -75,13 +89,20 @@ public final class SocketIOServer: Sendable {
     /// See ``SocketIONamespace/use(_:)``; in the main namespace.
     public func use(_ middleware: @escaping SocketIONamespace.Middleware) { main.use(middleware) }
 
-    /// Sends an event to every socket of the main namespace.
-    public func emit(_ event: String, _ arguments: JSONValue...) {
-        BroadcastOperator(namespace: main).emit(event, arguments: arguments)
-    }
+    /// See ``SocketIONamespace/useAsync(_:)``; in the main namespace.
+    public func useAsync(_ middleware: @escaping SocketIONamespace.AsyncMiddleware) { main.useAsync(middleware) }
 
-    /// Addresses a room of the main namespace, or a single socket by its identifier.
-    public func to(_ room: String) -> BroadcastOperator { main.to(room) }
+    /// Sends an event to every socket of the main namespace.
+    public func emit(_ event: String, _ arguments: JSONValue...) { main.all.emit(event, arguments: arguments) }
+
+    /// Addresses rooms of the main namespace, or single sockets by their identifiers.
+    public func to(_ rooms: String...) -> BroadcastOperator { main.all.to(rooms) }
+
+    /// Addresses everyone in the main namespace but the sockets of these rooms.
+    public func except(_ rooms: String...) -> BroadcastOperator { main.all.except(rooms) }
+
+    /// Addresses everyone in the main namespace, with events that need not arrive: see ``BroadcastOperator/volatile``.
+    public var volatile: BroadcastOperator { main.volatile }
 
     /// The socket of the main namespace with this identifier, if it is connected.
     public func socket(_ id: String) -> SocketIOSocket? { main.socket(id) }
@@ -91,14 +112,24 @@ public final class SocketIOServer: Sendable {
     /// How many Engine.IO sessions are open.
     public var sessionCount: Int { listener.engine.connectionCount }
 
+    /// How often clients were turned away or cut off since the server was made, by reason; reasons that never occurred
+    /// are absent.
+    public var refusals: [SocketIORefusal: Int] { listener.engine.refusals.snapshot }
+
     /// Listens for connections and returns the bound address; port 0 takes a free one.
     ///
     /// - Parameters:
     ///   - host: An address or a name. Default `127.0.0.1`.
     ///   - port: The TCP port.
+    ///   - fallback: Serves other paths, as in ``configure(_:installsCodec:fallback:)``. Default nil: they are answered
+    ///     404.
     /// - Throws: the system's error if the address cannot be bound.
-    public func listen(host: String = "127.0.0.1", port: Int) async throws -> SocketAddress {
-        try await listener.listen(host: host, port: port)
+    public func listen(
+        host: String = "127.0.0.1",
+        port: Int,
+        fallback: (@Sendable (any Channel) -> EventLoopFuture<Void>)? = nil
+    ) async throws -> SocketAddress {
+        try await listener.listen(host: host, port: port, fallback: fallback)
     }
 
     /// Makes a connection that another server accepted speak Socket.IO on this server's path.

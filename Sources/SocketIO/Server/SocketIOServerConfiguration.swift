@@ -23,11 +23,14 @@ public struct CORSConfiguration: Sendable {
     public var origins: Origins
     /// Whether pages may send cookies. Default false.
     public var allowsCredentials: Bool
+    /// How long a browser may remember the answer to a preflight. Default nil: as long as it likes.
+    public var maximumAge: TimeAmount?
 
     /// Lets the given origins in.
-    public init(origins: Origins, allowsCredentials: Bool = false) {
+    public init(origins: Origins, allowsCredentials: Bool = false, maximumAge: TimeAmount? = nil) {
         self.origins = origins
         self.allowsCredentials = allowsCredentials
+        self.maximumAge = maximumAge
     }
 }
 
@@ -37,6 +40,13 @@ public struct SocketIOServerConfiguration: Sendable {
     public var path = "/socket.io/"
     /// The transports on offer. Default both.
     public var transports: Set<SocketIOTransport> = [.polling, .webSocket]
+    /// Whether clients of Socket.IO 1 and 2 are served as well (Engine.IO 3). To those, a socket's identifier in the
+    /// main namespace is that of the session: do not show it to others if they could reach the server by polling.
+    /// Default false.
+    public var allowEIO3 = false
+    /// Whether clients may poll by script tags, for browsers without CORS. Other sites' pages can do that too, with
+    /// the user's cookies. Default false.
+    public var allowJSONP = false
     /// How often a client is pinged. Default 25 s.
     public var pingInterval = TimeAmount.seconds(25)
     /// How long a client may be silent after a ping before its session ends. Default 20 s.
@@ -51,10 +61,19 @@ public struct SocketIOServerConfiguration: Sendable {
     public var maximumBufferedBytes = 4 << 20
     /// Bounds on JSON, attachments and names in packets.
     public var packetLimits = PacketLimits()
+    /// How many messages a client may send. Default 1,000 a second, 5,000 at once after a pause.
+    public var eventRate = EventRate(perSecond: 1000, burst: 5000)
+    /// How many namespaces a client may be in, or on its way into, at a time. Default 64.
+    public var maximumNamespacesPerSession = 64
     /// How many sessions may be open; further handshakes are answered 503. Default 100,000.
     public var maximumSessions = 100_000
-    /// How many connections may be open; further ones are closed at once. Default 100,000.
+    /// How many sessions one IPv4 address, or /64 network of IPv6 addresses, may have open. Behind a reverse proxy all
+    /// clients have its address: set it to ``maximumSessions`` there. Default 20,000.
+    public var maximumSessionsPerAddress = 20_000
+    /// How many connections may be open; further ones are answered 503. Default 100,000.
     public var maximumConnections = 100_000
+    /// How many connections one address may have open, as with sessions. Default 20,000.
+    public var maximumConnectionsPerAddress = 20_000
     /// How long a client may take to send a request's head, and again its body. Default 10 s.
     public var requestTimeout = TimeAmount.seconds(10)
     /// How long an HTTP connection may be idle between requests. Default 60 s.
@@ -65,6 +84,11 @@ public struct SocketIOServerConfiguration: Sendable {
     public var closeTimeout = TimeAmount.seconds(5)
     /// Cross-origin access for polling. Default nil: none.
     public var cors: CORSConfiguration?
+    /// Whether clients that lost their connection may come back to where they were. It costs memory for what was sent
+    /// to each. Default nil: no.
+    public var recovery: ConnectionStateRecovery?
+    /// A cookie with the session's identifier. Default nil: none.
+    public var cookie: SocketIOCookie?
     /// Decides on a handshake by its request; false answers 403 `Forbidden`. Called on the connection's event loop.
     public var allowRequest: (@Sendable (HTTPRequestHead) -> Bool)?
     /// Whether ``SocketIOHandshake/headers`` are kept. They cost 1 to 2 KB a socket. Default false.

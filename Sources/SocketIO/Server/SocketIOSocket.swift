@@ -9,7 +9,8 @@ public struct SocketIOHandshake: Sendable {
     public let uri: String
     /// The request's headers, if ``SocketIOServerConfiguration/keepsHandshakeHeaders`` is set.
     public let headers: HTTPHeaders
-    /// What the client sent to authenticate itself; empty if nothing.
+    /// What the client sent to authenticate itself; empty if nothing. From clients of Engine.IO 3 this is the query
+    /// behind the namespace's name.
     public let auth: JSONObject
 }
 
@@ -22,8 +23,8 @@ public struct SocketIOHandshake: Sendable {
 /// `@unchecked Sendable`: the mutable properties are used on `eventLoop` only; every method either hops there or
 /// checks that it is there.
 public final class SocketIOSocket: @unchecked Sendable {
-    /// The socket's identifier: unguessable, 20 characters, new with every connection. Also the name of a room that
-    /// holds this socket alone.
+    /// The socket's identifier: unguessable, 20 characters, new with every connection unless that was recovered. Also
+    /// the name of a room that holds this socket alone.
     public let id: String
     /// The namespace that the socket has joined.
     public let namespace: SocketIONamespace
@@ -31,6 +32,8 @@ public final class SocketIOSocket: @unchecked Sendable {
     public let eventLoop: any EventLoop
     /// What came with the connection.
     public let handshake: SocketIOHandshake
+    /// Whether the client has come back to where it was: see ``ConnectionStateRecovery``.
+    public let isRecovered: Bool
 
     private let connection: SocketIOConnection
     private var handlers = EventHandlers()
@@ -38,17 +41,31 @@ public final class SocketIOSocket: @unchecked Sendable {
     private var acknowledgements = AcknowledgementTable()
     private var phase = Phase.connecting
     private var attachedData: (any Sendable)?
+    private(set) var recovery: SocketRecovery?
 
     private enum Phase {
         case connecting
         case connected
+        /// The connection is lost, but the client may come back.
+        case away
         case disconnected
     }
 
-    init(id: String, namespace: SocketIONamespace, connection: SocketIOConnection, auth: JSONObject) {
+    init(
+        id: String,
+        namespace: SocketIONamespace,
+        connection: SocketIOConnection,
+        auth: JSONObject,
+        recovery: SocketRecovery?,
+        isRecovered: Bool = false,
+        data: (any Sendable)? = nil
+    ) {
         self.id = id
         self.namespace = namespace
         self.connection = connection
+        self.recovery = recovery
+        self.isRecovered = isRecovered
+        attachedData = data
         eventLoop = connection.eventLoop
         let handshake = connection.engine.handshake
         self.handshake = SocketIOHandshake(
@@ -85,6 +102,11 @@ public final class SocketIOSocket: @unchecked Sendable {
         onLoop { $0.handlers.add(event, handler) }
     }
 
+    /// Calls `handler` for the next event named `event` only.
+    public func once(_ event: String, _ handler: @escaping @Sendable (SocketIOEvent) -> Void) {
+        onLoop { $0.handlers.add(event, once: true, handler) }
+    }
+
     /// Runs `handler` as a task for every event named `event`. Tasks of several events may overtake each other.
     public func onAsync(_ event: String, _ handler: @escaping @Sendable (SocketIOEvent) async -> Void) {
         on(event) { event in Task { await handler(event) } }
@@ -109,11 +131,16 @@ public final class SocketIOSocket: @unchecked Sendable {
     public func emit(_ event: String, _ arguments: JSONValue...) { emit(event, arguments: arguments) }
 
     /// Sends an event to this client. Dropped if it has been disconnected. A reserved name is a programming error.
-    public func emit(_ event: String, arguments: [JSONValue]) {
+    public func emit(_ event: String, arguments: [JSONValue]) { emit(event, arguments, isVolatile: false) }
+
+    /// Sends an event that need not arrive: it is dropped if the client has not taken what was sent before.
+    public func emitVolatile(_ event: String, _ arguments: JSONValue...) { emit(event, arguments, isVolatile: true) }
+
+    private func emit(_ event: String, _ arguments: [JSONValue], isVolatile: Bool) {
         assert(!SocketIOPacket.reservedEvents.contains(event), "\(event) cannot be emitted: the name is reserved")
         let content = SocketIOPacket.Content.event(name: event, arguments: arguments, acknowledgement: nil)
         let packet = SocketIOPacket(namespace: namespace.name, content).encode()
-        onLoop { $0.send(packet) }
+        onLoop { $0.send(event: packet, isVolatile: isVolatile) }
     }
 
     /// Sends an event and calls `completion` on the event loop with the client's acknowledgement, or with the error
@@ -134,25 +161,35 @@ public final class SocketIOSocket: @unchecked Sendable {
         _ arguments: JSONValue...,
         timeout: TimeAmount? = nil
     ) async throws(SocketIOError) -> [JSONValue] {
-        let result = await withCheckedContinuation { continuation in
+        try await answer(to: event, arguments: arguments, timeout: timeout).get()
+    }
+
+    func answer(
+        to event: String,
+        arguments: [JSONValue],
+        timeout: TimeAmount?
+    ) async -> Result<[JSONValue], SocketIOError> {
+        await withCheckedContinuation { continuation in
             emit(event, arguments: arguments, timeout: timeout) { continuation.resume(returning: $0) }
         }
-        return try result.get()
     }
 
     // MARK: - Rooms
 
-    /// Adds the socket to a room, which exists as long as someone is in it.
-    public func join(_ room: String) { onLoop { if $0.phase != .disconnected { $0.namespace.add($0, to: room) } } }
+    /// Adds the socket to rooms, which exist as long as someone is in them.
+    public func join(_ rooms: String...) { onLoop { if $0.isPresent { $0.namespace.join($0, rooms) } } }
 
     /// Takes the socket out of a room.
-    public func leave(_ room: String) { onLoop { $0.namespace.remove($0, from: room) } }
+    public func leave(_ room: String) { onLoop { if $0.isPresent { $0.namespace.leave($0, [room]) } } }
 
     /// The rooms that the socket has joined, without the one that bears its identifier.
     public var rooms: Set<String> { namespace.rooms(of: id) }
 
-    /// Emits to a room without this socket.
-    public func to(_ room: String) -> BroadcastOperator { broadcast.to(room) }
+    /// Emits to rooms without this socket.
+    public func to(_ rooms: String...) -> BroadcastOperator { broadcast.to(rooms) }
+
+    /// Emits to everyone in the namespace but this socket and those of these rooms.
+    public func except(_ rooms: String...) -> BroadcastOperator { broadcast.except(rooms) }
 
     /// Emits to everyone in the namespace but this socket.
     public var broadcast: BroadcastOperator { BroadcastOperator(namespace: namespace).except(id) }
@@ -164,6 +201,9 @@ public final class SocketIOSocket: @unchecked Sendable {
         }
     }
 
+    /// Ends the connection without good-bye, as a fault of the network would; for tests.
+    package func cutConnection() { onLoop { $0.connection.engine.cut() } }
+
     // MARK: - For the connection
 
     private func onLoop(_ body: @escaping @Sendable (SocketIOSocket) -> Void) {
@@ -174,10 +214,31 @@ public final class SocketIOSocket: @unchecked Sendable {
         }
     }
 
-    /// Sends an encoded packet; on the event loop.
-    func send(_ packet: EncodedPacket) {
-        guard phase != .disconnected else { return }
-        connection.send(packet)
+    private var isPresent: Bool { phase == .connecting || phase == .connected }
+
+    /// Sends an event without acknowledgement; on the event loop.
+    func send(event packet: EncodedPacket, isVolatile: Bool) {
+        if let successor = recovery?.successor {
+            successor.onLoop { $0.send(event: packet, isVolatile: isVolatile) }
+            return
+        }
+        switch phase {
+        case .disconnected: break
+        case .away: if !isVolatile { _ = recovery?.log.append(packet, at: .now()) }
+        case .connecting where isRecovered: recovery?.held.append((packet, isVolatile))
+        case .connecting, .connected:
+            if isVolatile {
+                connection.sendVolatile(packet)
+            } else {
+                connection.send(recovery?.log.append(packet, at: .now()) ?? packet)
+            }
+        }
+    }
+
+    /// Sends anything else; on the event loop.
+    private func send(_ content: SocketIOPacket.Content) {
+        guard isPresent else { return }
+        connection.send(SocketIOPacket(namespace: namespace.name, content).encode())
     }
 
     private func sendAwaitingAcknowledgement(
@@ -186,7 +247,7 @@ public final class SocketIOSocket: @unchecked Sendable {
         timeout: TimeAmount?,
         _ completion: @escaping AcknowledgementTable.Completion
     ) {
-        guard phase != .disconnected else {
+        guard isPresent else {
             completion(.failure(.disconnected))
             return
         }
@@ -198,23 +259,28 @@ public final class SocketIOSocket: @unchecked Sendable {
             }
             acknowledgements.setTimeout(task, for: identifier)
         }
-        let content = SocketIOPacket.Content.event(name: event, arguments: arguments, acknowledgement: identifier)
-        send(SocketIOPacket(namespace: namespace.name, content).encode())
+        send(.event(name: event, arguments: arguments, acknowledgement: identifier))
     }
 
-    func didConnect() { phase = .connected }
+    /// The client has been told that it is in. What it missed, if it comes back, goes first.
+    func didConnect(missed: [EncodedPacket] = []) {
+        phase = .connected
+        for packet in missed { connection.send(packet) }
+        let held = recovery?.held ?? []
+        recovery?.held = []
+        for event in held { send(event: event.packet, isVolatile: event.isVolatile) }
+    }
 
     func receive(event name: String, arguments: [JSONValue], acknowledgement identifier: Int?) {
         guard phase == .connected else { return }
         let acknowledgement = identifier.map { identifier in
             SocketIOAcknowledgement(eventLoop: eventLoop) { arguments in
-                let content = SocketIOPacket.Content.acknowledgement(id: identifier, arguments: arguments)
-                self.send(SocketIOPacket(namespace: self.namespace.name, content).encode())
+                self.send(.acknowledgement(id: identifier, arguments: arguments))
             }
         }
         let event = SocketIOEvent(name: name, arguments: arguments, acknowledgement: acknowledgement)
-        namespace.callEventHandlers(self, event)
-        handlers.call(event)
+        namespace.handlers.callEvent(self, event)
+        for handler in handlers.take(name) { handler(event) }
     }
 
     func receive(acknowledgement identifier: Int, arguments: [JSONValue]) {
@@ -222,19 +288,86 @@ public final class SocketIOSocket: @unchecked Sendable {
     }
 
     func didDisconnect(_ reason: SocketIODisconnectReason) {
-        guard phase != .disconnected else { return }
+        guard isPresent else { return }
         let wasConnected = phase == .connected
-        phase = .disconnected
-        namespace.remove(self)
+        leaveOrWait(reason)
         for completion in acknowledgements.takeAll() { completion(.failure(.disconnected)) }
         if wasConnected {
-            let handlers = handlers
             let event = SocketIOEvent(name: "disconnect", arguments: [.string(reason.rawValue)], acknowledgement: nil)
             for handler in disconnectHandlers { handler(reason) }
-            handlers.callNamed(event)
-            namespace.callDisconnectHandlers(self, reason)
+            for handler in handlers.take("disconnect", includingCatchAll: false) { handler(event) }
+            namespace.handlers.callDisconnect(self, reason)
         }
         handlers = EventHandlers()
         disconnectHandlers = []
+    }
+}
+
+// MARK: - Coming back
+
+extension SocketIOSocket {
+    /// The payload of the packet that lets the client in.
+    var connectPayload: JSONObject {
+        var payload: JSONObject = ["sid": .string(id)]
+        if let recovery { payload["pid"] = .string(recovery.id) }
+        return payload
+    }
+
+    /// Whether the client cannot have meant to go.
+    private static let recoverableReasons: Set<SocketIODisconnectReason> = [
+        .transportError, .transportClose, .pingTimeout, .forcedClose, .serverShuttingDown,
+    ]
+
+    private func leaveOrWait(_ reason: SocketIODisconnectReason) {
+        guard let recovery, let options = namespace.recovery, phase == .connected,
+            Self.recoverableReasons.contains(reason), namespace.keep(self, secret: recovery.id)
+        else {
+            phase = .disconnected
+            namespace.remove(self)
+            connection.namespaces.leave(namespace)
+            return
+        }
+        phase = .away
+        eventLoop.scheduleTask(in: options.maximumDisconnection) { self.giveUp() }
+    }
+
+    private func giveUp() {
+        guard phase == .away, let recovery, recovery.successor == nil else { return }
+        phase = .disconnected
+        namespace.forget(self, secret: recovery.id)
+        connection.namespaces.leave(namespace)
+    }
+
+    /// Hands identifier, rooms and data over to a new socket on `connection`, and what the client missed to
+    /// `completion`, on that connection's event loop; nil if that is not known any more.
+    func handOver(
+        to connection: SocketIOConnection,
+        auth: JSONObject,
+        offset: String,
+        completion: @escaping @Sendable (_ successor: SocketIOSocket?, _ missed: [EncodedPacket]) -> Void
+    ) {
+        onLoop { socket in
+            guard socket.phase == .away, let recovery = socket.recovery,
+                let missed = recovery.log.missed(after: offset)
+            else {
+                socket.giveUp()
+                connection.eventLoop.execute { completion(nil, []) }
+                return
+            }
+            let successor = SocketIOSocket(
+                id: socket.id,
+                namespace: socket.namespace,
+                connection: connection,
+                auth: auth,
+                recovery: recovery,
+                isRecovered: true,
+                data: socket.attachedData
+            )
+            socket.phase = .disconnected
+            socket.recovery?.successor = successor
+            socket.attachedData = nil
+            socket.namespace.replace(with: successor)
+            connection.eventLoop.execute { completion(successor, missed) }
+        }
     }
 }

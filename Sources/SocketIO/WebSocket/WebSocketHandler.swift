@@ -4,8 +4,29 @@ package import NIOWebSocket
 /// Who wants to know what a WebSocket brings. Called on the WebSocket's event loop.
 package protocol WebSocketDelegate: AnyObject, Sendable {
     func webSocket(_ id: UInt64, didReceive frame: EngineIOFrame)
-    /// The connection is gone; `isFailure` if the peer broke the protocol or did not read what it was sent.
-    func webSocket(_ id: UInt64, didCloseWithFailure isFailure: Bool)
+    /// The connection is gone.
+    func webSocket(_ id: UInt64, didClose reason: WebSocketCloseReason)
+}
+
+/// Why a WebSocket is gone.
+package enum WebSocketCloseReason: Sendable {
+    /// The peer or the network closed it.
+    case closed
+    /// The peer broke RFC 6455.
+    case protocolError
+    /// A message above the limit.
+    case tooLarge
+    /// The peer did not read what it was sent.
+    case slowReader
+
+    package var refusal: SocketIORefusal? {
+        switch self {
+        case .closed: nil
+        case .protocolError: .webSocketProtocolError
+        case .tooLarge: .payloadTooLarge
+        case .slowReader: .slowReader
+        }
+    }
 }
 
 /// The only handler of a WebSocket's pipeline: frames and messages in and out, and the closing handshake.
@@ -45,6 +66,17 @@ package final class WebSocketHandler: ChannelInboundHandler {
         case .binary(let data): write(opcode: .binary, data: data)
         }
     }
+
+    /// Sends messages unless earlier ones are still waiting for the peer.
+    package func sendVolatile(_ frames: [EngineIOFrame]) {
+        let options = context?.channel.syncOptions
+        let waiting = try? options?.getOption(.bufferedWritableBytes)
+        guard waiting ?? 0 <= Self.volatileLimit else { return }
+        for frame in frames { send(frame) }
+    }
+
+    /// Bytes that may wait for the peer when it is sent something that need not arrive.
+    private static let volatileLimit = 64 << 10
 
     /// Begins the closing handshake; the connection ends when the peer answers, or soon after.
     package func close(code: WebSocketErrorCode? = nil) {
@@ -94,7 +126,7 @@ package final class WebSocketHandler: ChannelInboundHandler {
     }
 
     package func channelInactive(context: ChannelHandlerContext) {
-        report(isFailure: false)
+        report(.closed)
         context.fireChannelInactive()
     }
 
@@ -105,7 +137,7 @@ package final class WebSocketHandler: ChannelInboundHandler {
             let box = NIOLoopBound(self, eventLoop: context.eventLoop)
             let channel = context.channel
             context.eventLoop.execute {
-                box.value.report(isFailure: true)
+                box.value.report(.slowReader)
                 channel.close(promise: nil)
             }
         }
@@ -119,7 +151,7 @@ package final class WebSocketHandler: ChannelInboundHandler {
     private func answerClose(context: ChannelHandlerContext) {
         write(opcode: .connectionClose, data: ByteBuffer())
         isClosing = true
-        report(isFailure: false)
+        report(.closed)
         context.flush()
         context.close(promise: nil)
     }
@@ -127,13 +159,13 @@ package final class WebSocketHandler: ChannelInboundHandler {
     private func fail(code: WebSocketErrorCode) {
         let delegate = delegate
         close(code: code)
-        delegate?.webSocket(id, didCloseWithFailure: true)
+        delegate?.webSocket(id, didClose: code == .messageTooLarge ? .tooLarge : .protocolError)
     }
 
-    private func report(isFailure: Bool) {
+    private func report(_ reason: WebSocketCloseReason) {
         let delegate = delegate
         self.delegate = nil
-        delegate?.webSocket(id, didCloseWithFailure: isFailure)
+        delegate?.webSocket(id, didClose: reason)
     }
 
     private func write(opcode: WebSocketFrameOpcode, data: ByteBuffer) {
@@ -166,6 +198,14 @@ package struct WebSocketLink: Sendable {
             handler.value.send(frame)
         } else {
             eventLoop.execute { handler.value.send(frame) }
+        }
+    }
+
+    package func sendVolatile(_ frames: [EngineIOFrame]) {
+        if eventLoop.inEventLoop {
+            handler.value.sendVolatile(frames)
+        } else {
+            eventLoop.execute { handler.value.sendVolatile(frames) }
         }
     }
 

@@ -22,7 +22,12 @@ struct ServerSettings: Sendable {
     var metrics: PrometheusMetrics?
     var signalling = SignallingOptions()
     var stateKey = StateKeyFile.none
-    var socketIO = SocketIOServerConfiguration()
+    var socketIO = {
+        var configuration = SocketIOServerConfiguration()
+        // Deployed clients of the original came with socket.io-client 2 and 4.
+        configuration.allowEIO3 = true
+        return configuration
+    }()
 
     /// The defaults, but that nothing except errors is logged.
     init() {}

@@ -23,7 +23,13 @@ private struct Harness {
         return all
     }
 
-    mutating func receive(_ text: String) -> [String] { feed(.engineMessage(.text(ByteBuffer(string: text)))) }
+    /// A text packet from the server; one that is none is a mistake of the test.
+    mutating func receive(_ text: String) -> [String] {
+        var decoder = SocketIOPacketDecoder()
+        let packet = try? decoder.decode(.text(ByteBuffer(string: text)), limits: PacketLimits())
+        guard let packet else { return ["no packet: \(text)"] }
+        return feed(.packet(packet))
+    }
 
     mutating func wait(_ time: TimeAmount) -> [String] {
         now = now + time
@@ -41,7 +47,9 @@ private struct Harness {
         case .openEngine: "open"
         case .closeEngine: "close"
         case .send(let packet): "send \(String(buffer: packet.text))"
-        case .connected(let sid): "connected \(sid)"
+        case .sendVolatile(let packet): "send if possible \(String(buffer: packet.text))"
+        case .connected(let sid, false): "connected \(sid)"
+        case .connected(let sid, true): "recovered \(sid)"
         case .disconnected(let reason): "disconnected \(reason)"
         case .connectError(let error): "error \(error.message)"
         case .reconnectAttempt(let number): "attempt \(number)"
@@ -168,6 +176,39 @@ extension SocketIOTests {
             #expect(harness.session.deadline == nil)
         }
 
+        @Test("A client whose place was kept names its secret and the last event it saw, and is told")
+        func recovery() {
+            var harness = Harness { $0.auth = ["token": "t"] }
+            _ = harness.feed(.connect)
+            #expect(harness.feed(.engineOpened) == [#"send 0{"token":"t"}"#])
+            #expect(harness.receive(#"0{"sid":"S","pid":"P"}"#) == ["connected S"])
+            _ = harness.receive(#"2["news","7"]"#)
+            _ = harness.receive(#"2["number",8]"#)
+            _ = harness.feed(.engineClosed(.transportClose, error: nil))
+            #expect(harness.wait(.seconds(1)) == ["attempt 1", "open"])
+            #expect(harness.feed(.engineOpened) == [#"send 0{"token":"t","pid":"P","offset":"7"}"#])
+            #expect(harness.receive(#"0{"sid":"S","pid":"P"}"#) == ["recovered S"])
+            _ = harness.feed(.engineClosed(.transportClose, error: nil))
+            _ = harness.wait(.seconds(1))
+            #expect(harness.feed(.engineOpened) == [#"send 0{"token":"t","pid":"P","offset":"7"}"#])
+            #expect(harness.receive(#"0{"sid":"S2","pid":"P2"}"#) == ["connected S2"])
+            _ = harness.feed(.engineClosed(.transportClose, error: nil))
+            _ = harness.wait(.seconds(1))
+            #expect(harness.feed(.engineOpened) == [#"send 0{"token":"t"}"#], "nothing was seen of the new place")
+        }
+
+        @Test("Volatile events are never kept, and a waiting client takes part in another one's attempt")
+        func volatileAndShared() {
+            var harness = Harness()
+            #expect(harness.feed(.emitVolatile("a", [])) == [])
+            harness.connect()
+            #expect(harness.feed(.emitVolatile("b", [1])) == [#"send if possible 2["b",1]"#])
+            #expect(harness.feed(.engineOpening) == [])
+            _ = harness.feed(.engineClosed(.transportClose, error: nil))
+            #expect(harness.feed(.engineOpening) == ["open"])
+            #expect(harness.session.deadline == nil)
+        }
+
         @Test("A server that does not let the client in, or talks nonsense, is left and tried again")
         func brokenServer() {
             var silent = Harness()
@@ -177,7 +218,7 @@ extension SocketIOTests {
             #expect(silent.session.deadline == silent.now + .seconds(1))
             var nonsense = Harness()
             nonsense.connect()
-            #expect(nonsense.receive("9") == ["close", "disconnected parse error"])
+            #expect(nonsense.feed(.engineClosed(.parseError, error: "nonsense")) == ["disconnected parse error"])
             #expect(nonsense.session.deadline == nonsense.now + .seconds(1))
         }
     }

@@ -7,6 +7,7 @@ import Testing
 private struct Harness {
     var now = NIODeadline.uptimeNanoseconds(1_000_000_000)
     var session: EngineIOSession
+    var refusals: [SocketIORefusal] = []
 
     init(_ opening: EngineIOSession.Opening, maximumPayload: Int = 1_000_000, maximumBufferedBytes: Int = 1000) {
         let parameters = EngineIOSessionParameters(
@@ -22,7 +23,13 @@ private struct Harness {
 
     mutating func outputs() -> [String] {
         var all: [String] = []
-        while let output = session.nextOutput() { all.append(Self.describe(output)) }
+        while let output = session.nextOutput() {
+            if case .refused(let refusal) = output {
+                refusals.append(refusal)
+            } else {
+                all.append(Self.describe(output))
+            }
+        }
         return all
     }
 
@@ -52,7 +59,9 @@ private struct Harness {
             "respond \(request) \(response.status) \(String(buffer: response.body))"
         case .sendFrame(let webSocket, .text(let text)): "send \(webSocket) \(String(buffer: text))"
         case .sendFrame(let webSocket, .binary(let bytes)): "send \(webSocket) binary \(Array(bytes.readableBytesView))"
+        case .sendVolatileFrames(let webSocket, let frames): "send \(webSocket) if possible \(frames.count)"
         case .closeWebSocket(let webSocket): "close \(webSocket)"
+        case .refused(let refusal): "refused \(refusal)"
         case .message(.text(let text)): "message \(String(buffer: text))"
         case .message(.binary(let bytes)): "message binary \(Array(bytes.readableBytesView))"
         case .closed(let reason): "closed \(reason.rawValue)"

@@ -49,10 +49,10 @@ extension SocketIOTests {
                 $0.requestTimeout = .milliseconds(100)
             } attack: { _, port in
                 let silent = try await RawConnection(port: port)
-                #expect(try await silent.readToEnd() == "")
+                #expect(try await silent.readToEnd().hasPrefix("HTTP/1.1 408 "))
                 let half = try await RawConnection(port: port)
                 try await half.send("GET /socket.io/?EIO=4 HTTP/1.1\r\nHost: a\r\nX-")
-                #expect(try await half.readToEnd() == "")
+                #expect(try await half.readToEnd().hasPrefix("HTTP/1.1 408 "))
                 let body = try await RawConnection(port: port)
                 try await body.send(
                     "POST /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n4"
@@ -80,7 +80,7 @@ extension SocketIOTests {
                 for number in 0..<200 {
                     try await raw.send("X-\(number): " + String(repeating: "x", count: 1000) + "\r\n")
                 }
-                #expect(try await raw.readToEnd().hasPrefix("HTTP/1.1 400 "))
+                #expect(try await raw.readToEnd().hasPrefix("HTTP/1.1 431 "))
             }
         }
 
@@ -179,8 +179,6 @@ extension SocketIOTests {
                 try await raw.openWebSocket()
                 try await raw.sendText(#"40{"__proto__":{"x":1}}"#)
                 _ = try await raw.readText()
-                try await raw.sendText("40")
-                #expect(try await raw.readText() == #"44{"message":"Already connected"}"#)
                 try await raw.sendText(#"42["message",{"__proto__":{"toString":null}},"\u0000",1e999]"#)
                 #expect(
                     try await raw.readText() == #"42["message-back",{"__proto__":{"toString":null}},"\u0000",null]"#
@@ -244,7 +242,7 @@ extension SocketIOTests {
             }
         }
 
-        @Test("Connections above the limit are closed at once")
+        @Test("Connections above the limit are told so and closed")
         func tooManyConnections() async throws {
             try await withServer {
                 $0.maximumConnections = 2
@@ -254,7 +252,7 @@ extension SocketIOTests {
                 let second = try await RawConnection(port: port)
                 try await second.openWebSocket()
                 let third = try await RawConnection(port: port)
-                #expect(try await third.readToEnd() == "")
+                #expect(try await third.readToEnd().hasPrefix("HTTP/1.1 503 "))
                 second.close()
                 _ = try await second.readToEnd()
                 var isAdmitted = false

@@ -1,0 +1,169 @@
+public import Logging
+public import NIOCore
+public import NIOPosix
+
+/// One connection to a Socket.IO server, shared by the clients of several namespaces.
+///
+/// ```swift
+/// let manager = try SocketIOManager(url: "http://127.0.0.1:3000")
+/// let chat = manager.socket("/chat")
+/// let admin = manager.socket("/admin", auth: ["token": "secret"])
+/// chat.connect()
+/// admin.connect()
+/// ```
+///
+/// The connection is opened when the first client connects and closed when the last one disconnects. After a loss each
+/// client waits as its back-off says; the first attempt takes all the others with it.
+///
+/// `@unchecked Sendable`: the mutable properties are used on `eventLoop` only.
+public final class SocketIOManager: @unchecked Sendable {
+    /// A client that need not be kept alive.
+    private struct Member {
+        weak var client: SocketIOClient?
+    }
+
+    /// Where the handlers of all clients are called.
+    public let eventLoop: any EventLoop
+    let configuration: SocketIOClientConfiguration
+    let defaultNamespace: String
+    private let target: EngineIOClientTarget
+    private let logger: Logger
+    private var engine: EngineIOClientConnection?
+    private var isOpen = false
+    private var decoder = SocketIOPacketDecoder()
+    private var members: [Member] = []
+    /// The clients that want the connection. They are kept alive as long as it is.
+    private var attached: [SocketIOClient] = []
+
+    /// A manager that does nothing until one of its clients connects.
+    ///
+    /// - Parameters:
+    ///   - url: `http://host[:port][/namespace][?query]`, or `ws://`.
+    ///   - configuration: The options.
+    ///   - eventLoopGroup: Where the connection runs, on one of its loops. Default: NIO's global group.
+    ///   - logger: Where to log. Default: a logger labelled `socketio.client`.
+    public init(
+        url: String,
+        configuration: SocketIOClientConfiguration = SocketIOClientConfiguration(),
+        eventLoopGroup: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton,
+        logger: Logger = Logger(label: "socketio.client")
+    ) throws(SocketIOURLError) {
+        let address = try SocketIOURL(url)
+        guard !address.isSecure else { throw .tlsNotSupported(url) }
+        self.configuration = configuration
+        self.logger = logger
+        eventLoop = eventLoopGroup.next()
+        defaultNamespace = configuration.namespace ?? address.namespace
+        target = EngineIOClientTarget(
+            url: address,
+            path: configuration.path,
+            headers: configuration.headers,
+            connectTimeout: configuration.connectTimeout,
+            maximumPayload: configuration.maximumPayload,
+            maximumBufferedBytes: configuration.maximumBufferedBytes
+        )
+    }
+
+    /// A client of a namespace, with handlers of its own. A namespace can have one connected client at a time: the
+    /// server closes the connection if it is asked twice.
+    ///
+    /// - Parameters:
+    ///   - namespace: The namespace's name. Default: that of the URL.
+    ///   - auth: What to tell the server in order to be let in. Default: what the configuration has.
+    public func socket(_ namespace: String? = nil, auth: JSONObject? = nil) -> SocketIOClient {
+        var configuration = configuration
+        if let auth { configuration.auth = auth }
+        return SocketIOClient(
+            manager: self,
+            namespace: namespace ?? defaultNamespace,
+            configuration: configuration,
+            logger: logger
+        )
+    }
+
+    // MARK: - For the clients, on the event loop
+
+    /// How messages travel now.
+    var transport: SocketIOTransport? { engine?.transport }
+
+    func add(_ client: SocketIOClient) {
+        members.removeAll { $0.client == nil }
+        members.append(Member(client: client))
+    }
+
+    /// The client wants the connection: it is told as soon as that is open, or has failed.
+    func attach(_ client: SocketIOClient) {
+        attached.append(client)
+        if engine != nil {
+            if isOpen { client.handle(.engineOpened) }
+            return
+        }
+        decoder = SocketIOPacketDecoder()
+        let engine = EngineIOClientConnection(
+            target: target,
+            transports: configuration.transports,
+            eventLoop: eventLoop,
+            delegate: self
+        )
+        self.engine = engine
+        // Whoever waits for its own next attempt takes part in this one.
+        for member in members where member.client !== client { member.client?.handle(.engineOpening) }
+        engine.start()
+    }
+
+    /// The client is done with the connection.
+    func detach(_ client: SocketIOClient) {
+        attached.removeAll { $0 === client }
+        if attached.isEmpty { closeEngine() }
+    }
+
+    func send(_ packet: EncodedPacket) { engine?.send(packet) }
+
+    func sendVolatile(_ packet: EncodedPacket) { engine?.sendVolatile(packet) }
+
+    private func closeEngine() {
+        let engine = engine
+        self.engine = nil
+        isOpen = false
+        engine?.close()
+    }
+
+    private func lose(_ reason: SocketIODisconnectReason, _ error: String?) {
+        engine = nil
+        isOpen = false
+        let clients = attached
+        attached = []
+        for client in clients { client.handle(.engineClosed(reason, error: error)) }
+    }
+}
+
+extension SocketIOManager: EngineIOClientDelegate {
+    func engineDidOpen(_ engine: EngineIOClientConnection) {
+        guard engine === self.engine else { return }
+        isOpen = true
+        for client in attached { client.handle(.engineOpened) }
+    }
+
+    func engine(_ engine: EngineIOClientConnection, didReceive message: EngineIOMessage) {
+        guard engine === self.engine else { return }
+        do throws(SocketIOParseError) {
+            guard let packet = try decoder.decode(message, limits: configuration.packetLimits) else { return }
+            for client in attached { client.handle(.packet(packet)) }
+        } catch {
+            self.engine = nil
+            engine.close()
+            lose(.parseError, "the server sent a malformed packet: \(error)")
+        }
+    }
+
+    func engine(_ engine: EngineIOClientConnection, didClose reason: EngineIOClientSession.CloseReason) {
+        guard engine === self.engine else { return }
+        switch reason {
+        case .forcedClose: lose(.forcedClose, nil)
+        case .pingTimeout: lose(.pingTimeout, nil)
+        case .transportClose: lose(.transportClose, "the server closed the connection")
+        case .transportError(let error): lose(.transportError, error)
+        case .parseError: lose(.parseError, "the server does not speak Engine.IO 4")
+        }
+    }
+}
