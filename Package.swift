@@ -123,7 +123,12 @@ let package = Package(
         ),
         .testTarget(
             name: "WebRTCTests",
-            dependencies: ["TestSupport", "WebRTC", .product(name: "NIOCore", package: "swift-nio")],
+            dependencies: [
+                "TestSupport",
+                "COpenSSL",
+                "WebRTC",
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
             swiftSettings: strict
         ),
         // A peer for the interoperation tests and for measuring.

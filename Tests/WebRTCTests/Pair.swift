@@ -63,10 +63,10 @@ final class Pair {
         self.adopt(try side.connection.createDataChannel(label: label, configuration), at: side)
     }
 
-    /// Exchanges the descriptions; `a` offers.
-    func signal(edit: (String) -> String = { $0 }) throws {
+    /// Exchanges the descriptions, edited on their way if need be; `a` offers.
+    func signal(edit: (String) -> String = { $0 }, editOffer: (String) -> String = { $0 }) throws {
         let offer = try self.a.connection.createOffer()
-        try self.b.connection.setRemoteDescription(offer)
+        try self.b.connection.setRemoteDescription(SessionDescription(type: .offer, sdp: editOffer(offer.sdp)))
         let answer = try self.b.connection.createAnswer()
         try self.a.connection.setRemoteDescription(SessionDescription(type: .answer, sdp: edit(answer.sdp)))
     }
@@ -105,11 +105,11 @@ struct BoundPair: Sendable {
     }
 
     /// Waits for the condition; gives up after a time that only a broken build needs.
-    func until(_ condition: @escaping @Sendable (Pair) -> Bool) async throws {
+    func until(patience: TimeAmount = .seconds(30), _ condition: @escaping @Sendable (Pair) -> Bool) async throws {
         try await self.loop.flatSubmit {
             let future = self.pair.value.until(condition)
             let promise = self.loop.makePromise(of: Void.self)
-            let alarm = self.loop.scheduleTask(in: .seconds(30)) { promise.fail(WaitedTooLong()) }
+            let alarm = self.loop.scheduleTask(in: patience) { promise.fail(WaitedTooLong()) }
             future.cascade(to: promise)
             promise.futureResult.whenComplete { _ in alarm.cancel() }
             return promise.futureResult

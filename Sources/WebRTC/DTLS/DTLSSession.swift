@@ -72,6 +72,7 @@ final class DTLSSession {
 
     /// Takes one datagram. Its bytes are only borrowed for the call and the reads that follow it at once.
     func receive(_ datagram: UnsafeRawBufferPointer) {
+        guard DTLSRecord.arePlausible(datagram) else { return }
         self.io.pointee.input = datagram
         if self.state == .handshaking { self.handshake() }
     }
@@ -90,8 +91,9 @@ final class DTLSSession {
         self.io.pointee.input = nil
         switch SSL_get_error(self.ssl, count) {
         case SSL_ERROR_ZERO_RETURN: self.state = .closed
-        case SSL_ERROR_SSL: self.state = .failed(DTLSError("reading").reason)
-        default: Self.clearErrors()
+        case SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE: Self.clearErrors()
+        // Also when OpenSSL names no reason: a session that has given up must not look as if it were well.
+        default: self.state = .failed(DTLSError("reading").reason)
         }
         return nil
     }
@@ -131,7 +133,9 @@ final class DTLSSession {
         let result = SSL_do_handshake(self.ssl)
         if result == 1 {
             self.isFresh = true
-            self.state = self.peerIsAuthentic() ? .connected : .failed("the peer's certificate has another fingerprint")
+            self.state =
+                self.peerIsAuthentic()
+                ? .connected : .failed("the peer's certificate has another fingerprint, or a weak key")
             return
         }
         switch SSL_get_error(self.ssl, result) {
@@ -146,9 +150,15 @@ final class DTLSSession {
         if ERR_peek_error() != 0 { ERR_clear_error() }
     }
 
+    /// Strength that a peer's key has to have, in bits: RSA of 2,048 bits has it. The fingerprint says whose key it is,
+    /// but not that nobody has factored it.
+    private static let minimumSecurityBits: Int32 = 112
+
     private func peerIsAuthentic() -> Bool {
         guard let certificate = SSL_get1_peer_certificate(self.ssl) else { return false }
         defer { X509_free(certificate) }
+        guard let key = X509_get0_pubkey(certificate), EVP_PKEY_get_security_bits(key) >= Self.minimumSecurityBits
+        else { return false }
         return self.fingerprints.contains { expected in
             DTLSContext.digest(of: certificate, algorithm: expected.algorithm) == expected.bytes
         }

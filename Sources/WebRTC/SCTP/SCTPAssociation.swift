@@ -43,7 +43,7 @@ final class SCTPAssociation {
         var maximumMessageSize: Int
     }
 
-    let output: (UnsafeRawBufferPointer) -> Void
+    var output: (UnsafeRawBufferPointer) -> Void
     /// Called from the stack's timer when there may be something to drain.
     let onWork: () -> Void
     private let configuration: Configuration
@@ -332,7 +332,9 @@ final class SCTPAssociation {
                 case SCTP_COMM_UP:
                     return .up(streams: Int(bytes.loadUnaligned(fromByteOffset: 12, as: UInt16.self)))
                 case SCTP_RESTART:
-                    return nil
+                    // Streams begin anew under channels that go on: no honest data channel stack does this.
+                    self.isDown = true
+                    return .down("the peer restarted the SCTP association")
                 default:
                     self.isDown = true
                     return .down("the SCTP association was lost")
