@@ -18,6 +18,8 @@ let package = Package(
         .library(name: "SocketIO", targets: ["SocketIO"]),
         .executable(name: "socketio-echo", targets: ["socketio-echo"]),
         .library(name: "WebRTC", targets: ["WebRTC"]),
+        // Of use to this project's own benchmarks only.
+        .library(name: "LossyLink", targets: ["LossyLink"]),
         .library(name: "PeerTreeMedia", targets: ["PeerTreeMedia"]),
     ],
     dependencies: [
@@ -38,6 +40,18 @@ let package = Package(
     targets: [
         // What the tests of several targets share.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+
+        // A bad network between two sockets, for tests and benchmarks.
+        .target(
+            name: "LossyLink",
+            dependencies: [
+                .product(name: "HeapModule", package: "swift-collections"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            path: "Tests/LossyLink",
+            swiftSettings: strict
+        ),
 
         // The tracker and the peer as state machines. Imports nothing.
         .target(name: "PeerTreeCore", swiftSettings: strict),
@@ -126,6 +140,7 @@ let package = Package(
             dependencies: [
                 "TestSupport",
                 "COpenSSL",
+                "LossyLink",
                 "WebRTC",
                 .product(name: "NIOCore", package: "swift-nio"),
             ],

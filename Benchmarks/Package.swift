@@ -29,5 +29,14 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"),
             ]
         ),
+        // Throughput through an emulated network that delays and loses.
+        .executableTarget(
+            name: "loss-bench",
+            dependencies: [
+                .product(name: "LossyLink", package: "peer-tree"),
+                .product(name: "WebRTC", package: "peer-tree"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ]
+        ),
     ]
 )
