@@ -19,6 +19,10 @@ bench-load: ## The signalling server under a full house: 19,000 peers
 	@Scripts/bootstrap build
 	@Scripts/bench load
 
+fuzz: ## Hostile input into every parser and into live connections (INPUTS=10000000 SEED=1)
+	@Scripts/bootstrap build
+	@Scripts/fuzz
+
 lint: ## Check the formatting of all Swift code
 	@Scripts/lint
 
@@ -42,7 +46,7 @@ release: ## Build the optimised peer-tree command and say where it is
 clean: ## Remove everything that was built
 	rm -rf .build .build-* .venv Examples/.build Benchmarks/.build
 
-export ONLY ROUNDS MEASURE_SECONDS
+export ONLY ROUNDS MEASURE_SECONDS INPUTS SEED
 
-.PHONY: help run test bench bench-load lint format wasm-check web docs release clean
+.PHONY: help run test bench bench-load fuzz lint format wasm-check web docs release clean
 .DEFAULT_GOAL := help

@@ -140,12 +140,25 @@ let package = Package(
             dependencies: [
                 "TestSupport",
                 "COpenSSL",
+                "Fuzzing",
                 "LossyLink",
                 "WebRTC",
                 .product(name: "NIOCore", package: "swift-nio"),
             ],
             swiftSettings: strict
         ),
+        // Hostile input into everything that parses a byte from outside: the targets, and the program that drives them.
+        .target(
+            name: "Fuzzing",
+            dependencies: ["TestSupport", "PeerTreeCore", "WebRTC", .product(name: "NIOCore", package: "swift-nio")],
+            swiftSettings: strict
+        ),
+        .executableTarget(
+            name: "webrtc-fuzz",
+            dependencies: ["Fuzzing", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            swiftSettings: strict
+        ),
+
         // A peer for the interoperation tests and for measuring.
         .executableTarget(
             name: "webrtc-interop",

@@ -47,7 +47,7 @@ extension PeerConnection {
         return true
     }
 
-    private func receivePlaintext(_ packet: UnsafeRawBufferPointer) {
+    func receivePlaintext(_ packet: UnsafeRawBufferPointer) {
         // The association is made when the handshake ends, which may be in this very datagram.
         if self.association == nil { self.startSCTP() }
         self.association?.receive(packet)
