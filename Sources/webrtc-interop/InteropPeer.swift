@@ -2,44 +2,58 @@ import Foundation
 import NIOCore
 import WebRTC
 
-/// One peer connection driven by JSON lines: commands on standard input, events on standard output.
+/// One peer connection driven by lines of JSON: commands on standard input, events on standard output. The peers of
+/// other stacks in `Tests/Interop` obey and tell the same.
 ///
-/// Commands: `{"cmd":"create","label":…,"ordered":…}`, `{"cmd":"offer"}`,
-/// `{"cmd":"remote","type":"offer"|"answer","sdp":…}` (an offer is answered), `{"cmd":"candidate","candidate":…}`,
-/// `{"cmd":"send","label":…,"kind":"text"|"binary","text":…}` or with `"size"` and `"count"`, `{"cmd":"echo"}` (send
-/// every message back), `{"cmd":"close-channel","label":…}`, `{"cmd":"close"}`.
+/// Commands:
+/// - `{"cmd":"create","label":…}`, if wanted with `ordered`, `maxRetransmits`, `maxPacketLifeTime` (milliseconds) and
+///   `protocol` of `RTCDataChannelInit`
+/// - `{"cmd":"offer"}`, and `{"cmd":"remote","type":"offer"|"answer","sdp":…}`; a remote offer is answered at once
+/// - `{"cmd":"candidate","candidate":…}`
+/// - `{"cmd":"send","label":…,"kind":"text"|"binary","count":…}` with `text`, in which `#` becomes the number of the
+///   message, or with `size` and `seed`: byte i is (seed + i) mod 251
+/// - `{"cmd":"close-channel","label":…}`, `{"cmd":"close"}`
 ///
-/// Events: `echoing`, `description`, `state`, `ice`, `channel`, `open`, `message`, `low`, `closed`, `error`.
+/// Events: `description` (`type`, `sdp`), `state` and `ice` (`state`), `channel` (what the peer announced, in the words
+/// of `create`), `open`, `closed` and `low` (`label`), `message` (`label`, `kind`, `size`, `checksum`, and `text` if it
+/// is a short one), `error` (`reason`). The checksum is FNV-1a of 32 bits.
 final class InteropPeer {
     struct Command: Decodable, Sendable {
         var cmd: String
         var label: String?
         var ordered: Bool?
+        var maxRetransmits: UInt16?
+        var maxPacketLifeTime: UInt16?
+        var `protocol`: String?
         var type: String?
         var sdp: String?
         var candidate: String?
         var kind: String?
         var text: String?
         var size: Int?
+        var seed: Int?
         var count: Int?
     }
 
     struct Event: Encodable {
         var event: String
         var label: String?
+        var ordered: Bool?
+        var maxRetransmits: UInt16?
+        var maxPacketLifeTime: UInt16?
+        var `protocol`: String?
         var type: String?
         var sdp: String?
         var state: String?
         var kind: String?
         var text: String?
         var size: Int?
+        var checksum: UInt32?
         var reason: String?
-        var ordered: Bool?
     }
 
     private let connection: PeerConnection
     private var channels: [String: DataChannel] = [:]
-    private var echoes = false
 
     static func run() async throws {
         var configuration = WebRTCConfiguration()
@@ -75,7 +89,14 @@ final class InteropPeer {
         }
         connection.onICEConnectionStateChange = { Self.emit(Event(event: "ice", state: $0.rawValue)) }
         connection.onDataChannel = { [unowned self] channel in
-            Self.emit(Event(event: "channel", label: channel.label, ordered: channel.ordered))
+            var event = Event(event: "channel", label: channel.label, ordered: channel.ordered)
+            event.protocol = channel.subprotocol
+            switch channel.reliability {
+            case .reliable: break
+            case .maxRetransmits(let count): event.maxRetransmits = count
+            case .maxPacketLifeTime(let milliseconds): event.maxPacketLifeTime = milliseconds
+            }
+            Self.emit(event)
             self.adopt(channel)
         }
     }
@@ -91,9 +112,7 @@ final class InteropPeer {
     private func execute(_ command: Command) throws {
         switch command.cmd {
         case "create":
-            var configuration = DataChannelConfiguration()
-            configuration.ordered = command.ordered ?? true
-            self.adopt(try self.connection.createDataChannel(label: command.label ?? "", configuration))
+            try self.create(command)
         case "offer":
             Self.emit(try self.connection.createOffer())
         case "remote":
@@ -105,9 +124,6 @@ final class InteropPeer {
             try self.connection.addICECandidate(IceCandidate(candidate: command.candidate ?? ""))
         case "send":
             try self.send(command)
-        case "echo":
-            self.echoes = true
-            Self.emit(Event(event: "echoing"))
         case "close-channel":
             self.channels[command.label ?? ""]?.close()
         case "close":
@@ -117,6 +133,18 @@ final class InteropPeer {
         }
     }
 
+    private func create(_ command: Command) throws {
+        var configuration = DataChannelConfiguration()
+        configuration.ordered = command.ordered ?? true
+        configuration.subprotocol = command.protocol ?? ""
+        if let count = command.maxRetransmits {
+            configuration.reliability = .maxRetransmits(count)
+        } else if let milliseconds = command.maxPacketLifeTime {
+            configuration.reliability = .maxPacketLifeTime(milliseconds)
+        }
+        self.adopt(try self.connection.createDataChannel(label: command.label ?? "", configuration))
+    }
+
     private func send(_ command: Command) throws {
         guard let channel = self.channels[command.label ?? ""] else {
             return Self.emit(Event(event: "error", label: command.label, reason: "no such channel"))
@@ -124,9 +152,12 @@ final class InteropPeer {
         let kind: DataChannelMessageKind = command.kind == "text" ? .text : .binary
         for index in 0..<(command.count ?? 1) {
             if let text = command.text {
-                try channel.send(ByteBuffer(string: text), as: kind)
+                let message = text.replacingOccurrences(of: "#", with: "\(index)")
+                try channel.send(ByteBuffer(string: message), as: kind)
             } else if let size = command.size {
-                try channel.send(ByteBuffer(repeating: UInt8(truncatingIfNeeded: index), count: size), as: kind)
+                let seed = command.seed ?? 0
+                let bytes = (0..<size).lazy.map { UInt8(truncatingIfNeeded: (seed + $0) % 251) }
+                try channel.send(ByteBuffer(bytes: bytes), as: kind)
             }
         }
     }
@@ -138,23 +169,18 @@ final class InteropPeer {
         channel.onClose = { Self.emit(Event(event: "closed", label: label)) }
         channel.onError = { Self.emit(Event(event: "error", label: label, reason: "\($0)")) }
         channel.onBufferedAmountLow = { Self.emit(Event(event: "low", label: label)) }
-        channel.onMessage = { [unowned self, unowned channel] message, kind in
-            if self.echoes {
-                do { try channel.send(message, as: kind) } catch {
-                    Self.emit(Event(event: "error", reason: "\(error)"))
-                }
-            }
+        channel.onMessage = { message, kind in
             let isShortText = kind == .text && message.readableBytes <= 1024
-            Self.emit(
-                Event(
-                    event: "message",
-                    label: label,
-                    kind: kind == .text ? "text" : "binary",
-                    text: isShortText ? String(buffer: message) : nil,
-                    size: message.readableBytes
-                )
-            )
+            var event = Event(event: "message", label: label, kind: kind == .text ? "text" : "binary")
+            event.text = isShortText ? String(buffer: message) : nil
+            event.size = message.readableBytes
+            event.checksum = Self.checksum(message)
+            Self.emit(event)
         }
+    }
+
+    private static func checksum(_ message: ByteBuffer) -> UInt32 {
+        message.readableBytesView.reduce(0x811C_9DC5) { ($0 ^ UInt32($1)) &* 0x0100_0193 }
     }
 
     private static func emit(_ description: SessionDescription) {
