@@ -39,8 +39,10 @@ enum LiveTarget {
             var isUp = true
             while isUp, number < end {
                 let numbers = number..<min(end, number + Self.batch)
-                isUp = try await transports.0.eventLoop.submit { pair.value.inject(numbers, mode, run, note) }.get()
-                number = numbers.upperBound
+                (number, isUp) = try await transports.0.eventLoop.submit {
+                    let next = pair.value.inject(numbers, mode, run, note)
+                    return (next, pair.value.isUp)
+                }.get()
             }
             if mode == .datagrams {
                 guard isUp, await pair.value(on: transports.0.eventLoop, { $0.exchange() }) else {
@@ -160,13 +162,19 @@ final class LivePair {
         return promise.futureResult
     }
 
-    /// Gives the victim the inputs of these numbers. Returns whether the connection is still up.
+    /// Whether both ends still have the connection.
+    var isUp: Bool {
+        self.victim.connectionState == .connected && self.attacker.connectionState == .connected
+    }
+
+    /// Gives the victim the inputs of these numbers, up to the one that ends the connection. Returns the number of the
+    /// first that was not given.
     func inject(
         _ numbers: Range<UInt64>,
         _ mode: LiveTarget.Mode,
         _ run: FuzzRun,
         _ note: (UInt64, [UInt8]) -> Void
-    ) -> Bool {
+    ) -> UInt64 {
         // Something genuine to record, and to be in the middle of.
         try? self.channel?.send("message before input \(numbers.lowerBound)")
         let mutator = Mutator(corpus: self.corpus + self.recorded, limit: 2048, isText: false)
@@ -186,8 +194,9 @@ final class LivePair {
                 note(number, check)
                 self.transport.inject(datagram: check, from: self.sender(&random))
             }
+            if !self.isUp { return number + 1 }
         }
-        return self.victim.connectionState == .connected && self.attacker.connectionState == .connected
+        return numbers.upperBound
     }
 
     /// The peer's own address, or any other one of the loopback network: nothing that is answered leaves the machine.
