@@ -89,7 +89,7 @@ public struct SocketIODisconnectReason: RawRepresentable, Hashable, Sendable, Cu
     public static let serverNamespaceDisconnect = Self(rawValue: "server namespace disconnect")
     /// Server: the client left the namespace.
     public static let clientNamespaceDisconnect = Self(rawValue: "client namespace disconnect")
-    /// Server: ``SocketIOServer/close()``.
+    /// Server: ``SocketIOServer/close(clientsReturn:)``.
     public static let serverShuttingDown = Self(rawValue: "server shutting down")
     /// Server: the client broke the protocol or a limit.
     public static let forcedServerClose = Self(rawValue: "forced server close")

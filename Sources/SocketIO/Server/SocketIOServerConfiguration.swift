@@ -80,7 +80,7 @@ public struct SocketIOServerConfiguration: Sendable {
     public var keepAliveTimeout = TimeAmount.seconds(60)
     /// How many bytes one request's headers may have. Default 16 KiB.
     public var maximumHeaderBytes = 16 << 10
-    /// How long ``SocketIOServer/close()`` waits for clients to go before it cuts them. Default 5 s.
+    /// How long ``SocketIOServer/close(clientsReturn:)`` waits for clients to go before it cuts them. Default 5 s.
     public var closeTimeout = TimeAmount.seconds(5)
     /// Cross-origin access for polling. Default nil: none.
     public var cors: CORSConfiguration?
