@@ -154,8 +154,10 @@ extension PeerConnection {
         self.resets.forget(stream)
         self.channels[stream] = channel
         channel.sendControl(.acknowledge)
-        self.onDataChannel?(channel)
+        // Open before the application hears of it: it may send at once.
         channel.becomeOpen()
+        self.onDataChannel?(channel)
+        if channel.readyState == .open { channel.onOpen?() }
     }
 
     // MARK: - Opening
