@@ -465,11 +465,6 @@ def test_absent_metadata_stays_absent_and_unknown_members_are_dropped(raw):
     assert child.receive() == '42["simple-signal[reject]",{"sessionId":"s"}]'
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=websocket.WebSocketBadStatusException,
-    reason="the server speaks Engine.IO 4 only, socket.io-client 2.x speaks 3",
-)
 def test_a_client_of_socket_io_2_is_served_alike(raw):
     source, viewer = raw(3), raw()
     source.id = json.loads(source.handshake[1:])["sid"]
