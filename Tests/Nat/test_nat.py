@@ -3,6 +3,7 @@
 import time
 
 import lab as laboratories
+import pytest
 from peers import check_stream, connect
 
 SEEN = {"srflx", "prflx"}
@@ -210,14 +211,37 @@ def test_a_name_of_the_local_network_is_looked_up(lab, peer):
     check_stream(a, b)
 
 
-def test_a_turn_server_that_restarts_is_used_again_and_nothing_is_lost(lab, peer):
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_a_turn_server_that_restarts_is_used_again_and_nothing_is_lost(lab, peer, transport):
     lab.public("a")
     lab.public("b")
     lab.start_turn()
-    url = f"turn:{laboratories.SERVER}:3478?transport=tcp"
+    url = f"turn:{laboratories.SERVER}:3478?transport={transport}"
     a, b = peer("a", "--ice-server", lab.relay(url), "--relay-only"), peer("b")
     connect(a, b)
     before = a.pair()["localAddress"]
+    check_stream(a, b, restart_of_turn(lab, a, b), messages=400)
+    after = a.pair()
+    assert after["local"] == "relay" and after["localAddress"] != before
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_two_relays_of_a_turn_server_that_restarts_find_each_other_again(lab, peer, transport):
+    lab.symmetric("a")
+    lab.symmetric("b")
+    lab.start_turn()
+    url = f"turn:{laboratories.SERVER}:3478?transport={transport}"
+    a, b = (peer(side, "--ice-server", lab.relay(url), "--relay-only") for side in "ab")
+    connect(a, b)
+    before = [one.pair()["localAddress"] for one in (a, b)]
+    check_stream(a, b, restart_of_turn(lab, a, b), messages=400)
+    for one, old in zip((a, b), before):
+        after = one.pair()
+        assert after["local"] == after["remote"] == "relay" and after["localAddress"] != old
+
+
+def restart_of_turn(lab, a, b):
+    """What happens in the middle of a stream: coturn ends, begins anew, and the stream goes on, both ways."""
 
     def restart():
         b.event("received", count=100)
@@ -226,6 +250,4 @@ def test_a_turn_server_that_restarts_is_used_again_and_nothing_is_lost(lab, peer
         a.event("ice", state="disconnected")
         a.event("ice", state="connected")
 
-    check_stream(a, b, restart, messages=400)
-    after = a.pair()
-    assert after["local"] == "relay" and after["localAddress"] != before
+    return restart

@@ -155,6 +155,41 @@ struct ICENetworkTests {
         #expect(network.run(for: .seconds(3)) { $0.isAgreed && $0.agents.allSatisfy { $0.state == .connected } })
     }
 
+    @Test(
+        "A new relay is found through the peer's NAT, and two new relays find each other, once their candidates are told",
+        arguments: [[.symmetric, .portPreserving], [.symmetric, .symmetric]] as [[ICESimulation.NAT.Kind]]
+    )
+    func relaysLost(kinds: [ICESimulation.NAT.Kind]) {
+        for seed in UInt64(1)...10 {
+            let network = Self.connect(kinds, seed: seed)
+            #expect(network.run(for: .seconds(6)) { $0.isNominated })
+            _ = network.run(for: .seconds(3))
+            let lost = [0, 1].filter { network.relays[$0] != nil }
+            for index in lost {
+                network.relays[index] = nil
+                network.feed(index, .removeBase(1))
+            }
+            _ = network.run(for: .seconds(1))
+            for index in lost {
+                let other = TransportAddress(ipv4: 0xCB00_71C8, port: 61_000 + UInt16(index))
+                network.relays[index] = other
+                let candidate = ICECandidate(
+                    foundation: "r2",
+                    priority: ICECandidate.priority(type: .relayed, localPreference: 1),
+                    address: other,
+                    type: .relayed
+                )
+                network.feed(index, .localCandidate(candidate, base: 1))
+                network.feed(1 - index, .remoteCandidate(candidate))
+                _ = network.run(for: .milliseconds(300))
+            }
+            let isMended = network.run(for: .seconds(3)) {
+                $0.isAgreed && $0.isNominated && $0.agents.allSatisfy { $0.state == .connected }
+            }
+            #expect(isMended, "seed \(seed)")
+        }
+    }
+
     @Test("A request to a socket that the connection does not use gets no answer")
     func unusedBase() throws {
         let network = ICESimulation(seed: 5)

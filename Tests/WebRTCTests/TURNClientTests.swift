@@ -269,11 +269,60 @@ struct TURNClientTests {
     func networkChanged() {
         var harness = TURNHarness()
         harness.feed(.start)
-        harness.feed(.networkChanged)
+        harness.feed(.probe)
         #expect(harness.errors.isEmpty)
         harness.server.forgetAllocation()
-        harness.feed(.networkChanged)
+        harness.feed(.probe)
         #expect(harness.errors == [.mismatch])
+    }
+
+    @Test(
+        "A server that was restarted is found to have lost the allocation, however it says so",
+        arguments: [true, false]
+    )
+    func restarted(saysStale: Bool) {
+        var harness = TURNHarness()
+        harness.server.saysStale = saysStale
+        harness.feed(.start)
+        harness.feed(.bindChannel(TURNHarness.peer))
+        harness.server.restart(realm: "other.example")
+        harness.feed(.probe)
+        #expect(harness.errors == [.mismatch])
+        #expect(harness.client.deadline == nil)
+    }
+
+    @Test("A new permission and a new channel find out, too", arguments: [true, false])
+    func restartedUnderRequests(isChannel: Bool) {
+        var harness = TURNHarness()
+        harness.feed(.start)
+        harness.server.restart(realm: "example.org")
+        harness.feed(isChannel ? .bindChannel(TURNHarness.peer) : .permit(TURNHarness.peer))
+        #expect(harness.errors == [.mismatch])
+    }
+
+    @Test("An allocation that the server kept while it could not be reached makes room for a new one")
+    func leftover() {
+        var harness = TURNHarness()
+        harness.feed(.start)
+        var again = TURNHarness()
+        again.server = harness.server
+        again.feed(.start)
+        #expect(again.allocated == [TURNTestServer.relayed] && again.errors.isEmpty)
+        // Where that does not help, as with somebody else's allocation, it is tried once.
+        var stubborn = TURNHarness()
+        stubborn.server.refusal = 437
+        stubborn.feed(.start)
+        #expect(stubborn.errors == [.mismatch])
+    }
+
+    @Test("A question is asked only once at a time")
+    func oneProbe() {
+        var harness = TURNHarness()
+        harness.feed(.start)
+        harness.server.isDead = true
+        let before = harness.sent
+        for _ in 0..<5 { harness.feed(.probe) }
+        #expect(harness.sent == before + 1)
     }
 
     @Test("Garbage from the server's address neither traps nor grows it", arguments: [1, 2, 3] as [UInt64])

@@ -20,6 +20,8 @@ struct TURNTestServer {
     var omitsIntegrity = false
     var isDead = false
     var isAlwaysStale = false
+    /// Whether it says 438 to a nonce that it does not know, or 401.
+    var saysStale = true
 
     private(set) var hasAllocation = false
     private(set) var permissions: [TransportAddress] = []
@@ -28,6 +30,15 @@ struct TURNTestServer {
     private(set) var relayedData: [(peer: TransportAddress, data: [UInt8])] = []
 
     mutating func forgetAllocation() { self.hasAllocation = false }
+
+    /// As after a restart of the process: nothing is known any more, and nonces are others.
+    mutating func restart(realm: String) {
+        self.hasAllocation = false
+        self.permissions = []
+        self.channels = [:]
+        self.realm = realm
+        self.nonce = Array("nonce of \(realm)".utf8)
+    }
 
     private var key: [UInt8] {
         LongTermKey.key(username: self.username, realm: self.realm, password: self.password)
@@ -44,9 +55,13 @@ struct TURNTestServer {
         }
         self.requests.append(message.method)
         guard message.username != nil else { return self.error(401, message, withNonce: true) }
-        guard decoder.isAuthentic(key: self.key) else { return self.error(401, message, withNonce: true) }
+        guard decoder.isAuthentic(key: self.key) || message.turn.realm != self.realm else {
+            return self.error(401, message, withNonce: true)
+        }
         if self.isAlwaysStale { self.nonce.append(1) }
-        guard message.turn.nonce == self.nonce else { return self.error(438, message, withNonce: true) }
+        guard message.turn.nonce == self.nonce else {
+            return self.error(self.saysStale ? 438 : 401, message, withNonce: true)
+        }
         return self.answerAuthentic(message)
     }
 

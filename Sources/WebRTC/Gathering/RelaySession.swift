@@ -21,6 +21,8 @@ final class RelaySession: ServerSession {
     private var client: TURNClient
     private var path: Path?
     private var timer: DeadlineTimer?
+    private var silence: RelaySilence
+    private var silenceTimer: DeadlineTimer?
     private var random = SystemRandomNumberGenerator()
     /// Datagrams that wait for a permission.
     private var waiting: [(peer: TransportAddress, datagram: [UInt8])] = []
@@ -51,7 +53,9 @@ final class RelaySession: ServerSession {
             configuration: TURNConfiguration(core.configuration.ice, isStream: url.transport != .udp),
             random: SystemRandomNumberGenerator()
         )
+        self.silence = RelaySilence(patience: core.configuration.ice.relaySilence)
         self.timer = DeadlineTimer { [unowned self] in self.feed(.timeout) }
+        self.silenceTimer = DeadlineTimer { [unowned self] in self.checkSilence() }
     }
 
     /// Whether it talks to the server through the transport's own sockets.
@@ -95,7 +99,7 @@ final class RelaySession: ServerSession {
     func networkChanged() {
         switch self.path {
         case .stream where !self.isSettled, nil: break
-        default: self.feed(.networkChanged)
+        default: self.feed(.probe)
         }
     }
 
@@ -112,8 +116,10 @@ final class RelaySession: ServerSession {
         guard !self.isOver else { return }
         switch self.client.framing(to: peer) {
         case .channel(let number):
+            self.noteSent()
             self.write(self.channelData(number, datagram))
         case .indication:
+            self.noteSent()
             self.write(self.client.sendIndication(datagram, to: peer, nonce: self.random.next()))
         case .blocked:
             guard self.waitingBytes + datagram.count <= self.core.configuration.ice.maximumRelayQueue,
@@ -134,11 +140,30 @@ final class RelaySession: ServerSession {
         guard let peer = self.client.peer(ofChannel: number) else {
             return self.core.counters.droppedUnpermittedRelayData &+= 1
         }
+        self.noteHeard()
         self.core.receiveRelayed(payload, from: peer, base: self.base)
     }
 
     func receive(_ decoder: STUNDecoder) {
         self.feed(.message(decoder))
+    }
+
+    private func noteSent() {
+        if self.silence.sent(at: .now()) { self.silenceTimer?.follow(self.silence.deadline) }
+    }
+
+    private func noteHeard() {
+        if self.silence.heard(at: .now()) { self.silenceTimer?.follow(self.silence.deadline) }
+    }
+
+    /// Whether the server still has the allocation, it has to be asked: of data for one that it has lost, it says nothing.
+    private func checkSilence() {
+        guard !self.isOver else { return }
+        if self.silence.mustAsk(at: .now()) {
+            self.feed(.probe)
+            self.core.requestFlush()
+        }
+        if !self.isOver { self.silenceTimer?.follow(self.silence.deadline) }
     }
 
     private func receive(_ frame: TURNStreamFramer.Frame) {
@@ -188,6 +213,7 @@ final class RelaySession: ServerSession {
         case .permitted(let host): self.release(host)
         case .denied(let host): self.forget(host)
         case .data(let data, let peer):
+            self.noteHeard()
             data.withUnsafeBytes { self.core.receiveRelayed($0, from: peer, base: self.base) }
         case .discarded: self.core.counters.droppedUnpermittedRelayData &+= 1
         case .redirected(let server):
@@ -242,6 +268,7 @@ final class RelaySession: ServerSession {
         self.candidates = []
         self.waiting = []
         self.timer?.cancel()
+        self.silenceTimer?.cancel()
         if case .stream(let stream) = self.path {
             // What was written last, the end of the allocation, still leaves.
             WebRTCEventLoop.loop.assumeIsolated().execute { stream.close() }

@@ -25,14 +25,17 @@ extension ICEAgent {
             self.pairs[index].remote = candidate
             self.pairs[index].priority = self.priority(of: self.pairs[index])
         }
-        if self.remote != nil { self.pair(with: candidate, at: now) }
+        guard self.remote != nil else { return }
+        // A peer that finds a candidate long after a pair was agreed on has lost an address, or its relay.
+        if self.isSettled(at: now) { self.beginDoubt(at: now) }
+        self.pair(with: candidate, at: now)
     }
 
     mutating func pair(with candidate: ICECandidate, at now: NIODeadline) {
         for (base, best) in self.localBases where best.address.family == candidate.address.family {
             guard self.index(base: base, remote: candidate.address) == nil else { continue }
-            // Once a pair is in use, others are only kept for the day it dies.
-            let isChecked = !self.isDecided || self.isSelectedDead
+            // Once a pair is in use and not in doubt, others are only kept for the day it dies.
+            let isChecked = !self.isDecided || self.isSelectedDead || self.doubt != nil
             let index = self.appendPair(base: base, local: best, remote: candidate, isChecked: isChecked)
             if index != nil, isChecked, self.nextCheckAt == nil { self.nextCheckAt = now }
         }

@@ -67,6 +67,9 @@ public struct ICEConfiguration: Sendable {
     /// Bytes that wait for a permission, or for the stream to a TURN server, at one time; more are dropped.
     /// Default 1 MiB.
     public var maximumRelayQueue = 1 << 20
+    /// Silence of a relay, though something is sent through it or a flow of data had come, after which the TURN server is
+    /// asked whether the allocation still exists; twice as long after each question in vain. Default 500 ms.
+    public var relaySilence: TimeAmount = .milliseconds(500)
     /// Time a TCP or TLS connection to a TURN server may take to come about. Default 5 s.
     public var relayConnectTimeout: TimeAmount = .seconds(5)
     /// How often the host's addresses are looked at where the system does not tell of changes. Default 2 s.

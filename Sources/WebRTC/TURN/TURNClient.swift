@@ -15,8 +15,9 @@ struct TURNClient {
         case permit(TransportAddress)
         /// Give a peer a channel, whose header is 4 bytes instead of 36.
         case bindChannel(TransportAddress)
-        /// The host's addresses changed: find out at once whether the server still knows this client.
-        case networkChanged
+        /// Find out at once whether the server still knows this client: the host's addresses changed, or the relay is
+        /// suspiciously silent.
+        case probe
         /// Give the allocation back.
         case close
         case timeout
@@ -77,6 +78,7 @@ struct TURNClient {
     private var realm: String?
     private var nonce: [UInt8]?
     private var key: [UInt8]?
+    private var hasReleased = false
     private var family: TransportAddress.Family
     private var random: any RandomNumberGenerator
     private var outputs: [Output] = []
@@ -108,6 +110,8 @@ struct TURNClient {
         enum Kind {
             case allocate
             case refresh
+            /// The end of an older allocation of this client's address, which is in the way of a new one.
+            case release
             case permissions([TransportAddress])
             case channel(TransportAddress)
         }
@@ -117,6 +121,8 @@ struct TURNClient {
         var nextAt: NIODeadline
         var staleNonces = 0
         var isAuthenticated: Bool
+        /// The one it was signed with.
+        var nonce: [UInt8]?
     }
 
     /// - Parameters:
@@ -146,7 +152,7 @@ struct TURNClient {
         case .message(let decoder): self.receive(decoder, at: now)
         case .permit(let peer): self.permit(peer, at: now)
         case .bindChannel(let peer): self.bindChannel(peer, at: now)
-        case .networkChanged: self.probe(at: now)
+        case .probe: self.probe(at: now)
         case .close: self.close(at: now)
         case .timeout: break
         }
@@ -189,7 +195,8 @@ struct TURNClient {
             bytes: bytes,
             nextAt: now + self.configuration.wait(afterAttempt: 1),
             staleNonces: staleNonces,
-            isAuthenticated: self.key != nil
+            isAuthenticated: self.key != nil,
+            nonce: self.nonce
         )
         self.emit(.send(bytes))
     }
@@ -209,6 +216,9 @@ struct TURNClient {
         case .refresh:
             message.method = STUNMessage.refreshMethod
             message.turn.lifetime = self.configuration.lifetimeSeconds
+        case .release:
+            message.method = STUNMessage.refreshMethod
+            message.turn.lifetime = 0
         case .permissions(let peers):
             message.method = STUNMessage.createPermissionMethod
             message.turn.peerAddresses = peers
@@ -244,7 +254,10 @@ struct TURNClient {
     }
 
     private mutating func probe(at now: NIODeadline) {
-        guard self.state == .allocated else { return }
+        let isAsked = self.transactions.values.contains { transaction in
+            if case .refresh = transaction.kind { true } else { false }
+        }
+        guard self.state == .allocated, !isAsked else { return }
         self.request(.refresh, at: now)
     }
 
@@ -276,7 +289,8 @@ struct TURNClient {
     private mutating func receiveError(_ transaction: Transaction, _ message: STUNMessage, at now: NIODeadline) {
         let code = message.errorCode ?? 0
         switch code {
-        case 401 where !transaction.isAuthenticated, 438:
+        // A server that was restarted knows nothing of its old nonces, and may answer 401 instead of 438.
+        case 401 where !transaction.isAuthenticated || message.turn.nonce != transaction.nonce, 438:
             guard let nonce = message.turn.nonce, let realm = message.turn.realm ?? self.realm,
                 transaction.staleNonces < self.configuration.maximumStaleNonces
             else { return self.failRequest(transaction, .unauthorized, at: now) }
@@ -298,6 +312,10 @@ struct TURNClient {
             // A relay of the other version is better than none.
             self.family = .ipv4
             self.request(.allocate, at: now)
+        case 437 where self.state == .allocating && !self.hasReleased:
+            // The server has kept what this client gave up, as when it could not be reached for a while.
+            self.hasReleased = true
+            self.request(.release, at: now)
         default:
             self.failRequest(transaction, TURNError(code: code), at: now)
         }
@@ -305,7 +323,7 @@ struct TURNClient {
 
     mutating func failRequest(_ transaction: Transaction, _ error: TURNError, at now: NIODeadline) {
         switch transaction.kind {
-        case .allocate, .refresh:
+        case .allocate, .refresh, .release:
             self.end()
             self.emit(.failed(error))
         case .permissions(let peers):
@@ -327,6 +345,8 @@ struct TURNClient {
             self.emit(.allocated(relayed: relayed, mapped: message.mappedAddress))
         case .refresh:
             self.scheduleRefresh(message.turn.lifetime, at: now)
+        case .release:
+            self.request(.allocate, at: now)
         case .permissions(let peers):
             self.permissionsGranted(peers, at: now)
         case .channel(let peer):
