@@ -55,6 +55,25 @@ public final class PeerTreeServer: Sendable {
         await driver.recordMetrics()
     }
 
+    /// The trees with the most viewers.
+    func largestTrees(_ limit: Int) async -> [DashboardTree] {
+        await driver.largestTrees(limit)
+    }
+
+    /// Begins to watch a tree; nil if there is none of this id.
+    func watch(_ treeID: String) async throws(SignallingError) -> DashboardWelcome? {
+        try await driver.watch(treeID)
+    }
+
+    func unwatch(_ watcher: Int) async {
+        await driver.unwatch(watcher)
+    }
+
+    /// What has changed since a watcher last asked; nil if there is no such watcher.
+    func changes(for watcher: Int) async -> DashboardChanges? {
+        await driver.changes(for: watcher)
+    }
+
     /// How a tree hangs together now; nil if there is no tree of this id.
     public func shape(of treeID: String) async -> TreeShape? {
         await driver.shape(of: treeID)

@@ -108,6 +108,22 @@ actor SignallingDriver {
         figures.record(service)
     }
 
+    func largestTrees(_ limit: Int) -> [DashboardTree] {
+        service.largestTrees(limit)
+    }
+
+    func watch(_ treeID: String) throws(SignallingError) -> DashboardWelcome? {
+        try service.watch(treeID)
+    }
+
+    func unwatch(_ watcher: Int) {
+        service.unwatch(watcher)
+    }
+
+    func changes(for watcher: Int) -> DashboardChanges? {
+        service.changes(for: watcher)
+    }
+
     func shape(of treeID: String) -> TreeShape? {
         service.shape(of: treeID)
     }

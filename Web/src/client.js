@@ -353,7 +353,8 @@ export class PeerTreeClient extends Emitter {
   /** Counters, and how this peer is placed. */
   async statistics() {
     const counters = (await this.#driver?.counters()) ?? {};
-    return { ...this.#status, ...counters, neighbours: this.neighbours, engine: this.#driver?.engine?.placement };
+    const { depth, engine } = this.#driver ?? {};
+    return { ...this.#status, ...counters, depth, neighbours: this.neighbours, engine: engine?.placement };
   }
 
   /** Leaves in order: children go on being fed until they have new parents. */

@@ -1,12 +1,14 @@
 // Drives the engine over a Socket.IO socket and WebRTC: carries out what the peer wants, tells it what happens. The
 // counterpart of the native client's PeerDriver; the contract is in Documentation/PeerTree.docc/Protocol.md.
 
+import { agentName } from './agent.js';
 import { startEngine } from './engine-host.js';
 import { PeerTreeError } from './errors.js';
 import { makeSessionID, Session } from './session.js';
 import { EVENTS, readEvent } from './signalling.js';
 
 const PROTOCOL = { v: 1 };
+const AGENT = agentName();
 const NATIVE_PATIENCE = 300;
 const PLAIN_PATIENCE = 2000;
 const LEAVE_PATIENCE = 3000;
@@ -17,6 +19,8 @@ export class Driver {
   isSource = false;
   isClosed = false;
   isLeaving = false;
+  /** Levels below the source, as the server last said; null if it did not. */
+  depth = null;
   engine = null;
   #socket;
   #options;
@@ -66,6 +70,7 @@ export class Driver {
     if (this.#discovery || this.treeID) throw new PeerTreeError('already-in-tree', 'Already connected to a tree.');
     this.#requested = treeID;
     this.isSource = treeID === null;
+    if (this.isSource) this.depth = 0;
     const answer = await new Promise((resolve, reject) => {
       const { timeout } = this.#options;
       const error = new PeerTreeError('server-timeout', `The server did not answer within ${timeout / 1000} s.`);
@@ -77,7 +82,7 @@ export class Driver {
   }
 
   #request(resume) {
-    const extra = { ...PROTOCOL };
+    const extra = { ...PROTOCOL, agent: AGENT };
     if (resume) {
       extra.resume = resume;
     } else {
@@ -145,7 +150,8 @@ export class Driver {
     return id === this.ownID || [...this.#sessions.values()].some((each) => each.isChild && each.remoteName === id);
   }
 
-  #assign({ parent, stripe, epoch }) {
+  #assign({ parent, stripe, epoch, depth }) {
+    if (stripe === 0 && depth > 0) this.depth = depth;
     this.engine?.assigned(this.#number(parent), stripe, epoch);
   }
 
@@ -189,6 +195,7 @@ export class Driver {
       case 'childGone': this.engine?.childReleased(this.#number(event.id)); break;
       case 'end': this.engine?.treeEnded(); break;
       case 'interval': if (event.seconds > 0) this.engine?.setStatusInterval(event.seconds * 1000); break;
+      case 'place': this.depth = event.depth; break;
       case 'iceServers': this.#useServers(event.ice); break;
       case 'tree': this.#emit('tree', event.summary); break;
       case 'refused': this.#refused(event.code, event.message); break;
@@ -258,6 +265,8 @@ export class Driver {
   #report({ rate, children, lag, roundTrip }) {
     const status = { rate, children };
     if (lag !== null) status.lag = Math.round(lag * 10) / 10;
+    if (roundTrip >= 0) status.roundTrip = Math.round(roundTrip * 10) / 10;
+    if (this.depth !== null) status.depth = this.depth;
     if (!this.isLeaving) this.#tell('peer-tree[status]', status);
     this.#emit('status', { rate, children, lag, roundTrip });
   }

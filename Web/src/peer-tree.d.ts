@@ -125,6 +125,8 @@ export interface Statistics extends PeerStatus {
   isFed: boolean;
   isEnded: boolean;
   isSubtreeComplete: boolean;
+  /** Levels below the source, as the server last said; 0 at the source, null if not known. */
+  depth: number | null;
   neighbours: NeighbourSummary[];
   /** Where the engine runs. */
   engine: 'worker' | 'page' | 'page without a worker';

@@ -3,7 +3,7 @@
 export const EVENTS = [
   'simple-signal[discover]', 'simple-signal[offer]', 'simple-signal[signal]', 'simple-signal[reject]',
   'peer-tree[assign]', 'peer-tree[child-gone]', 'peer-tree[end]', 'peer-tree[tree]', 'peer-tree[error]',
-  'peer-tree[ice-servers]', 'peer-tree[status]',
+  'peer-tree[ice-servers]', 'peer-tree[status]', 'peer-tree[place]',
 ];
 
 const isObject = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -21,6 +21,7 @@ function integer(value, limit) {
 function assignment(payload, member) {
   return {
     parent: string(payload, member), stripe: integer(payload.stripe, 255), epoch: integer(payload.epoch, 2 ** 32 - 1),
+    depth: integer(payload.depth, 65_535),
   };
 }
 
@@ -77,6 +78,7 @@ export function readEvent(name, payload) {
     case 'peer-tree[child-gone]': return { kind: 'childGone', id: string(payload, 'id') };
     case 'peer-tree[ice-servers]': return { kind: 'iceServers', ice: iceServers(payload) };
     case 'peer-tree[status]': return { kind: 'interval', seconds: Math.min(Number(payload.interval) || 0, 3600) };
+    case 'peer-tree[place]': return { kind: 'place', depth: integer(payload.depth, 65_535) };
     case 'peer-tree[end]': return { kind: 'end' };
     case 'peer-tree[tree]': return { kind: 'tree', summary: payload };
     case 'peer-tree[error]':

@@ -98,7 +98,7 @@ extension PeerDriver {
     }
 
     private func request(resuming token: String?) -> JSONValue {
-        var extra: JSONObject = ["v": 1]
+        var extra: JSONObject = ["v": 1, "agent": "peer-tree"]
         if let token {
             extra["resume"] = .string(token)
             extra["place"] = place
@@ -255,6 +255,9 @@ extension PeerDriver {
         lastStatus = (bytes, now)
         var status: JSONObject = ["rate": JSONValue(Int(rate)), "children": JSONValue(peer.childCount)]
         if let lagMilliseconds { status["lag"] = JSONValue((lagMilliseconds * 10).rounded() / 10) }
+        if let roundTrip = peer.neighbours.first(where: { $0.role == .parent })?.roundTripTime {
+            status["roundTrip"] = JSONValue((Double(roundTrip.nanoseconds) / 1e5).rounded() / 10)
+        }
         emit("peer-tree[status]", .object(status))
     }
 }

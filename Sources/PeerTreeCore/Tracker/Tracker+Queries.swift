@@ -59,6 +59,12 @@ extension Tracker {
         return parent == SpanningTree.none ? nil : trees[tree].handle(of: parent)
     }
 
+    /// Whether the link of a peer to its parent is open.
+    public func isAttached(_ peer: PeerHandle, stripe: Int = 0) throws(TrackerError) -> Bool {
+        let (tree, index) = try locate(peer, stripe: stripe)
+        return trees[tree].stripes[stripe].nodes[Int(index)].flags.contains(.attached)
+    }
+
     /// The parent a peer is moving away from: it serves the peer until the new link is open.
     public func previousParent(of peer: PeerHandle, stripe: Int = 0) throws(TrackerError) -> PeerHandle? {
         let (tree, index) = try locate(peer, stripe: stripe)

@@ -26,8 +26,8 @@ struct Member {
     var tokenExpiry: UInt32 = 0
     /// The standby parent last told, per stripe.
     var standby: [PeerHandle?]
-    /// Milliseconds behind the source, as the peer says.
-    var lag: Double?
+    /// What the peer says of itself.
+    var report = PeerReport()
     /// Seconds between two of its reports, as the peer was told.
     var statusInterval: Double
     /// By session id.
@@ -89,6 +89,8 @@ struct TreeEntry {
     var address: String?
     /// Whether it was there before the server was started.
     var isRestored = false
+    /// What has happened in it.
+    var activity = TreeActivity()
     /// Whether a summary is due to its source.
     var isSummaryPending = false
 }

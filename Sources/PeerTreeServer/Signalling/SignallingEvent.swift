@@ -12,6 +12,7 @@ enum SignallingEvent {
     static let suspect = "peer-tree[suspect]"
     static let leave = "peer-tree[leave]"
     static let status = "peer-tree[status]"
+    static let place = "peer-tree[place]"
     static let tree = "peer-tree[tree]"
     static let resume = "peer-tree[resume]"
     static let end = "peer-tree[end]"

@@ -62,6 +62,9 @@ public struct SignallingOptions: Sendable {
     /// Viewers up to which a summary lists every one of them. Default 256.
     public var maximumPeersInSummary = 256
 
+    /// Dashboards that may watch at once. Default 16.
+    public var maximumWatchers = 16
+
     /// The STUN and TURN servers that native peers are told to use. Default none.
     public var iceServers = ICEServerOptions()
 

@@ -26,7 +26,11 @@ extension SignallingService {
 
     private mutating func enter(_ request: DiscoverRequest, from id: String) throws(SignallingError) -> PeerHandle {
         let current = clients[id]?.member
-        if let token = request.resumeToken { return try resume(token, request, from: id) }
+        if let token = request.resumeToken {
+            let peer = try resume(token, request, from: id)
+            if let agent = request.agent { members[peer]?.report.agent = agent }
+            return peer
+        }
         if let current, current.isSource {
             guard request.createsTree || request.treeID != trees[current.tree]?.id else {
                 throw SignallingError(.sourceJoinsOwnTree)
@@ -45,7 +49,7 @@ extension SignallingService {
             }
             if let address = clients[id]?.address { addresses.createTree(address) }
             clients[id]?.treesCreated += 1
-            register(source, from: id, isNative: request.isNative, stripes: request.stripes ?? 1)
+            register(source, from: id, request, stripes: request.stripes ?? 1)
             leave(current)
             return source
         }
@@ -63,7 +67,7 @@ extension SignallingService {
         let peer = try ask { tracker, now throws(TrackerError) in
             try tracker.join(tree, isNative: request.isNative, capacity: request.capacity, at: now)
         }
-        register(peer, from: id, isNative: request.isNative, stripes: entry.stripes)
+        register(peer, from: id, request, stripes: entry.stripes)
         leave(current)
         return peer
     }
@@ -90,7 +94,8 @@ extension SignallingService {
         if let previous { track(.leave(previous)) }
     }
 
-    private mutating func register(_ peer: PeerHandle, from id: String, isNative: Bool, stripes: Int) {
+    private mutating func register(_ peer: PeerHandle, from id: String, _ request: DiscoverRequest, stripes: Int) {
+        let isNative = request.isNative
         var number = random.next()
         while number == 0 || memberNumbers[number] != nil { number = random.next() }
         members[peer] = Member(
@@ -100,6 +105,7 @@ extension SignallingService {
             number: number,
             statusInterval: options.statusInterval
         )
+        members[peer]?.report.agent = request.agent
         if isNative { memberNumbers[number] = peer }
         memberIDs[id] = peer
         if peer.isSource {
@@ -108,6 +114,8 @@ extension SignallingService {
             treeIDs[treeID] = peer.tree
             trees[peer.tree] = TreeEntry(id: treeID, source: peer, stripes: stripes, address: clients[id]?.address)
         }
+        if !peer.isSource { trees[peer.tree]?.activity.joins += 1 }
+        dashboard.changed(peer)
         let previous = clients[id]?.member
         clients[id]?.member = peer
         if let previous { members[previous]?.isConnected = false }
@@ -160,10 +168,26 @@ struct DiscoverRequest {
     let stripes: Int?
     let capacity: Int?
     let resumeToken: String?
+    /// The program, for dashboards: see ``agentName(_:)``.
+    let agent: String?
     /// Where a peer that comes back is.
     let place: ClaimedPlace
 
     static let version = 1
+
+    /// The first 24 characters of a program's name, of letters, digits and a few marks: it is shown to people.
+    private static func agentName(_ text: String?) -> String? {
+        guard let text else { return nil }
+        let allowed = text.utf8.prefix(24).filter { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"): true
+            case UInt8(ascii: "0")...UInt8(ascii: "9"): true
+            case UInt8(ascii: " "), UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: "/"): true
+            default: false
+            }
+        }
+        return allowed.isEmpty ? nil : String(decoding: allowed, as: UTF8.self)
+    }
 
     init(_ value: JSONValue, options: SignallingOptions) throws(SignallingError) {
         let payload = try Payload(value, options: options)
@@ -174,6 +198,7 @@ struct DiscoverRequest {
         stripes = try native?.optionalInteger("stripes")
         capacity = try native?.optionalInteger("capacity")
         resumeToken = try native?.optionalToken("resume")
+        agent = Self.agentName(try native?.optionalString("agent"))
         place = if let place = try native?.object("place") { try ClaimedPlace(place) } else { ClaimedPlace() }
         if let native {
             guard try native.integer("v") == Self.version else {

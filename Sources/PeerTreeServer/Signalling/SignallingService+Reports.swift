@@ -7,6 +7,7 @@ extension SignallingService {
         let payload = try Payload(value, options: options)
         let stripe = try payload.integer("stripe")
         try report(.attached(peer, stripe: stripe, epoch: try payload.epoch()))
+        dashboard.changed(peer)
         summarySoon(peer.tree)
     }
 
@@ -18,6 +19,7 @@ extension SignallingService {
             throw .badField("reason", "silent, closed, refused, unreachable, not-forwarding or slow")
         }
         try report(.orphaned(peer, stripe: stripe, epoch: epoch, reason: reason))
+        dashboard.changed(peer)
     }
 
     mutating func childLost(_ value: JSONValue?, from peer: PeerHandle) throws(SignallingError) {
@@ -31,6 +33,7 @@ extension SignallingService {
             guard isParent || (try? tracker.previousParent(of: child, stripe: stripe)) == peer else { continue }
             isChild = true
             try report(.childLost(peer, child: child, stripe: stripe))
+            dashboard.changed(child)
         }
         guard isChild else { throw SignallingError(.notAChild) }
     }
@@ -38,12 +41,23 @@ extension SignallingService {
     mutating func status(_ value: JSONValue?, from peer: PeerHandle) throws(SignallingError) {
         let payload = try Payload(value, options: options)
         let lag = try payload.optionalMeasure("lag")
-        _ = try payload.optionalMeasure("rate")
+        let rate = try payload.optionalMeasure("rate")
+        let roundTrip = try payload.optionalMeasure("roundTrip")
         _ = try payload.optionalInteger("children")
-        members[peer]?.lag = lag
+        members[peer]?.report.lag = lag
+        members[peer]?.report.rate = rate
+        members[peer]?.report.roundTrip = roundTrip
+        dashboard.changed(peer)
+        if let believed = try payload.optionalInteger("depth") { correctDepth(of: peer, from: believed) }
         renewToken(of: peer)
         paceStatus(of: peer)
         summarySoon(peer.tree)
+    }
+
+    /// Tells a peer its depth if it has changed unbeknown to it: an ancestor was moved.
+    private mutating func correctDepth(of peer: PeerHandle, from believed: Int) {
+        guard let depth = try? tracker.depth(of: peer), depth != believed else { return }
+        emit(SignallingEvent.place, ["depth": JSONValue(depth)], to: peer)
     }
 
     /// Tells a peer how often to report if that has changed much: the reports of a large audience, every two seconds

@@ -52,6 +52,7 @@ extension SignallingService {
             }
         }
         restoredNumbers.insert(token.number)
+        let absent = label(of: entry.source)
         var member = Member(
             id: "",
             isNative: true,
@@ -65,6 +66,7 @@ extension SignallingService {
         for name in member.ids { memberIDs[name] = peer }
         clients[id]?.member = peer
         claims[peer] = RestorationClaim(place: place)
+        if token.isSource { noteSourceIsBack(peer, insteadOf: absent) } else { dashboard.changed(peer) }
         if !token.isSource { settleParents(of: peer, place) }
         settleChildren(of: peer, place)
         return peer

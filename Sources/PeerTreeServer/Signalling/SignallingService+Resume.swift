@@ -40,6 +40,7 @@ extension SignallingService {
         members[peer]?.isConnected = true
         memberIDs[id] = peer
         clients[id]?.member = peer
+        dashboard.changed(peer)
         track(.signallingResumed(peer))
     }
 

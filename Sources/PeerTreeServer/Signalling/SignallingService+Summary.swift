@@ -36,7 +36,7 @@ extension SignallingService {
             peers.append([
                 "id": .string(member.id), "parent": parent.map { .string($0) } ?? .null,
                 "depth": JSONValue(peer.depth), "native": .bool(peer.isNative),
-                "lag": member.lag.map { .number($0) } ?? .null,
+                "lag": member.report.lag.map { .number($0) } ?? .null,
             ])
         }
         summary["peers"] = .array(peers)

@@ -26,8 +26,10 @@ extension SignallingService {
             summarySoon(peer.tree)
         case .restored(let peer):
             forgetClaim(of: peer)
+            dashboard.changed(peer)
             summarySoon(peer.tree)
         case .treeEnded(let tree, _):
+            dashboard.ended(tree)
             guard let entry = trees.removeValue(forKey: tree) else { return }
             treeIDs[entry.id] = nil
             if let address = entry.address { addresses.endTree(address) }
@@ -39,6 +41,7 @@ extension SignallingService {
         guard let member = members[peer], let entry = trees[peer.tree] else { return }
         members[peer]?.standby[assignment.stripe] = assignment.standby
         pruneSessions(of: peer)
+        noteAssignment(of: peer, reason)
         summarySoon(peer.tree)
         guard member.isNative else { return }
         let parent = assignment.parent.flatMap { name(of: $0, for: peer) }
@@ -86,6 +89,7 @@ extension SignallingService {
         guard let member = members[peer] else { return }
         for sessionID in member.sessions.keys { endSession(sessionID, of: peer) }
         forgetClaim(of: peer)
+        noteGone(peer)
         members[peer] = nil
         memberNumbers[member.number] = nil
         for id in member.ids {

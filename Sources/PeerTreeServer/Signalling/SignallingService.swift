@@ -53,6 +53,8 @@ public struct SignallingService: Sendable {
     /// Restored trees that are over.
     var endedTreeIDs: Set<String> = []
     var summaries = SummaryQueue()
+    /// Who watches trees, and what they have yet to be told.
+    var dashboard = DashboardFeed()
     var addresses = AddressTable()
     /// How many events of each name came; those of unknown names count as `other`.
     private(set) var events: [String: UInt64] = [:]
@@ -128,6 +130,7 @@ public struct SignallingService: Sendable {
         case .deadlineReached:
             break
         case .goingAway:
+            dashboard.endAll()
             for member in members.values where member.isNative && member.isConnected {
                 emit(SignallingEvent.goingAway, [:], to: member.id)
             }
@@ -169,6 +172,7 @@ public struct SignallingService: Sendable {
         if let address = client.address { addresses.disconnect(address) }
         guard let member = client.member else { return }
         members[member]?.isConnected = false
+        dashboard.changed(member)
         track(.signallingLost(member))
     }
 

@@ -61,7 +61,7 @@ extension SignallingService {
         return shape
     }
 
-    private func label(of peer: PeerHandle) -> String {
+    func label(of peer: PeerHandle) -> String {
         guard let number = members[peer]?.number, number != 0 else { return "absent" }
         let digits = String(number >> 16, radix: 16)
         return String(repeating: "0", count: 12 - digits.count) + digits

@@ -11,11 +11,17 @@ struct PageResponder: Sendable {
     private let http: HTTP1Channel
     private let logger: Logger
 
-    init(peers: PeerTreeServer, assets: WebAssets, metrics: PrometheusMetrics?, logger: Logger) {
+    init(
+        peers: PeerTreeServer,
+        assets: WebAssets,
+        configuration: PeerTreeWebServer.Configuration,
+        logger: Logger
+    ) {
         self.logger = logger
         let router = Router(context: BasicRequestContext.self)
         Pages.add(to: router, peers: peers, assets: assets)
-        if let metrics { Pages.add(metrics, to: router, peers: peers) }
+        DashboardPages.add(to: router, peers: peers, access: configuration.dashboard)
+        if let metrics = configuration.metrics { Pages.add(metrics, to: router, peers: peers) }
         let responder = router.buildResponder()
         http = HTTP1Channel { request, writer, channel in
             let context = BasicRequestContext(source: .init(channel: channel, logger: logger))

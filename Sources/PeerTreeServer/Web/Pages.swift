@@ -5,8 +5,14 @@ import NIOCore
 /// What the server shows to people and tells to machines.
 enum Pages {
     static func add(to router: Router<BasicRequestContext>, peers: PeerTreeServer, assets: WebAssets) {
-        router.get("/") { _, _ in page(title: "peer-tree", body: home) }
+        router.get("/") { request, _ in
+            assets.page("broadcast", request) ?? page(title: "peer-tree", body: home)
+        }
+        router.get("/dashboard") { request, _ in
+            assets.page("dashboard", request) ?? missing(request.uri.path, assets)
+        }
         router.get("/watch/:tree") { request, context in
+            if let page = assets.page("watch", request) { return page }
             let tree = context.parameters.get("tree") ?? ""
             let host = request.head.authority ?? "this-server"
             return page(title: "Watch - peer-tree", body: watch(link: "http://\(host)/watch/\(tree)"))
@@ -19,7 +25,7 @@ enum Pages {
         }
         router.get("/**") { request, _ in
             let path = request.uri.path
-            if let file = assets.response(path: path, headers: request.headers) { return file }
+            if let file = assets.response(path: path, request) { return file }
             return missing(path, assets)
         }
     }
@@ -98,7 +104,7 @@ enum Pages {
         return response(text + "\n", "application/json")
     }
 
-    private static func response(
+    static func response(
         _ text: String,
         _ contentType: String,
         status: HTTPResponse.Status = .ok

@@ -64,9 +64,15 @@ struct WebAssets: Sendable {
         return candidates.first { FileManager.default.fileExists(atPath: $0 + "/peer-tree.js") }
     }
 
+    /// One of the pages for people, by its name; nil if it is not built.
+    func page(_ name: String, _ request: Request) -> Response? {
+        response(path: "/pages/\(name).html", request)
+    }
+
     /// The answer to a request for a path; nil if there is no such file.
-    func response(path: String, headers: HTTPFields) -> Response? {
+    func response(path: String, _ request: Request) -> Response? {
         guard let asset = assets[path] else { return nil }
+        let headers = request.headers
         var answer = HTTPFields()
         answer[.contentType] = asset.contentType
         answer[.eTag] = asset.tag
@@ -75,6 +81,7 @@ struct WebAssets: Sendable {
         answer[.vary] = "Accept-Encoding"
         // A page of another origin may load the client; nothing here depends on who asks.
         answer[.accessControlAllowOrigin] = "*"
+        if path.hasSuffix(".html") { PageHeaders.add(to: &answer, authority: request.head.authority) }
         if headers[.ifNoneMatch] == asset.tag { return Response(status: .notModified, headers: answer) }
         var body = asset.bytes
         if let gzipped = asset.gzipped, headers[.acceptEncoding]?.contains("gzip") == true {

@@ -32,6 +32,9 @@ public struct PeerTreeWebServer: Service {
         /// The certificate for HTTPS and secure WebSockets; nil serves plain HTTP. Its files are looked at every 5 s.
         public var tls: TLSCertificates?
 
+        /// Who may look at the dashboard. Default nobody.
+        public var dashboard = DashboardAccess.nobody
+
         /// What `/metrics` shows; nil and there is no such path. It must be the process's metrics system.
         public var metrics: PrometheusMetrics?
     }
@@ -72,7 +75,7 @@ public struct PeerTreeWebServer: Service {
     public func run() async throws {
         let assets = WebAssets(folder: configuration.webFolder)
         if assets.folder == nil { logger.info("the browser client is not served: no folder has it") }
-        let pages = PageResponder(peers: peers, assets: assets, metrics: configuration.metrics, logger: logger)
+        let pages = PageResponder(peers: peers, assets: assets, configuration: configuration, logger: logger)
         let (io, tls) = (io, configuration.tls)
         let bootstrap = ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .serverChannelOption(.backlog, value: Int32(clamping: configuration.backlog))

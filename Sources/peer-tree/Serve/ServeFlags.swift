@@ -64,6 +64,12 @@ struct AccessFlags: SettingFlags {
     @Option(help: "The secret of the JSON Web Tokens (HS256) of those who may create or join (default: none).")
     var jwtSecret: String?
 
+    @Option(help: "Who may look at /dashboard, which shows all trees: nobody or everybody (default: nobody).")
+    var dashboard: String?
+
+    @Option(help: "What else opens /dashboard, typed there or behind # in its address (default: none).")
+    var dashboardSecret: String?
+
     @Option(help: ArgumentHelp("The certificates for HTTPS, in PEM (default: none).", valueName: "file"))
     var tlsCertificate: String?
 

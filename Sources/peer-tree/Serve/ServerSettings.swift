@@ -18,6 +18,8 @@ struct ServerSettings: Sendable {
     var log = LogSettings(level: .error)
     /// The files of the certificate and its key.
     var tls: (certificate: String, key: String)?
+    /// Who may look at the dashboard.
+    var dashboard = DashboardAccess.nobody
     /// What `/metrics` shows.
     var metrics: PrometheusMetrics?
     var signalling = SignallingOptions()
@@ -88,6 +90,13 @@ struct ServerSettings: Sendable {
         signalling.access.createSecret = try secret("create-secret")
         signalling.access.joinSecret = try secret("join-secret")
         signalling.access.tokenSecret = try secret("jwt-secret")
+        let dashboard = try reader.choice("dashboard", default: DashboardAudience.nobody)
+        let dashboardSecret = try secret("dashboard-secret")
+        if dashboard == .everybody {
+            self.dashboard = .everybody
+        } else if let dashboardSecret {
+            self.dashboard = .bearer(of: dashboardSecret)
+        }
         let certificate = try reader.text("tls-certificate", "the path of a file")
         let key = try reader.text("tls-key", "the path of a file")
         guard let certificate, let key else {
@@ -157,6 +166,7 @@ struct ServerSettings: Sendable {
         web.host = host
         web.port = port
         web.metrics = metrics
+        web.dashboard = dashboard
         web.tls = try certificates()
         let hangup = web.tls.map { HangupSignal(reloading: $0, logger: logger) }
         defer { hangup?.cancel() }
@@ -174,6 +184,12 @@ struct ServerSettings: Sendable {
             throw Failure(status: .osError, message: error.description)
         }
     }
+}
+
+/// Who may look at the dashboard without a secret.
+enum DashboardAudience: String, CaseIterable {
+    case nobody
+    case everybody
 }
 
 extension ServerSettings {
