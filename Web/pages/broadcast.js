@@ -218,6 +218,8 @@ function render() {
   show($('empty'), !hasPicture && !(kind === 'text' && isOn));
   show($('composer'), kind === 'text' && isOn);
   show($('liveBadge'), isOn);
+  show($('how'), !isOn);
+  show($('now'), isOn);
   if (kind === 'text') {
     setText($('emptyText'), 'Start, pass the link on, and write: everybody reads it at once.');
   } else {

@@ -53,3 +53,13 @@ export function duration(seconds) {
 export function plural(value, one, many = `${one}s`) {
   return `${count(value)} ${value === 1 ? one : many}`;
 }
+
+const CODECS = {
+  vp8: 'VP8', vp09: 'VP9', av01: 'AV1', avc1: 'H.264', avc3: 'H.264', hvc1: 'H.265', hev1: 'H.265',
+};
+
+/** A codec string of WebCodecs as people say it. */
+export function codecName(codec) {
+  const [start] = codec.slice(0, 64).split('.');
+  return CODECS[start] ?? start;
+}

@@ -56,8 +56,7 @@ export class ReceivedContent {
     this.#file?.abandon();
     this.#file = null;
     this.#description = { ...description, next: lastSequence + 1 };
-    if (description.isText) this.#elements.onContent('text');
-    else if (description.size === 0) this.#begin(true).end();
+    if (!description.isText && description.size === 0) this.#begin(true).end();
   }
 
   #read(text) {

@@ -8,7 +8,9 @@ const EASE = 170;
 const BIRTH = 450;
 const DEATH = 450;
 const MOVE = 2500;
-/** Beyond so many peers, links are straight and peers are square: it looks the same at that size. */
+/** Peers that are marked at once as gone, or as moved. */
+const MARKED = 400;
+/** Beyond so many peers they are drawn as squares: it looks the same at that size. */
 const DETAILED = 2500;
 const LIMITS = { smallest: 0.02, largest: 6 };
 
@@ -71,8 +73,10 @@ export class TreeView {
       for (const peer of order) this.#appear(peer);
     }
     if (!this.#isStill) {
-      if (removed.length < 400) for (const peer of removed) this.#ghosts.push({ peer, at: now });
-      for (const peer of moved.slice(0, 400)) this.#moved.add(peer);
+      // In a hidden page nothing is drawn, and so nothing is over: there must not be ever more.
+      const room = (kept) => Math.max(0, MARKED - kept);
+      for (const peer of removed.slice(0, room(this.#ghosts.length))) this.#ghosts.push({ peer, at: now });
+      for (const peer of moved.slice(0, room(this.#moved.size))) this.#moved.add(peer);
     }
     if (this.selected && model.peers.get(this.selected.label) !== this.selected) this.selected = null;
     if (this.hovered && model.peers.get(this.hovered.label) !== this.hovered) this.hovered = null;
@@ -96,7 +100,7 @@ export class TreeView {
     this.#isFollowing = true;
     const [width, height] = this.#size;
     const whole = 2 * this.#extent + 70;
-    this.#scale = Math.max(LIMITS.smallest, Math.min(1.6, Math.min(width, height) / whole));
+    this.#scale = Math.max(LIMITS.smallest, Math.min(2.4, Math.min(width, height) / whole));
     this.#center = [width / 2, height / 2];
     this.redraw();
   }
@@ -212,11 +216,10 @@ export class TreeView {
       const { parent } = peer;
       if (!parent) continue;
       context.moveTo(parent.x, parent.y);
-      if (isDetailed && parent.parent) bend(context, parent, peer);
-      else context.lineTo(peer.x, peer.y);
+      context.lineTo(peer.x, peer.y);
     }
     context.strokeStyle = styleValue('--edge');
-    context.lineWidth = Math.max(isDetailed ? 1.2 : 0.5, 0.7 / this.#scale);
+    context.lineWidth = Math.max(isDetailed ? 1 : 0.5, 0.8 / this.#scale);
     context.globalAlpha = isDetailed ? 1 : Math.max(0.35, 1 - this.order.length / 30_000);
     context.stroke();
     context.globalAlpha = 1;
@@ -301,8 +304,7 @@ export class TreeView {
     context.beginPath();
     for (let child = peer; child.parent; child = child.parent) {
       context.moveTo(child.parent.x, child.parent.y);
-      if (this.order.length <= DETAILED && child.parent.parent) bend(context, child.parent, child);
-      else context.lineTo(child.x, child.y);
+      context.lineTo(child.x, child.y);
       if (isOneStep) break;
     }
     context.stroke();
@@ -320,14 +322,4 @@ export class TreeView {
 function project(peer) {
   peer.x = Math.cos(peer.shownAngle) * peer.shownRadius;
   peer.y = Math.sin(peer.shownAngle) * peer.shownRadius;
-}
-
-/** A link that leaves its parent outwards and comes to its child from inwards. */
-function bend(context, parent, child) {
-  const middle = (parent.shownRadius + child.shownRadius) / 2;
-  context.bezierCurveTo(
-    Math.cos(parent.shownAngle) * middle, Math.sin(parent.shownAngle) * middle,
-    Math.cos(child.shownAngle) * middle, Math.sin(child.shownAngle) * middle,
-    child.x, child.y,
-  );
 }

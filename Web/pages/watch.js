@@ -2,7 +2,7 @@
 
 import { describeSupport, KEYS } from '/peer-tree.js';
 import { $, make, setText, show } from './dom.js';
-import { bitRate, count, milliseconds, plural } from './format.js';
+import { bitRate, codecName, count, milliseconds, plural } from './format.js';
 import { drawIcons, icon } from './icons.js';
 import { ReceivedContent } from './inbox.js';
 import { Reception } from './reception.js';
@@ -179,7 +179,7 @@ async function measure() {
   if (isPlaying) {
     setText($('badge'), isLive && latency !== null && latency >= 0 ? `Live, ${milliseconds(latency)} behind` : isLive ? 'Live' : 'Recording');
     const codec = client.media.catalog.tracks.find(({ kind }) => kind === 'video')?.configuration.codec;
-    setText($('detail'), media.width ? `${media.width} × ${media.height}${codec ? `, ${codec.split('.')[0].toUpperCase()}` : ''}` : '');
+    setText($('detail'), media.width ? `${media.width} × ${media.height}${codec ? `, ${codecName(codec)}` : ''}` : '');
   }
   return setPlace(current);
 }

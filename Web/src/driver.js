@@ -262,7 +262,11 @@ export class Driver {
     else this.#socket.emit('simple-signal[discover]', { treeID: this.treeID });
   }
 
-  #report({ rate, children, lag, roundTrip }) {
+  async #report({ rate, children, lag, roundTrip: measured }) {
+    const parent = [...this.#sessions.values()].find(({ isChild, isOpen }) => isOpen && !isChild);
+    // A link that is busy with the stream carries no heartbeats to measure by.
+    const roundTrip = measured < 0 && parent ? await parent.roundTrip().catch(() => -1) : measured;
+    if (this.isClosed) return;
     const status = { rate, children };
     if (lag !== null) status.lag = Math.round(lag * 10) / 10;
     if (roundTrip >= 0) status.roundTrip = Math.round(roundTrip * 10) / 10;

@@ -69,6 +69,13 @@ export class Session {
     for (const signal of this.#outgoing.splice(0)) this.#send(signal);
   }
 
+  /** Milliseconds to the other end and back, as the browser measured them last; negative if it did not. */
+  async roundTrip() {
+    const reports = [...(await this.#connection.getStats()).values()];
+    const pair = reports.find(({ nominated, currentRoundTripTime }) => nominated && currentRoundTripTime >= 0);
+    return pair ? pair.currentRoundTripTime * 1000 : -1;
+  }
+
   close() {
     this.#connection.onconnectionstatechange = null;
     this.#connection.onicecandidate = null;

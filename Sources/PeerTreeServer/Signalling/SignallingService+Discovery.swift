@@ -58,6 +58,7 @@ extension SignallingService {
         }
         if let current, current.tree == tree {
             _ = try ask { tracker, now throws(TrackerError) in try tracker.rejoin(current, at: now) }
+            dashboard.changed(current)
             return current
         }
         guard request.isNative || entry.stripes == 1 else {
