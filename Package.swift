@@ -150,7 +150,10 @@ let package = Package(
         // Hostile input into everything that parses a byte from outside: the targets, and the program that drives them.
         .target(
             name: "Fuzzing",
-            dependencies: ["TestSupport", "PeerTreeCore", "WebRTC", .product(name: "NIOCore", package: "swift-nio")],
+            dependencies: [
+                "TestSupport", "PeerTreeCore", "PeerTreeMedia", "WebRTC",
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
             swiftSettings: strict
         ),
         .executableTarget(
@@ -166,7 +169,7 @@ let package = Package(
             swiftSettings: strict
         ),
 
-        // Cuts a WebM stream where a late viewer can start.
+        // Takes WebM apart into frames and puts frames into WebM; the catalog and the frames on the wire.
         .target(
             name: "PeerTreeMedia",
             dependencies: [.product(name: "NIOCore", package: "swift-nio")],

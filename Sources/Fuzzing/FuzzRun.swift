@@ -1,3 +1,4 @@
+import PeerTreeMedia
 import TestSupport
 import WebRTC
 
@@ -13,6 +14,10 @@ package enum FuzzTargetName: String, CaseIterable, Sendable {
     case dcep
     /// Frames of the tree's own protocol into a source and a viewer.
     case frames
+    /// WebM files into the demuxer, and what comes out of it into the muxer.
+    case webm
+    /// Catalogs, descriptions and frames of media from upstream into the parsers and a recorder.
+    case media
     /// Datagrams of a DTLS handshake that are damaged on their way.
     case handshake
     /// SCTP packets of an authenticated but hostile peer into a live connection.
@@ -57,6 +62,8 @@ package struct FuzzRun: Sendable {
         case .sdp: return try self.parse(TextShape.self, corpus, note, ParserProbe.sdp)
         case .candidate: return try self.parse(TextShape.self, corpus, note, ParserProbe.candidate)
         case .dcep: return try self.parse(PlainShape.self, corpus, note, ParserProbe.dcep)
+        case .webm: return try self.parse(WebMShape.self, corpus, note, MediaProbe.webm)
+        case .media: return try self.parse(TextShape.self, corpus, note, MediaProbe.message)
         case .frames: return FrameTarget.run(self, corpus, note)
         case .handshake: return try HandshakeTarget.run(self, corpus, note)
         case .sctp: return try await LiveTarget.run(self, corpus, .plaintext, note)
@@ -117,6 +124,12 @@ protocol InputShape {
 
 enum PlainShape: InputShape {
     static let limit = 4096
+    static let isText = false
+    static func mend(_ input: inout [UInt8], _ random: inout SeededGenerator) {}
+}
+
+enum WebMShape: InputShape {
+    static let limit = 16_384
     static let isText = false
     static func mend(_ input: inout [UInt8], _ random: inout SeededGenerator) {}
 }

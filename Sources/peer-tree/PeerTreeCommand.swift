@@ -13,7 +13,7 @@ struct PeerTreeCommand: AsyncParsableCommand {
             EXAMPLES
               peer-tree broadcast clip.webm                   prints the link to watch
               peer-tree watch LINK --output clip.webm
-              ffmpeg -re -i clip.mp4 -f webm - | peer-tree broadcast -
+              ffmpeg -i clip.mp4 -c copy -f matroska - | peer-tree broadcast -
               peer-tree watch LINK | mpv -
               peer-tree demo                                  a tree of 24 peers on this machine
 

@@ -52,7 +52,7 @@ async def test_a_file_goes_from_native_to_browser_to_native_unchanged(
     serve, open_page, peer_tree, payload, tmp_path, browser, kind, engine
 ):
     with serve(k=1, k1=1) as server:
-        with running(peer_tree, "broadcast", payload, "--viewers", 2, "--k1", 1, "--server", server) as source:
+        with running(peer_tree, "broadcast", payload, "--raw", "--viewers", 2, "--k1", 1, "--server", server) as source:
             link = await in_thread(source.line)
             page = await open_page(browser, server)
             await watch(page, link, kind, {"engine": engine} if engine else {})
@@ -142,7 +142,7 @@ async def test_the_whatwg_streams_hold_the_source_back_to_the_pace_of_its_reader
 
 async def test_when_an_interior_page_is_closed_the_others_get_everything(serve, open_page, peer_tree, payload, tmp_path):
     with serve(k=1, k1=1) as server:
-        arguments = ["broadcast", payload, "--rate", "600k", "--viewers", 3, "--k1", 1, "--server", server]
+        arguments = ["broadcast", payload, "--raw", "--rate", "600k", "--viewers", 3, "--k1", 1, "--server", server]
         with running(peer_tree, *arguments) as source:
             link = await in_thread(source.line)
             pages = []

@@ -33,7 +33,7 @@ def server(peer_tree):
 
 
 def test_a_file_reaches_viewers_byte_for_byte_and_everyone_exits(peer_tree, clip, tmp_path):
-    with running(peer_tree, "broadcast", clip, "--viewers", 5, "--k", 1, "--k1", 2) as source:
+    with running(peer_tree, "broadcast", clip, "--raw", "--viewers", 5, "--k", 1, "--k1", 2) as source:
         link = source.line()
         viewers = [
             subprocess.Popen([peer_tree, "watch", link, "--output", tmp_path / f"{number}.webm"]) for number in range(5)
@@ -61,7 +61,7 @@ def test_a_live_pipe_can_be_watched_from_its_middle(peer_tree, server, ffmpeg, t
         "ffmpeg -v error -re -f lavfi -i testsrc2=size=320x180:rate=25 -f lavfi -i sine=frequency=440 -t 9 "
         "-c:v libvpx -deadline realtime -cpu-used 8 -g 25 -c:a libopus "
         "-cluster_time_limit 10000 -cluster_size_limit 10000000 -f webm - "
-        f"| tee {sent} | {peer_tree} broadcast - --server {server}"
+        f"| tee {sent} | {peer_tree} broadcast - --raw --server {server}"
     )
     with running("bash", "-c", pipeline) as source:
         link = source.line()
@@ -97,7 +97,7 @@ def test_when_the_source_is_killed_viewers_say_so_and_leave_nothing_that_looks_w
 
 
 def test_a_relay_stopped_by_ctrl_c_hands_its_child_over(peer_tree, clip, tmp_path):
-    with running(peer_tree, "broadcast", clip, "--rate", "400k", "--viewers", 2, "--k1", 1, "--k", 1) as source:
+    with running(peer_tree, "broadcast", clip, "--raw", "--rate", "400k", "--viewers", 2, "--k1", 1, "--k", 1) as source:
         link = source.line()
         with running(peer_tree, "watch", link, "--output", tmp_path / "relay", "--json") as relay:
             relay.event("connect")
@@ -137,7 +137,7 @@ def test_ctrl_c_ends_a_broadcast_that_waits_for_a_slow_viewer(peer_tree, tmp_pat
 def test_the_stream_outlives_the_server(peer_tree, clip, tmp_path):
     with running(peer_tree, "serve", "--port", 0, "--json") as server:
         address = f"http://127.0.0.1:{server.event('listening')['port']}"
-        with running(peer_tree, "broadcast", clip, "--rate", "400k", "--server", address, "--linger", 2) as source:
+        with running(peer_tree, "broadcast", clip, "--raw", "--rate", "400k", "--server", address, "--linger", 2) as source:
             link = source.line()
             with running(peer_tree, "watch", link, "--output", tmp_path / "out", "--json") as viewer:
                 viewer.event("connect")
@@ -168,6 +168,8 @@ FAULTS = [
     (["broadcast", "/"], 66, "it is a directory"),
     (["broadcast", "-", "--port", "{port}"], 71, "in use"),
     (["broadcast", "-", "--rate", "fast"], 64, "not a number of bytes"),
+    (["broadcast", "-", "--loop"], 64, "--loop needs a file"),
+    (["broadcast", "/dev/null", "--pace", "slow"], 64, "'slow' is invalid"),
     (["serve", "--port", "{port}"], 71, "in use"),
     (["serve", "--port", "70000"], 64, "--port must be 0 to 65535"),
     (["serve", "--k", "0"], 64, "--k must be 1 to 64"),
@@ -194,7 +196,7 @@ def test_a_fault_gets_one_sentence_and_its_exit_code(peer_tree, server, tmp_path
 def test_a_full_disk_is_reported(peer_tree, clip):
     if not os.path.exists("/dev/full"):
         pytest.skip("this system has no /dev/full")
-    with running(peer_tree, "broadcast", clip, "--linger", 1) as source:
+    with running(peer_tree, "broadcast", clip, "--pace", "fast", "--linger", 1) as source:
         with running(peer_tree, "watch", source.line(), "--output", "/dev/full") as viewer:
             assert viewer.wait() == 74
             assert "No space left" in viewer.error_text
@@ -209,7 +211,7 @@ def test_every_command_has_help_with_an_example(peer_tree, command):
 
 def test_garbage_on_the_servers_port_disturbs_nobody(peer_tree, server, clip, tmp_path):
     host, port = server.removeprefix("http://").split(":")
-    with running(peer_tree, "broadcast", clip, "--rate", "500k", "--server", server) as source:
+    with running(peer_tree, "broadcast", clip, "--raw", "--rate", "500k", "--server", server) as source:
         with running(peer_tree, "watch", source.line(), "--output", tmp_path / "out", "--json") as viewer:
             viewer.event("connect")
             for garbage in [b"\x00" * 1000, b"GET / HTTP/1.1\r\n" * 100, b"\x16\x03\x01" + os.urandom(500), os.urandom(5000)]:
@@ -221,7 +223,7 @@ def test_garbage_on_the_servers_port_disturbs_nobody(peer_tree, server, clip, tm
 
 
 def test_commands_are_quiet_in_pipes(peer_tree, clip, tmp_path):
-    with running(peer_tree, "broadcast", clip) as source:
+    with running(peer_tree, "broadcast", clip, "--raw") as source:
         link = source.line()
         viewer = subprocess.run([peer_tree, "watch", link], capture_output=True, timeout=60)
         assert source.wait() == 0

@@ -72,7 +72,7 @@ class Network:
 
     def source(self, *options):
         """A source of ours that sends what `feed` writes, and its tree."""
-        command = [self.peer_tree, "broadcast", "-", "--server", self.url, "--linger", 1, "--json", *options]
+        command = [self.peer_tree, "broadcast", "-", "--raw", "--server", self.url, "--linger", 1, "--json", *options]
         source = self.start(*command, stdin=-1)
         return source, source.event("link")["tree"]
 
@@ -584,7 +584,7 @@ def file(tmp_path):
 
 def broadcast(network, file, *options):
     """A source of ours that sends a file, with everything that a user need not say left out."""
-    source = network.start(network.peer_tree, "broadcast", file, "--server", network.url, "--json", *options)
+    source = network.start(network.peer_tree, "broadcast", file, "--raw", "--server", network.url, "--json", *options)
     return source, source.event("link")["tree"]
 
 

@@ -185,7 +185,7 @@ def test_creating_and_joining_need_the_tokens_that_the_server_asks_for(peer_tree
         assert refused.returncode == 69
         assert "may not create trees here" in refused.stderr
         with running(
-            peer_tree, "broadcast", clip, "--server", server, "--token", "the source may create", "--linger", 1
+            peer_tree, "broadcast", clip, "--raw", "--server", server, "--token", "the source may create", "--linger", 1
         ) as source:
             link = source.line()
             refused = subprocess.run(

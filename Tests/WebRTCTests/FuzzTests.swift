@@ -20,6 +20,7 @@ struct FuzzTests {
         let inputs: UInt64 =
             switch target {
             case .stun, .candidate, .dcep, .frames: 40_000
+            case .webm, .media: 2_000
             case .sdp, .sctp, .datagram, .checks: 5_000
             case .handshake: 1_000
             }

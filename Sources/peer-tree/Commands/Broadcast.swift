@@ -1,8 +1,5 @@
 import ArgumentParser
 import Foundation
-import NIOCore
-import PeerTreeClient
-import PeerTreeCore
 import PeerTreeServer
 
 /// `peer-tree broadcast`
@@ -11,11 +8,15 @@ struct Broadcast: AsyncParsableCommand {
         abstract: "Send a file or standard input to any number of viewers.",
         discussion: """
             Without --server it runs a server of its own. The link to watch goes to standard output, progress to the
-            terminal. Of WebM, a viewer that comes late gets what it needs to start at the newest key frame.
+            terminal.
+
+            WebM and Matroska (VP8, VP9, AV1, H.264; Opus, Vorbis, AAC) are sent frame by frame and play in browsers and
+            players; a viewer that comes late starts at the newest key frame. Everything else travels as bytes.
 
             EXAMPLES
               peer-tree broadcast clip.webm --host 0.0.0.0
-              ffmpeg -re -i talk.mp4 -c:v libvpx -f webm - | peer-tree broadcast - --server http://signal.example:3000
+              ffmpeg -i talk.mp4 -c copy -f matroska - | peer-tree broadcast -
+              ffmpeg -f v4l2 -i /dev/video0 -c:v libvpx -deadline realtime -g 50 -f webm - | peer-tree broadcast - --live
             """
     )
 
@@ -52,14 +53,34 @@ struct Broadcast: AsyncParsableCommand {
     @Option(help: "After the end, wait at most so many seconds for viewers that are still receiving.")
     var linger = 30
 
+    @Option(help: "Send media at the pace at which it plays (realtime), or as fast as viewers take it (fast).")
+    var pace = Pace.realtime
+
     @Flag(help: "Live media: never wait for a slow viewer, cut it back to the next key frame instead.")
     var live = false
+
+    @Flag(help: "Begin a media file again at its end, until Ctrl-C.")
+    var loop = false
+
+    @Flag(help: "Send the bytes as they are, without a word about them, also those of media.")
+    var raw = false
 
     @Flag(help: "Print events and the result as JSON, one object a line, on standard output.")
     var json = false
 
     @Flag(name: .shortAndLong, help: "Log what happens, on standard error.")
     var verbose = false
+
+    /// How fast media is sent.
+    enum Pace: String, CaseIterable, ExpressibleByArgument {
+        case realtime, fast
+    }
+
+    func validate() throws {
+        guard loop else { return }
+        if input == "-" { throw ValidationError("--loop needs a file: standard input cannot begin again.") }
+        if raw { throw ValidationError("--loop is for media: leave out --raw.") }
+    }
 
     static func rate(_ text: String) throws -> Int {
         guard let count = parseByteCount(text) else {
@@ -80,125 +101,12 @@ struct Broadcast: AsyncParsableCommand {
         try settings.validate()
         let (command, chosen) = (self, settings)
         try await exiting {
-            let reader = try InputReader(command.input)
-            let session = BroadcastSession(command: command, reader: reader)
+            let session = try await BroadcastSession(command: command, input: BroadcastInput(command))
             if let server = command.server {
                 try await session.run(server: server)
             } else {
                 try await EmbeddedServer.withServer(chosen) { try await session.run(server: $0) }
             }
-        }
-    }
-}
-
-/// One broadcast from beginning to end.
-struct BroadcastSession: Sendable {
-    let command: Broadcast
-    let reader: InputReader
-
-    func run(server: String) async throws {
-        var configuration = PeerTreeClientConfiguration()
-        configuration.capacity = command.childrenOfSource
-        configuration.peer.policy = command.live ? .live : .lossless
-        let logger = Logs.make("peer-tree", verbose: command.verbose)
-        do {
-            let client = try await Connecting.client(
-                to: server,
-                token: command.token,
-                configuration,
-                logger: logger
-            )
-            do {
-                try await send(with: client, server: server)
-            } catch {
-                await client.close()
-                throw error
-            }
-            await client.close()
-        } catch {
-            throw Connecting.failure(error, server: server)
-        }
-    }
-
-    private func send(with client: PeerTreeClient, server: String) async throws {
-        let treeID = try await client.create()
-        announce(WatchLink(server: server, treeID: treeID), treeID)
-        let meter = BroadcastMeter(client: client, total: reader.size, json: command.json)
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await meter.run() }
-            defer { group.cancelAll() }
-            try await waitForViewers(client)
-            try await pump(into: client, meter)
-            try await client.finish()
-            try await lingerForViewers(client)
-        }
-        await meter.finish()
-    }
-
-    private func announce(_ link: WatchLink, _ treeID: String) {
-        if command.json {
-            Terminal.say(#"{"event":"link","link":"\#(link)","tree":"\#(treeID)"}"#)
-        } else {
-            Terminal.say("\(link)")
-        }
-    }
-
-    private func waitForViewers(_ client: PeerTreeClient) async throws {
-        let wanted = command.viewers ?? (reader.size == nil ? 0 : 1)
-        guard wanted > 0 else { return }
-        let events = client.events
-        if await viewerCount(of: client) >= wanted { return }
-        for await event in events {
-            switch event {
-            case .tree, .downstreamPeer: if await viewerCount(of: client) >= wanted { return }
-            default: break
-            }
-            try Task.checkCancellation()
-        }
-        try Task.checkCancellation()
-    }
-
-    /// How many viewers there are. An original server does not say: then those that this source feeds itself count.
-    private func viewerCount(of client: PeerTreeClient) async -> Int {
-        if let summary = await client.treeSummary { return summary.viewers }
-        return await client.statistics.children
-    }
-
-    private func pump(into client: PeerTreeClient, _ meter: BroadcastMeter) async throws {
-        var feeder = StreamFeeder()
-        var pacer = command.rate.map { Pacer(bytesPerSecond: $0) }
-        while let bytes = try await reader.read() {
-            try Task.checkCancellation()
-            for (message, options) in feeder.feed(bytes) {
-                try await pacer?.wait(for: message.readableBytes)
-                try await client.write(message, options)
-                await meter.add(message)
-            }
-        }
-        for (message, options) in feeder.finish() {
-            try await client.write(message, options)
-            await meter.add(message)
-        }
-    }
-
-    /// Stays until every viewer has everything and has left, or until the time is over.
-    private func lingerForViewers(_ client: PeerTreeClient) async throws {
-        let events = client.events
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask {
-                await client.complete()
-                if await viewerCount(of: client) == 0 { return }
-                for await event in events {
-                    switch event {
-                    case .tree, .neighbourGone: if await viewerCount(of: client) == 0 { return }
-                    default: break
-                    }
-                }
-            }
-            let limit = command.linger
-            group.addTask { try await Task.sleep(for: .seconds(limit)) }
-            try await group.next()
-            group.cancelAll()
         }
     }
 }

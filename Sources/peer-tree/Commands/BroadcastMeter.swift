@@ -9,6 +9,8 @@ actor BroadcastMeter {
     private let total: Int?
     private let json: Bool
     private var bytes = 0
+    /// Of the input.
+    private var consumed = 0
     private var hash = SHA256()
     private var recent: [(at: ContinuousClock.Instant, bytes: Int)] = []
     private var line = LiveLines()
@@ -19,6 +21,12 @@ actor BroadcastMeter {
         self.json = json
     }
 
+    /// Takes note of bytes of the input.
+    func consume(_ count: Int) {
+        consumed += count
+    }
+
+    /// Takes note of a message that was sent.
     func add(_ message: ByteBuffer) {
         bytes += message.readableBytes
         message.withUnsafeReadableBytes { hash.update(bufferPointer: $0) }
@@ -39,7 +47,7 @@ actor BroadcastMeter {
         let rate = elapsed > 0 ? Double(bytes - recent[0].bytes) / elapsed : 0
         let summary = await client.treeSummary
         var parts = ["sent \(Units.bytes(bytes))", Units.rate(rate)]
-        if let total, total > 0 { parts.insert("\(bytes * 100 / total) %", at: 0) }
+        if let total, total > 0 { parts.insert("\(min(100, consumed * 100 / total)) %", at: 0) }
         parts.append("viewers \(summary?.viewers ?? 0)")
         parts.append("depth \(summary?.depth ?? 0)")
         line.show([parts.joined(separator: "   ")])

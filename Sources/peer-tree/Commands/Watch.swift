@@ -10,7 +10,9 @@ struct Watch: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Receive a broadcast, and pass it on to others while doing so.",
         discussion: """
-            A file is written under a temporary name and renamed once the stream is complete.
+            Media is written as WebM (Matroska, if a codec is not WebM's), from the newest key frame on if the broadcast
+            has begun; everything else as the bytes that were sent. A file is written under a temporary name and renamed
+            once the stream is complete. Ctrl-C completes the recording of a live broadcast.
 
             EXAMPLES
               peer-tree watch http://127.0.0.1:3000/watch/TREE --output clip.webm
@@ -48,12 +50,14 @@ struct Watch: AsyncParsableCommand {
         }
         let command = self
         try await exiting {
-            let writer = try OutputWriter(command.output)
+            let report = WatchReport(json: command.json, toStandardError: command.output == "-")
+            let output = try WatchOutput(command.output, report: report)
             do {
-                try await WatchSession(command: command, target: target, writer: writer).run()
-                try writer.complete()
+                try await WatchSession(command: command, target: target, output: output, report: report).run()
+                try await output.complete()
+                report.finish()
             } catch {
-                let partial = writer.abandon()
+                let partial = await output.stop(isInterrupted: Task.isCancelled)
                 if let partial, FileManager.default.fileExists(atPath: partial) {
                     WatchSession.keepOrRemove(partial)
                 }
@@ -67,7 +71,8 @@ struct Watch: AsyncParsableCommand {
 struct WatchSession: Sendable {
     let command: Watch
     let target: WatchLink
-    let writer: OutputWriter
+    let output: WatchOutput
+    let report: WatchReport
 
     /// What came of a broken stream may still be of use; an empty file is not.
     static func keepOrRemove(_ path: String) {
@@ -83,7 +88,6 @@ struct WatchSession: Sendable {
         var configuration = PeerTreeClientConfiguration()
         configuration.capacity = command.children
         let logger = Logs.make("peer-tree", verbose: command.verbose)
-        let report = WatchReport(json: command.json, toStandardError: command.output == "-")
         do {
             let client = try await Connecting.client(
                 to: target.server,
@@ -94,7 +98,7 @@ struct WatchSession: Sendable {
             client.onEvent { report.note($0) }
             do {
                 try await client.connect(target.treeID)
-                try await receive(from: client, report)
+                try await receive(from: client)
             } catch {
                 await client.close()
                 throw error
@@ -108,16 +112,12 @@ struct WatchSession: Sendable {
         }
     }
 
-    private func receive(from client: PeerTreeClient, _ report: WatchReport) async throws {
+    private func receive(from client: PeerTreeClient) async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await report.run(client) }
             defer { group.cancelAll() }
             for try await messages in client.messages.batches() {
-                let payloads = messages.map(\.payload)
-                for (message, payload) in zip(messages, payloads) {
-                    report.add(payload, timestamp: message.timestamp)
-                }
-                try await writer.write(payloads)
+                try await output.take(messages)
             }
             try Task.checkCancellation()
         }
@@ -131,6 +131,5 @@ struct WatchSession: Sendable {
             await group.next()
             group.cancelAll()
         }
-        report.finish()
     }
 }

@@ -4,6 +4,7 @@ import NIOConcurrencyHelpers
 import NIOCore
 import PeerTreeClient
 import PeerTreeCore
+import PeerTreeMedia
 
 /// Counts what arrived and shows it: a line on a terminal, JSON for scripts.
 final class WatchReport: Sendable {
@@ -54,6 +55,36 @@ final class WatchReport: Sendable {
         case .serverBack: print(#"{"event":"server-back"}"#)
         case .disconnect, .complete, .tree, .refused: break
         }
+    }
+
+    /// Takes what the broadcaster says about content that is not media. Its name is shown, never used as a path.
+    func note(_ content: ContentDescription) {
+        let name = content.name.map { #","name":\#(Self.quoted($0))"# } ?? ""
+        let type = content.type.map { #","type":\#(Self.quoted($0))"# } ?? ""
+        let size = content.size.map { #","size":\#($0)"# } ?? ""
+        print(#"{"event":"content"\#(name)\#(type)\#(size)}"#)
+        guard !json, Terminal.isInteractive, let name = content.name else { return }
+        Terminal.note("The broadcaster calls this '\(name)'.")
+    }
+
+    /// Takes what the tracks of media are, and which part of the recording they begin.
+    func note(_ catalog: MediaCatalog, part: Int) {
+        let codecs = catalog.tracks.map { Self.quoted($0.codec) }.joined(separator: ",")
+        let title = catalog.title.map { #","title":\#(Self.quoted($0))"# } ?? ""
+        print(#"{"event":"media","part":\#(part),"live":\#(catalog.isLive),"codecs":[\#(codecs)]\#(title)}"#)
+    }
+
+    /// Says what the user should know.
+    func warn(_ sentence: String) {
+        print(#"{"event":"note","text":\#(Self.quoted(sentence))}"#)
+        if !json { Terminal.note("peer-tree: \(sentence)") }
+    }
+
+    /// Text from outside as a string of JSON.
+    private static func quoted(_ text: String) -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .withoutEscapingSlashes
+        return (try? encoder.encode(text)).map { String(decoding: $0, as: UTF8.self) } ?? "null"
     }
 
     private func note(_ gap: Gap) {

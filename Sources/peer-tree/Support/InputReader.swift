@@ -49,6 +49,16 @@ final class InputReader: Sendable {
         }
     }
 
+    /// Goes back to the beginning of a file.
+    ///
+    /// - Throws: ``Failure`` if the system cannot.
+    func rewind() throws {
+        guard lseek(descriptor, 0, SEEK_SET) == 0 else {
+            let reason = String(cString: strerror(errno))
+            throw Failure(status: .inputOutput, message: "Cannot read \(name) again: \(reason).")
+        }
+    }
+
     /// Resumes whoever waits, once.
     private static func answer(
         _ waiter: NIOLockedValueBox<CheckedContinuation<ByteBuffer?, any Error>?>,

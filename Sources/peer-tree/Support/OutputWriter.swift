@@ -10,6 +10,12 @@ final class OutputWriter: Sendable {
     private let path: String?
     private let queue = DispatchQueue(label: "peer-tree.output")
 
+    /// Whether the output is a file, so that what was written can be changed.
+    let isSeekable: Bool
+
+    /// Whether the output is a file that gets its name in the end.
+    var hasName: Bool { path != nil }
+
     private var partialPath: String { (path ?? "") + ".part" }
 
     /// Opens a file for writing, or standard output for `-`.
@@ -19,6 +25,8 @@ final class OutputWriter: Sendable {
         self.path = path == "-" || path.hasPrefix("/dev/") ? nil : path
         if path == "-" {
             descriptor = STDOUT_FILENO
+            // Others may write to it too.
+            isSeekable = false
             return
         }
         let target = path.hasPrefix("/dev/") ? path : path + ".part"
@@ -27,6 +35,8 @@ final class OutputWriter: Sendable {
             let reason = String(cString: strerror(errno))
             throw Failure(status: .cannotCreate, message: "Cannot write '\(path)': \(reason).")
         }
+        var information = stat()
+        isSeekable = fstat(descriptor, &information) == 0 && information.st_mode & S_IFMT == S_IFREG
     }
 
     /// Writes all of the buffers, one after the other.
@@ -40,11 +50,29 @@ final class OutputWriter: Sendable {
         }
     }
 
-    private func writeNow(_ bytes: ByteBuffer) throws {
+    /// Writes in place of what is at an offset from the beginning. Only of a seekable output.
+    ///
+    /// - Throws: ``Failure`` if the file system refuses.
+    func overwrite(_ bytes: ByteBuffer, at offset: Int) async throws {
+        try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+            queue.async { [self] in
+                continuation.resume(with: Result { try writeNow(bytes, at: offset) })
+            }
+        }
+    }
+
+    /// - Parameter place: the offset from the beginning; nil for the end.
+    private func writeNow(_ bytes: ByteBuffer, at place: Int? = nil) throws {
         try bytes.withUnsafeReadableBytes { bytes in
             var offset = 0
             while offset < bytes.count {
-                let count = Foundation.write(descriptor, bytes.baseAddress.map { $0 + offset }, bytes.count - offset)
+                let (start, rest) = (bytes.baseAddress.map { $0 + offset }, bytes.count - offset)
+                let count =
+                    if let place {
+                        pwrite(descriptor, start, rest, off_t(place + offset))
+                    } else {
+                        Foundation.write(descriptor, start, rest)
+                    }
                 if count < 0, errno == EINTR { continue }
                 if count < 0, errno == EPIPE { throw OutputClosed() }
                 guard count >= 0 else {

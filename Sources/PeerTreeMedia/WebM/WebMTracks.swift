@@ -76,11 +76,3 @@ struct WebMTracks: Equatable {
         }
     }
 }
-
-extension ByteBuffer {
-    /// A string element's payload; it may be padded with zero bytes (RFC 8794, section 7.4).
-    fileprivate func ebmlText(at index: Int, length: Int) -> String {
-        guard let text = getString(at: index, length: length) else { return "" }
-        return String(text.prefix { $0 != "\0" })
-    }
-}

@@ -19,28 +19,6 @@ enum EBMLRead<Value> {
     case malformed
 }
 
-/// The element ids the splitter knows (RFC 9559, section 5, and the WebM container guidelines).
-enum EBMLID {
-    static let ebml: UInt32 = 0x1A45_DFA3
-    static let docType: UInt32 = 0x4282
-    static let segment: UInt32 = 0x1853_8067
-    static let tracks: UInt32 = 0x1654_AE6B
-    static let trackEntry: UInt32 = 0xAE
-    static let trackNumber: UInt32 = 0xD7
-    static let trackType: UInt32 = 0x83
-    static let codecID: UInt32 = 0x86
-    static let cluster: UInt32 = 0x1F43_B675
-    static let timestamp: UInt32 = 0xE7
-    static let position: UInt32 = 0xA7
-    static let previousSize: UInt32 = 0xAB
-    static let simpleBlock: UInt32 = 0xA3
-    static let blockGroup: UInt32 = 0xA0
-    static let block: UInt32 = 0xA1
-    static let referenceBlock: UInt32 = 0xFB
-    static let void: UInt32 = 0xEC
-    static let crc32: UInt32 = 0xBF
-}
-
 extension ByteBuffer {
     /// Reads an element head at `index` (an index of the buffer, not an offset), without moving the reader index.
     func ebmlElementHead(at index: Int) -> EBMLRead<EBMLElementHead> {
@@ -81,5 +59,48 @@ extension ByteBuffer {
     private func bigEndian(at index: Int, length: Int) -> UInt64? {
         guard (1...8).contains(length), let bytes = viewBytes(at: index, length: length) else { return nil }
         return bytes.reduce(0) { $0 << 8 | UInt64($1) }
+    }
+
+    /// A signed integer element's payload, in two's complement.
+    func ebmlSigned(at index: Int, length: Int) -> Int64? {
+        guard length > 0, let value = ebmlUnsigned(at: index, length: length) else { return length == 0 ? 0 : nil }
+        let unused = UInt64(64 - 8 * length)
+        return Int64(bitPattern: value << unused) >> Int64(unused)
+    }
+
+    /// A float element's payload of no, four or eight bytes.
+    func ebmlFloat(at index: Int, length: Int) -> Double? {
+        switch length {
+        case 0: 0
+        case 4: getInteger(at: index, as: UInt32.self).map { Double(Float(bitPattern: $0)) }
+        case 8: getInteger(at: index, as: UInt64.self).map { Double(bitPattern: $0) }
+        default: nil
+        }
+    }
+
+    /// A string element's payload; it may be padded with zero bytes (RFC 8794, section 7.4).
+    func ebmlText(at index: Int, length: Int) -> String {
+        guard let text = getString(at: index, length: length) else { return "" }
+        return String(text.prefix { $0 != "\0" })
+    }
+
+    /// Calls `body` with the id, the payload's index and its length for each child of an element.
+    ///
+    /// - Returns: false if the children do not fill the element exactly.
+    @discardableResult
+    func forEachEBMLChild<Failure: Error>(
+        in range: Range<Int>,
+        _ body: (UInt32, Int, Int) throws(Failure) -> Void
+    ) throws(Failure) -> Bool {
+        var index = range.lowerBound
+        while index < range.upperBound {
+            guard case .value(let head) = ebmlElementHead(at: index),
+                let size = head.size.flatMap(Int.init(exactly:)), size <= range.upperBound - index - head.length
+            else { return false }
+            index += head.length
+            try body(head.id, index, size)
+            index += size
+        }
+        return index == range.upperBound
     }
 }
