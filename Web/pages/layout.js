@@ -4,6 +4,7 @@
 /** Least distance between two peers of a lane, and between two lanes. */
 const SPACING = 13;
 const RING_GAP = 64;
+const MOST_LANES = 200;
 /** No sector below the first level is wider: the children of a lone peer stay on its side. */
 const WIDEST = Math.PI * 0.9;
 
@@ -70,9 +71,10 @@ function place(order) {
   let extent = 0;
   while (first < order.length) {
     let end = first;
-    while (end < order.length && order[end].depth === order[first].depth) end += 1;
-    inner = inner + RING_GAP;
-    const lanes = lanesFor(end - first, inner);
+    let width = 0;
+    for (; end < order.length && order[end].depth === order[first].depth; end++) width += order[end].sectorWidth;
+    inner += RING_GAP;
+    const lanes = lanesFor(end - first, width, inner);
     for (let index = first; index < end; index++) order[index].radius = inner + ((index - first) % lanes) * SPACING;
     extent = inner + (lanes - 1) * SPACING;
     inner = extent;
@@ -81,10 +83,11 @@ function place(order) {
   return extent;
 }
 
-function lanesFor(count, inner) {
+/** How many lanes hold so many peers whose sectors are so wide together: a level may fill but a part of its ring. */
+function lanesFor(count, width, inner) {
   let room = 0;
   for (let lanes = 1; ; lanes++) {
-    room += 2 * Math.PI * (inner + (lanes - 1) * SPACING) / SPACING;
-    if (room >= count) return lanes;
+    room += width * (inner + (lanes - 1) * SPACING) / SPACING;
+    if (room >= count || lanes === MOST_LANES) return lanes;
   }
 }
