@@ -339,6 +339,8 @@ export class PeerTreeClient extends Emitter {
     if (reason !== 'complete') {
       this.#completion ??= makePromise();
       this.#completion.resolve();
+      // A source has nothing to read first: the server has forgotten its tree.
+      if (this.isSource) this.#announceEnd();
     }
     this.#flush();
   }
