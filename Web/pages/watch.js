@@ -95,6 +95,8 @@ function useClient(client) {
   });
   client.on('gap', ({ isSkip }) => !isSkip && received.gap());
   client.on('catalog', (catalog) => {
+    mediaWarning = null;
+    renderNotice();
     show($('title'), catalog.title !== '');
     setText($('title'), catalog.title);
     document.title = `${catalog.title || 'Watch'} - peer-tree`;
