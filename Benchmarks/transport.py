@@ -204,9 +204,22 @@ def scenarios(seconds):
     for children in (1, 16):
         title = f"relay of 10 MB/s to {children} {'child' if children == 1 else 'children'}"
         yield title, ("peer-tree",), lambda program, name, children=children: steady_relay(program, seconds, children)
+    for count in (1, 2):
+        title = f"8 links in a process, {count} event {'loop' if count == 1 else 'loops'}"
+        yield title, ("peer-tree",), lambda program, name, count=count: loops(program, seconds, count)
     yield "set-up, one after the other", everyone, lambda program, name: dial(program, 30, 1)
     yield "set-up, 50 at once", everyone, lambda program, name: dial(program, 50, 50)
     yield "500 idle connections", ours_and_pion, lambda program, name: dial(program, 500, 25, 5 + seconds)
+
+
+def loops(program, seconds, count):
+    """Eight links with both ends in one process, on so many event loops: all bytes that arrive."""
+    role = Role(program, "loops", "--children", 8, "--parallel", count, "--size", 16384)
+    try:
+        await_open([role])
+        return measure(role, [role], [role], seconds)
+    finally:
+        role.end()
 
 
 def median(results):

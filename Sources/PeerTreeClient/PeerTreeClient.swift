@@ -53,7 +53,7 @@ public final class PeerTreeClient: Sendable {
         } else {
             let bound: WebRTCTransport
             do {
-                bound = try await WebRTCTransport.bind(configuration.webRTC)
+                bound = try await WebRTCTransport.bind(configuration.webRTC, on: .next)
             } catch {
                 throw PeerTreeError.transport("\(error)")
             }

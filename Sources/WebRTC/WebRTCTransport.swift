@@ -2,9 +2,9 @@ public import NIOCore
 
 /// The sockets that peer connections share: one UDP port for each IP version.
 ///
-/// All transports of a process, and everything made from them, live on one event loop (`eventLoop`), because the SCTP
-/// stack below them is one per process. `WebRTCTransport` itself may be used from anywhere; `PeerConnection` and
-/// `DataChannel` only on `eventLoop`.
+/// A transport, and everything made from it, lives on one event loop (`eventLoop`). `WebRTCTransport` itself may be used
+/// from anywhere; `PeerConnection` and `DataChannel` only on `eventLoop`. More processors than one are used by more
+/// transports than one: see `WebRTCEventLoopChoice` and `WebRTCTransportGroup`.
 public final class WebRTCTransport: Sendable {
     /// The event loop everything made from this transport lives on.
     public let eventLoop: any EventLoop
@@ -13,23 +13,30 @@ public final class WebRTCTransport: Sendable {
     let core: NIOLoopBound<TransportCore>
 
     private init(core: TransportCore) {
-        self.eventLoop = WebRTCEventLoop.loop
+        self.eventLoop = core.eventLoop
         self.localAddresses = core.sockets.map(\.localAddress)
-        self.core = NIOLoopBound(core, eventLoop: WebRTCEventLoop.loop)
+        self.core = NIOLoopBound(core, eventLoop: core.eventLoop)
     }
 
     /// Opens the sockets and makes this process's certificate, if it has none yet.
     ///
+    /// - Parameter choice: the event loop to live on.
     /// - Throws: `WebRTCError` when an address cannot be bound.
-    public static func bind(_ configuration: WebRTCConfiguration = .init()) async throws -> WebRTCTransport {
-        let loop = WebRTCEventLoop.loop
-        return try await loop.flatSubmit { () -> EventLoopFuture<WebRTCTransport> in
+    public static func bind(
+        _ configuration: WebRTCConfiguration = .init(),
+        on choice: WebRTCEventLoopChoice = .shared
+    ) async throws -> WebRTCTransport {
+        try await Self.bind(configuration, eventLoop: choice.eventLoop)
+    }
+
+    static func bind(_ configuration: WebRTCConfiguration, eventLoop: any EventLoop) async throws -> WebRTCTransport {
+        try await eventLoop.flatSubmit { () -> EventLoopFuture<WebRTCTransport> in
             do {
-                let core = try TransportCore(configuration)
+                let core = try TransportCore(configuration, eventLoop: eventLoop)
                 let transport = WebRTCTransport(core: core)
                 return core.register().map { transport }
             } catch {
-                return loop.makeFailedFuture(error)
+                return eventLoop.makeFailedFuture(error)
             }
         }.get()
     }

@@ -40,7 +40,7 @@ final class BenchPeer {
         switch options.role {
         case .source: attempt { try offerAll(options.children) }
         case .ping: attempt { try offerAll(1) }
-        case .relay, .sink, .pong, .dial, .accept: break
+        case .relay, .sink, .pong, .dial, .accept, .loops: break
         }
     }
 
@@ -131,7 +131,7 @@ final class BenchPeer {
             passedOn += message.readableBytes
             try pump()
         case .pong: try upstream?.send(message)
-        case .source, .sink, .ping, .dial, .accept: break
+        case .source, .sink, .ping, .dial, .accept, .loops: break
         }
     }
 
@@ -145,7 +145,7 @@ final class BenchPeer {
         case .ping:
             samples.append(Double(DispatchTime.now().uptimeNanoseconds - pingBegin) / 1000)
             try ping()
-        case .relay, .sink, .pong, .dial, .accept: break
+        case .relay, .sink, .pong, .dial, .accept, .loops: break
         }
     }
 

@@ -7,12 +7,15 @@ import WebRTC
 struct TransportBench {
     static func main() async throws {
         guard let options = RoleOptions(arguments: Array(CommandLine.arguments.dropFirst())) else {
-            complain("usage: transport-bench source|relay|sink|ping|pong|dial|accept [--children N] [--size BYTES] …")
+            complain(
+                "usage: transport-bench source|relay|sink|ping|pong|dial|accept|loops [--children N] [--size BYTES] …"
+            )
             exit(64)
         }
         switch options.role {
         case .accept: try await Acceptor.run()
         case .dial: try await Dialler.run(options)
+        case .loops: try await Loops.run(options)
         case .source, .relay, .sink, .ping, .pong: try await runPeer(options)
         }
         exit(0)
@@ -47,14 +50,14 @@ func complain(_ message: String) {
 /// What a role was told on the command line.
 struct RoleOptions: Sendable {
     enum Role: String {
-        case source, relay, sink, ping, pong, dial, accept
+        case source, relay, sink, ping, pong, dial, accept, loops
     }
 
     var role: Role
     var children = 1
     var size = 16384
     var count = 10000
-    /// Connections under way at a time.
+    /// Connections under way at a time; event loops.
     var parallel = 1
     /// Bytes a source sends ahead of the relay's credit; nil sends as fast as the link takes it.
     var credit: Int?

@@ -72,6 +72,11 @@ public struct AsyncDataChannel: Sendable {
             finishOnDeinit: true,
             delegate: reader
         )
+        // The connection may have been lost while the channel was being accepted: then nothing calls any more.
+        if channel.readyState == .closed {
+            reader.end()
+            sequence.source.finish()
+        }
         channel.bufferedAmountLowThreshold = Self.highWatermark / 4
         channel.onOpen = { waiters.release() }
         channel.onBufferedAmountLow = { waiters.release() }
@@ -80,6 +85,7 @@ public struct AsyncDataChannel: Sendable {
         }
         channel.onError = { waiters.failure = $0 }
         channel.onClose = {
+            reader.end()
             waiters.release()
             if let failure = waiters.failure {
                 sequence.source.finish(failure)
@@ -180,7 +186,8 @@ public struct AsyncDataChannelReader: NIOAsyncSequenceProducerDelegate {
     private let eventLoop: any EventLoop
 
     private final class State {
-        let connection: PeerConnection
+        /// Nil once the channel is closed: messages that nobody reads must not keep the connection.
+        var connection: PeerConnection?
         var isPaused = false
 
         init(_ connection: PeerConnection) { self.connection = connection }
@@ -188,8 +195,8 @@ public struct AsyncDataChannelReader: NIOAsyncSequenceProducerDelegate {
         func set(paused: Bool) {
             guard paused != self.isPaused else { return }
             self.isPaused = paused
-            self.connection.readingPauses += paused ? 1 : -1
-            if !paused { self.connection.resumeReading() }
+            self.connection?.readingPauses += paused ? 1 : -1
+            if !paused { self.connection?.resumeReading() }
         }
     }
 
@@ -199,6 +206,12 @@ public struct AsyncDataChannelReader: NIOAsyncSequenceProducerDelegate {
     }
 
     func pause() { self.state.value.set(paused: true) }
+
+    /// The channel is closed. What is still unread needs no reading from the connection.
+    func end() {
+        self.state.value.set(paused: false)
+        self.state.value.connection = nil
+    }
 
     /// The reader has caught up.
     public func produceMore() {

@@ -25,6 +25,10 @@ struct DTLSError: Error, Sendable, CustomStringConvertible {
 /// The certificate is made afresh in every process (RFC 8827 section 6.5): it names nobody, and what makes the peer
 /// trust it is its fingerprint in the session description.
 final class DTLSContext {
+    /// That of all transports of this process.
+    // Safe: nothing of it changes after its creation, and OpenSSL counts references to it with atomics.
+    nonisolated(unsafe) static let ofProcess = Result { () throws(DTLSError) in try DTLSContext() }
+
     let context: OpaquePointer
     let fingerprint: DataSessionDescription.Fingerprint
     let method: OpaquePointer

@@ -32,7 +32,7 @@ final class ReflexiveSession: ServerSession {
             configuration: core.configuration.ice,
             random: SystemRandomNumberGenerator()
         )
-        self.timer = DeadlineTimer { [unowned self] in self.feed(.timeout) }
+        self.timer = DeadlineTimer(on: core.eventLoop) { [unowned self] in self.feed(.timeout) }
     }
 
     func start() { self.feed(.start) }

@@ -54,8 +54,8 @@ final class RelaySession: ServerSession {
             random: SystemRandomNumberGenerator()
         )
         self.silence = RelaySilence(patience: core.configuration.ice.relaySilence)
-        self.timer = DeadlineTimer { [unowned self] in self.feed(.timeout) }
-        self.silenceTimer = DeadlineTimer { [unowned self] in self.checkSilence() }
+        self.timer = DeadlineTimer(on: core.eventLoop) { [unowned self] in self.feed(.timeout) }
+        self.silenceTimer = DeadlineTimer(on: core.eventLoop) { [unowned self] in self.checkSilence() }
     }
 
     /// Whether it talks to the server through the transport's own sockets.
@@ -80,13 +80,14 @@ final class RelaySession: ServerSession {
             return self.fail(.disconnected(error.description))
         }
         let stream = TURNStream(
+            eventLoop: self.core.eventLoop,
             tls: tls,
             queueLimit: self.core.configuration.ice.maximumRelayQueue,
             onFrame: { [unowned self] in self.receive($0) },
             onEnd: { [unowned self] in self.fail(.disconnected($0)) }
         )
         self.path = .stream(stream)
-        let bound = NIOLoopBound(self, eventLoop: WebRTCEventLoop.loop)
+        let bound = NIOLoopBound(self, eventLoop: self.core.eventLoop)
         stream.connect(to: self.server, timeout: self.core.configuration.ice.relayConnectTimeout)
             .whenComplete { result in
                 switch result {
@@ -271,7 +272,7 @@ final class RelaySession: ServerSession {
         self.silenceTimer?.cancel()
         if case .stream(let stream) = self.path {
             // What was written last, the end of the allocation, still leaves.
-            WebRTCEventLoop.loop.assumeIsolated().execute { stream.close() }
+            self.core.eventLoop.assumeIsolated().execute { stream.close() }
         }
     }
 }

@@ -77,7 +77,7 @@ final class ServerPool {
 
     private func linger(_ entry: ServerEntry) {
         let delay = self.core.configuration.ice.serverLinger
-        entry.linger = WebRTCEventLoop.loop.assumeIsolated().scheduleTask(in: delay) { [weak self] in
+        entry.linger = self.core.eventLoop.assumeIsolated().scheduleTask(in: delay) { [weak self] in
             guard let self, entry.users.isEmpty, self.entries[entry.url] === entry else { return }
             self.entries[entry.url] = nil
             let sessions = entry.sessions
@@ -91,8 +91,8 @@ final class ServerPool {
     private func begin(_ entry: ServerEntry) {
         entry.isResolved = false
         entry.lastError = nil
-        let bound = NIOLoopBound((self, entry), eventLoop: WebRTCEventLoop.loop)
-        HostResolver.resolve(entry.url.host, port: entry.url.port).whenSuccess { addresses in
+        let bound = NIOLoopBound((self, entry), eventLoop: self.core.eventLoop)
+        HostResolver.resolve(entry.url.host, port: entry.url.port, on: self.core.eventLoop).whenSuccess { addresses in
             let (pool, entry) = bound.value
             guard !pool.isClosed, pool.entries[entry.url] === entry else { return }
             entry.isResolved = true
@@ -189,7 +189,7 @@ final class ServerPool {
         guard error != .unauthorized, entry.sessions.isEmpty, entry.retry == nil else { return }
         let pause = TimeAmount.seconds(entry.failures == 0 ? 0 : 1 << Int64(min(entry.failures, 5)))
         entry.failures += 1
-        entry.retry = WebRTCEventLoop.loop.assumeIsolated().scheduleTask(in: pause) { [weak self] in
+        entry.retry = self.core.eventLoop.assumeIsolated().scheduleTask(in: pause) { [weak self] in
             entry.retry = nil
             guard let self, !self.isClosed, !entry.users.isEmpty, entry.sessions.isEmpty else { return }
             self.begin(entry)

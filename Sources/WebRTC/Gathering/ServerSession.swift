@@ -37,9 +37,11 @@ enum ServerSessionEvent {
 /// One timer that follows a state machine's deadline.
 final class DeadlineTimer {
     private var scheduled: (at: NIODeadline, task: Scheduled<Void>)?
+    private let eventLoop: any EventLoop
     private let fire: () -> Void
 
-    init(_ fire: @escaping () -> Void) {
+    init(on eventLoop: any EventLoop, _ fire: @escaping () -> Void) {
+        self.eventLoop = eventLoop
         self.fire = fire
     }
 
@@ -47,7 +49,7 @@ final class DeadlineTimer {
         guard let deadline else { return self.cancel() }
         if let scheduled, scheduled.at <= deadline { return }
         self.cancel()
-        let task = WebRTCEventLoop.loop.assumeIsolated().scheduleTask(deadline: deadline) {
+        let task = self.eventLoop.assumeIsolated().scheduleTask(deadline: deadline) {
             self.scheduled = nil
             self.fire()
         }

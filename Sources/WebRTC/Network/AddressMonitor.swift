@@ -5,6 +5,7 @@ import NIOPosix
 /// Notices that the host's addresses may have changed: by a route socket where there is one (Linux), by looking from time
 /// to time elsewhere. Whether they have, the one who is called must find out.
 final class AddressMonitor {
+    private let eventLoop: any EventLoop
     private let pollInterval: TimeAmount
     private let onChange: () -> Void
     private var channel: (any Channel)?
@@ -15,7 +16,8 @@ final class AddressMonitor {
     /// Changes come in bunches: an interface goes up, gets an address, then another one.
     private static let settling = TimeAmount.milliseconds(50)
 
-    init(pollInterval: TimeAmount, onChange: @escaping () -> Void) {
+    init(eventLoop: any EventLoop, pollInterval: TimeAmount, onChange: @escaping () -> Void) {
+        self.eventLoop = eventLoop
         self.pollInterval = pollInterval
         self.onChange = onChange
         #if os(Linux)
@@ -24,8 +26,8 @@ final class AddressMonitor {
             self.startPolling()
             return
         }
-        let bound = NIOLoopBound(self, eventLoop: WebRTCEventLoop.loop)
-        let registration = NIOPipeBootstrap(group: WebRTCEventLoop.loop)
+        let bound = NIOLoopBound(self, eventLoop: eventLoop)
+        let registration = NIOPipeBootstrap(group: eventLoop)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(AddressEventHandler(monitor: bound.value))
@@ -55,7 +57,7 @@ final class AddressMonitor {
 
     fileprivate func noticed() {
         guard self.pending == nil, !self.isClosed else { return }
-        self.pending = WebRTCEventLoop.loop.assumeIsolated().scheduleTask(in: Self.settling) {
+        self.pending = self.eventLoop.assumeIsolated().scheduleTask(in: Self.settling) {
             self.pending = nil
             if !self.isClosed { self.onChange() }
         }
@@ -64,8 +66,8 @@ final class AddressMonitor {
     /// Also when the route socket has broken: its queue may have overflowed.
     fileprivate func startPolling() {
         guard !self.isClosed, self.poll == nil else { return }
-        let bound = NIOLoopBound(self, eventLoop: WebRTCEventLoop.loop)
-        self.poll = WebRTCEventLoop.loop.scheduleRepeatedTask(
+        let bound = NIOLoopBound(self, eventLoop: self.eventLoop)
+        self.poll = self.eventLoop.scheduleRepeatedTask(
             initialDelay: self.pollInterval,
             delay: self.pollInterval
         ) { _ in

@@ -1,5 +1,6 @@
 import NIOCore
 import NIOPosix
+import Synchronization
 
 #if canImport(Glibc)
 import Glibc
@@ -13,8 +14,7 @@ import Darwin
 enum HostResolver {
     /// Look-ups under way or waiting, in the whole process. Beyond it a look-up fails at once.
     private static let maximumPending = 64
-    // Safe: only used on `WebRTCEventLoop.loop`.
-    nonisolated(unsafe) private static var pending = 0
+    private static let pending = Atomic(0)
 
     private static let threads: NIOThreadPool = {
         let pool = NIOThreadPool(numberOfThreads: 2)
@@ -23,17 +23,21 @@ enum HostResolver {
     }()
 
     /// The addresses of a host, at most one of each IP version; none when the name leads nowhere. A literal address is
-    /// its own answer. Only on `WebRTCEventLoop.loop`.
-    static func resolve(_ host: String, port: UInt16) -> EventLoopFuture<[TransportAddress]> {
-        let loop = WebRTCEventLoop.loop
-        loop.preconditionInEventLoop()
+    /// its own answer.
+    static func resolve(
+        _ host: String,
+        port: UInt16,
+        on loop: any EventLoop
+    ) -> EventLoopFuture<[TransportAddress]> {
         if let literal = TransportAddress(ip: host, port: port) { return loop.makeSucceededFuture([literal]) }
-        guard Self.pending < Self.maximumPending else { return loop.makeSucceededFuture([]) }
-        Self.pending += 1
+        guard Self.pending.wrappingAdd(1, ordering: .relaxed).newValue <= Self.maximumPending else {
+            Self.pending.wrappingSubtract(1, ordering: .relaxed)
+            return loop.makeSucceededFuture([])
+        }
         return Self.threads.runIfActive(eventLoop: loop) { Self.lookUp(host, port) }
             .recover { _ in [] }
             .map { addresses in
-                Self.pending -= 1
+                Self.pending.wrappingSubtract(1, ordering: .relaxed)
                 return addresses
             }
     }

@@ -3,7 +3,10 @@ import NIOCore
 /// The loop-bound part of a transport: finds the connection a datagram belongs to, and flushes what a tick produced.
 final class TransportCore {
     let configuration: WebRTCConfiguration
+    let eventLoop: any EventLoop
     let dtls: DTLSContext
+    /// The associations of this loop.
+    let sctp: SCTPShard
     let sockets: [UDPSocket]
     /// `iceServers` of the configuration.
     let defaultServers: [ResolvedServer]
@@ -24,38 +27,40 @@ final class TransportCore {
     private var monitor: AddressMonitor?
     private(set) lazy var servers = ServerPool(core: self)
 
-    // Safe: made and read on `WebRTCEventLoop.loop` only, by `TransportCore.init`.
-    nonisolated(unsafe) private static var processContext: DTLSContext?
+    /// Plaintext of one datagram, for all connections: it is emptied before anything else happens.
+    let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 16)
 
-    init(_ configuration: WebRTCConfiguration) throws {
-        WebRTCEventLoop.loop.preconditionInEventLoop()
+    init(_ configuration: WebRTCConfiguration, eventLoop: any EventLoop) throws {
+        eventLoop.preconditionInEventLoop()
         self.configuration = configuration
+        self.eventLoop = eventLoop
+        self.sctp = SCTPStack.shared.shard(of: eventLoop)
         do throws(DTLSError) {
-            self.dtls = try Self.sharedContext()
+            self.dtls = try DTLSContext.ofProcess.get()
         } catch {
             throw WebRTCError.cryptography(error.description)
         }
-        self.sockets = try Self.bindSockets(configuration)
+        self.sockets = try Self.bindSockets(configuration, eventLoop)
         self.hostCandidates = HostCandidates.gather(configuration, self.sockets)
         self.nextID = .random(in: .min ... .max)
         self.defaultServers = try ResolvedServer.parse(configuration.iceServers)
         // A socket bound to one address has one host candidate, whatever else comes and goes.
         if self.sockets.contains(where: { !$0.localAddress.isUnicast }) {
-            self.monitor = AddressMonitor(pollInterval: configuration.ice.addressPollInterval) { [weak self] in
+            self.monitor = AddressMonitor(
+                eventLoop: eventLoop,
+                pollInterval: configuration.ice.addressPollInterval
+            ) { [weak self] in
                 self?.addressesMayHaveChanged()
             }
         }
     }
 
-    private static func sharedContext() throws(DTLSError) -> DTLSContext {
-        if let context = Self.processContext { return context }
-        let context = try DTLSContext()
-        Self.processContext = context
-        return context
+    deinit {
+        self.scratch.deallocate()
     }
 
     func register() -> EventLoopFuture<Void> {
-        let loop = WebRTCEventLoop.loop
+        let loop = self.eventLoop
         let core = NIOLoopBound(self, eventLoop: loop)
         let registrations = self.sockets.indices.map { base -> EventLoopFuture<Void> in
             self.sockets[base]
@@ -175,7 +180,7 @@ final class TransportCore {
     func requestFlush() {
         guard !self.isReading, !self.isFlushing, !self.isFlushScheduled else { return }
         self.isFlushScheduled = true
-        WebRTCEventLoop.loop.assumeIsolated().execute {
+        self.eventLoop.assumeIsolated().execute {
             self.isFlushScheduled = false
             self.endTick()
         }
@@ -292,7 +297,10 @@ final class TransportCore {
 
     // MARK: - Setting up
 
-    private static func bindSockets(_ configuration: WebRTCConfiguration) throws(WebRTCError) -> [UDPSocket] {
+    private static func bindSockets(
+        _ configuration: WebRTCConfiguration,
+        _ eventLoop: any EventLoop
+    ) throws(WebRTCError) -> [UDPSocket] {
         guard let port = UInt16(exactly: configuration.port) else {
             throw .invalidAddress("port \(configuration.port)")
         }
@@ -308,7 +316,7 @@ final class TransportCore {
             // The same port for both versions, where it is free.
             let preferred = address.with(port: port == 0 ? sockets.first?.localAddress.port ?? 0 : port)
             do throws(WebRTCError) {
-                sockets.append(try Self.open(preferred, fallback: port == 0 ? address : nil, configuration))
+                sockets.append(try Self.open(preferred, fallback: port == 0 ? address : nil, configuration, eventLoop))
             } catch {
                 if isExplicit { throw error }
                 failure = error
@@ -321,13 +329,15 @@ final class TransportCore {
     private static func open(
         _ address: TransportAddress,
         fallback: TransportAddress?,
-        _ configuration: WebRTCConfiguration
+        _ configuration: WebRTCConfiguration,
+        _ eventLoop: any EventLoop
     ) throws(WebRTCError) -> UDPSocket {
+        let size = configuration.udpReceiveBufferSize
         do throws(WebRTCError) {
-            return try UDPSocket(binding: address, receiveBufferSize: configuration.udpReceiveBufferSize)
+            return try UDPSocket(binding: address, receiveBufferSize: size, eventLoop: eventLoop)
         } catch {
             guard let fallback else { throw error }
-            return try UDPSocket(binding: fallback, receiveBufferSize: configuration.udpReceiveBufferSize)
+            return try UDPSocket(binding: fallback, receiveBufferSize: size, eventLoop: eventLoop)
         }
     }
 }

@@ -18,6 +18,7 @@ import Darwin
 final class UDPSocket {
     let family: TransportAddress.Family
     let localAddress: TransportAddress
+    private let eventLoop: any EventLoop
     private let descriptor: Int32
     private var channel: (any Channel)?
     private var batch = DatagramBatch()
@@ -34,7 +35,7 @@ final class UDPSocket {
     }
 
     /// Opens and binds. Nil port means any.
-    init(binding address: TransportAddress, receiveBufferSize: Int) throws(WebRTCError) {
+    init(binding address: TransportAddress, receiveBufferSize: Int, eventLoop: any EventLoop) throws(WebRTCError) {
         let domain = address.family == .ipv4 ? AF_INET : AF_INET6
         #if canImport(Glibc)
         let type = Int32(SOCK_DGRAM.rawValue)
@@ -58,6 +59,7 @@ final class UDPSocket {
             _ = Self.closeDescriptor(descriptor)
             throw .bindFailed(address: address.description, reason: reason)
         }
+        self.eventLoop = eventLoop
         self.descriptor = descriptor
         self.family = address.family
         self.localAddress = Self.boundAddress(of: descriptor) ?? address
@@ -129,8 +131,7 @@ final class UDPSocket {
 
     private func scheduleRetry() {
         guard self.retry == nil else { return }
-        let loop = WebRTCEventLoop.loop
-        self.retry = loop.assumeIsolated().scheduleTask(in: .milliseconds(1)) {
+        self.retry = self.eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(1)) {
             self.retry = nil
             self.flush()
         }

@@ -40,6 +40,7 @@ extension PeerConnection {
         guard self.association == nil, self.isSecure, let remote, !self.isOver else { return }
         let configuration = self.transport.configuration
         let association = SCTPAssociation(
+            shard: self.transport.sctp,
             configuration: SCTPAssociation.Configuration(
                 localPort: 5000,
                 remotePort: remote.sctpPort,

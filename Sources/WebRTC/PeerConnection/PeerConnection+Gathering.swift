@@ -24,7 +24,7 @@ extension PeerConnection {
             self.agent.handle(.endOfLocalCandidates, at: .now())
         }
         // The application is not called from inside its own call.
-        WebRTCEventLoop.loop.assumeIsolated().execute {
+        self.transport.eventLoop.assumeIsolated().execute {
             guard !self.isOver else { return }
             self.onICEGatheringStateChange?(.gathering)
             if isComplete { self.announceEnd() } else { self.gatheringAdvanced() }
@@ -107,12 +107,13 @@ extension PeerConnection {
         for named in names {
             guard self.hostNameCount < self.transport.configuration.ice.maximumHostNames else { return }
             self.hostNameCount += 1
-            let bound = NIOLoopBound(self, eventLoop: WebRTCEventLoop.loop)
-            HostResolver.resolve(named.name, port: named.candidate.address.port).whenSuccess { addresses in
-                let connection = bound.value
-                guard !connection.isOver else { return }
-                for address in addresses { connection.handle(.remoteCandidate(named.candidate(at: address))) }
-            }
+            let bound = NIOLoopBound(self, eventLoop: self.transport.eventLoop)
+            HostResolver.resolve(named.name, port: named.candidate.address.port, on: self.transport.eventLoop)
+                .whenSuccess { addresses in
+                    let connection = bound.value
+                    guard !connection.isOver else { return }
+                    for address in addresses { connection.handle(.remoteCandidate(named.candidate(at: address))) }
+                }
         }
     }
 }

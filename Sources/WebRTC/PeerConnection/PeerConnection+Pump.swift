@@ -5,13 +5,6 @@ extension PeerConnection {
     private static let maximumEarlyDatagrams = 8
     private static let maximumRoutes = 32
 
-    /// Plaintext of one datagram. One for all connections: it is emptied before anything else happens.
-    // Safe: only used on `WebRTCEventLoop.loop`, within one call.
-    nonisolated(unsafe) private static let scratch = UnsafeMutableRawBufferPointer.allocate(
-        byteCount: 1 << 16,
-        alignment: 16
-    )
-
     // MARK: - Receiving
 
     func receive(_ decoder: STUNDecoder, from source: TransportAddress, base: Int) {
@@ -36,10 +29,11 @@ extension PeerConnection {
         guard wasConnected || dtls.state == .handshaking else { return false }
         dtls.receive(datagram)
         var received = false
-        while let count = dtls.read(into: Self.scratch) {
+        let scratch = self.transport.scratch
+        while let count = dtls.read(into: scratch) {
             received = true
             self.traffic.receivedBytes &+= UInt64(count)
-            self.receivePlaintext(UnsafeRawBufferPointer(rebasing: Self.scratch[..<count]))
+            self.receivePlaintext(UnsafeRawBufferPointer(rebasing: scratch[..<count]))
         }
         guard received || !wasConnected || dtls.state != .connected else { return false }
         self.traffic.receivedDatagrams &+= 1
@@ -135,7 +129,7 @@ extension PeerConnection {
         // A timer that fires early costs nothing but its call; one per change would cost more.
         if let timer, timer.at <= due { return }
         self.timer?.task.cancel()
-        let task = WebRTCEventLoop.loop.assumeIsolated().scheduleTask(deadline: due) { self.timerFired() }
+        let task = self.transport.eventLoop.assumeIsolated().scheduleTask(deadline: due) { self.timerFired() }
         self.timer = (due, task)
     }
 
@@ -188,5 +182,12 @@ extension PeerConnection {
         let error = state == .failed ? DataChannelError.connectionLost(reason) : nil
         for channel in channels { channel.becomeClosed(error: error) }
         self.onConnectionStateChange?(state)
+        self.forgetHandlers()
+    }
+
+    /// Nothing more happens here. Whoever captured the connection in its own closures would keep it for ever.
+    private func forgetHandlers() {
+        (self.onConnectionStateChange, self.onICEConnectionStateChange) = (nil, nil)
+        (self.onICEGatheringStateChange, self.onICECandidate, self.onDataChannel) = (nil, nil, nil)
     }
 }

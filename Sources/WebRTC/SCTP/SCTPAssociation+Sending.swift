@@ -26,10 +26,10 @@ extension SCTPAssociation {
         } else if self.isShared, self.handedBytes >= Self.sharedBacklog {
             return .wouldBlock
         }
-        SCTPStack.shared.willWork()
+        self.shard.willWork()
         var info = Self.sendInformation(stream: stream, ppid: ppid, reliability: reliability, ordered: ordered)
         let (sent, error) = message.withUnsafeReadableBytes { self.send($0, on: socket, &info) }
-        if sent > 0 { SCTPStack.shared.watch(self) }
+        if sent > 0 { self.shard.watch(self) }
         guard sent == message.readableBytes else {
             guard sent == 0 else {
                 self.openMessage = (stream, ppid, ordered)

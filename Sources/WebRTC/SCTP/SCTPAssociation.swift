@@ -51,6 +51,8 @@ final class SCTPAssociation {
     /// Called from the stack's timer when there may be something to drain.
     let onWork: () -> Void
     let configuration: Configuration
+    /// Where it lives; usrsctp calls back there.
+    let shard: SCTPShard
     private(set) var socket: OpaquePointer?
     private(set) var handle: UInt = 0
     private var isReadable = false
@@ -74,11 +76,13 @@ final class SCTPAssociation {
     private var acknowledgementFrequency = 2
 
     init(
+        shard: SCTPShard,
         configuration: Configuration,
         output: @escaping (UnsafeRawBufferPointer) -> Void,
         onWork: @escaping () -> Void
     ) {
-        WebRTCEventLoop.loop.preconditionInEventLoop()
+        shard.eventLoop.preconditionInEventLoop()
+        self.shard = shard
         self.configuration = configuration
         self.output = output
         self.onWork = onWork
@@ -94,8 +98,8 @@ final class SCTPAssociation {
 
     /// Binds and connects: both sides do, and the two handshakes merge (RFC 8831 section 6.2).
     func start() -> Bool {
-        self.handle = SCTPStack.shared.add(self)
-        SCTPStack.shared.willWork()
+        self.handle = self.shard.add(self)
+        self.shard.willWork()
         let argument = UnsafeMutableRawPointer(bitPattern: self.handle)
         guard let socket = usrsctp_socket(AF_CONN, Self.streamType, Int32(IPPROTO_SCTP), nil, nil, 0, nil) else {
             return false
@@ -105,7 +109,7 @@ final class SCTPAssociation {
         usrsctp_set_upcall(
             socket,
             { _, argument, _ in
-                SCTPStack.shared.association(UInt(bitPattern: argument))?.becomeReadable()
+                SCTPStack.shared.becomeReadable(UInt(bitPattern: argument))
             },
             argument
         )
@@ -128,7 +132,7 @@ final class SCTPAssociation {
     /// Takes one packet, already decrypted. Its checksum is not verified: DTLS authenticated every bit of it.
     func receive(_ packet: UnsafeRawBufferPointer) {
         self.packetsThisTick += 1
-        SCTPStack.shared.willWork()
+        self.shard.willWork()
         usrsctp_conninput(UnsafeMutableRawPointer(bitPattern: self.handle), packet.baseAddress, packet.count, 0)
     }
 
@@ -138,7 +142,7 @@ final class SCTPAssociation {
         self.socket = nil
         self.isReadable = false
         usrsctp_close(socket)
-        SCTPStack.shared.remove(self.handle)
+        self.shard.remove(self.handle)
     }
 
     #if canImport(Glibc)
@@ -176,10 +180,10 @@ final class SCTPAssociation {
         return self.handed.count < before
     }
 
-    /// The stack calls from one of its timers or while it takes a packet in.
-    private func becomeReadable() {
+    /// The stack has something to read. On the loop of the shard.
+    func becomeReadable() {
         self.isReadable = true
-        SCTPStack.shared.watch(self)
+        self.shard.watch(self)
     }
 
     /// A packet of the stack's, checksum included.
@@ -233,7 +237,7 @@ final class SCTPAssociation {
     /// The next thing that happened, or nil when all has been drained.
     func nextEvent() -> Event? {
         while self.isReadable, let socket = self.socket {
-            var buffer = self.partial?.buffer ?? Self.takeSpare(capacity: self.sizeHint)
+            var buffer = self.partial?.buffer ?? self.takeSpare(capacity: self.sizeHint)
             self.partial?.buffer = ByteBuffer()
             var received = Received()
             buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: 1024) { bytes in
@@ -241,7 +245,7 @@ final class SCTPAssociation {
             }
             guard received.count > 0 else {
                 self.isReadable = false
-                if self.partial == nil { Self.spare = buffer } else { self.partial?.buffer = buffer }
+                if self.partial == nil { self.shard.spare = buffer } else { self.partial?.buffer = buffer }
                 guard !self.isDown, received.error != EWOULDBLOCK, received.error != EAGAIN else { return nil }
                 self.isDown = true
                 return .down("the SCTP association ended")
@@ -251,16 +255,12 @@ final class SCTPAssociation {
         return nil
     }
 
-    /// What the last read had no use for. One for all associations: an idle one holds no memory for messages.
-    // Safe: only used on `WebRTCEventLoop.loop`.
-    nonisolated(unsafe) private static var spare = ByteBuffer()
-
-    private static func takeSpare(capacity: Int) -> ByteBuffer {
-        let buffer = Self.spare
+    private func takeSpare(capacity: Int) -> ByteBuffer {
+        let buffer = self.shard.spare
         guard buffer.writableBytes >= capacity, buffer.writableBytes <= capacity * 4 else {
             return ByteBufferAllocator().buffer(capacity: capacity)
         }
-        Self.spare = ByteBuffer()
+        self.shard.spare = ByteBuffer()
         return buffer
     }
 

@@ -1,43 +1,26 @@
 import CUSRSCTP
 import NIOCore
-import NIOPosix
+import Synchronization
 
-/// The one event loop on which all transports of a process run.
+/// The process-wide usrsctp stack, entered from all event loops.
 ///
-/// usrsctp is one stack per process: its timers call out for whichever association is due, on the thread that runs
-/// them. One loop for everything makes locks unnecessary.
-enum WebRTCEventLoop {
-    static let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-    static let loop: any EventLoop = group.next()
-}
-
-/// The process-wide usrsctp stack. Only touched on `WebRTCEventLoop`.
-final class SCTPStack {
-    // Safe: every access, including the callbacks of usrsctp (which runs no threads of its own here), happens on
-    // `WebRTCEventLoop.loop`; `SCTPAssociation.init` checks this before anything else can reach the stack.
-    nonisolated(unsafe) static let shared = SCTPStack()
+/// Each association lives on one loop: packets go into it and messages are read from it there, and what it sends in
+/// return leaves from there. The stack locks what loops share. Only its timers are everybody's: whichever loop runs them
+/// may thereby send for an association of another, or wake it; both are handed to the loop it lives on.
+final class SCTPStack: Sendable {
+    static let shared = SCTPStack()
+    /// The number of a shard is part of every association's handle.
+    static let maximumShards = 1 << shardBits
+    private static let shardBits = 6
 
     private let hasHardwareChecksum = pt_crc32c_has_hardware()
-    /// Associations by handle. usrsctp is given these numbers in place of pointers, so a late callback for an
-    /// association that is gone finds nothing instead of freed memory.
-    private var associations: [UInt: SCTPAssociation] = [:]
-    private var lastHandle: UInt = 0
-    private var lastUsed: (handle: UInt, association: SCTPAssociation)?
-    /// Associations to which a timer may bring something to drain.
-    private var watched: [SCTPAssociation] = []
-    private var timer: Scheduled<Void>?
-    private var lastTick = NIODeadline.now()
-    /// Ticks since any association last worked.
-    private var quietTicks = 0
-
-    /// The granularity of the stack's timers while anything is under way: its shortest is the acknowledgement delay.
-    private static let interval = TimeAmount.milliseconds(10)
-    /// And when for `quietLimit` ticks nothing was: only retransmissions that have backed off beyond that time can be
-    /// pending. An idle process wakes up ten times a second for all its connections together.
-    private static let quietInterval = TimeAmount.milliseconds(100)
-    private static let quietLimit = 50
+    // Safe: the list never changes, and what a shard holds is only touched on its loop.
+    nonisolated(unsafe) private let shards: [SCTPShard]
+    /// Until when the stack's timers have run.
+    private let clock = Mutex(NIODeadline.now())
 
     private init() {
+        self.shards = WebRTCEventLoop.all.enumerated().map { SCTPShard(index: $0.offset, eventLoop: $0.element) }
         usrsctp_init_nothreads(
             0,
             { address, packet, count, _, _ in
@@ -47,6 +30,10 @@ final class SCTPStack {
             },
             nil
         )
+        Self.configure()
+    }
+
+    private static func configure() {
         usrsctp_enable_crc32c_offload()
         usrsctp_sysctl_set_sctp_ecn_enable(0)
         usrsctp_sysctl_set_sctp_auth_enable(0)
@@ -73,76 +60,49 @@ final class SCTPStack {
         usrsctp_sysctl_set_sctp_max_burst_default(0)
     }
 
-    func add(_ association: SCTPAssociation) -> UInt {
-        self.lastHandle &+= 1
-        self.associations[self.lastHandle] = association
-        usrsctp_register_address(UnsafeMutableRawPointer(bitPattern: self.lastHandle))
-        return self.lastHandle
+    /// What lives on a loop. The loop has to be one of `WebRTCEventLoop.all`.
+    func shard(of eventLoop: any EventLoop) -> SCTPShard {
+        guard let shard = self.shards.first(where: { $0.eventLoop === eventLoop }) else {
+            preconditionFailure("the event loop is not one of WebRTCEventLoop.all")
+        }
+        return shard
     }
 
-    func remove(_ handle: UInt) {
-        usrsctp_deregister_address(UnsafeMutableRawPointer(bitPattern: handle))
-        self.associations[handle] = nil
-        self.lastUsed = nil
-        // The timers must run on for a while: usrsctp frees an association in several steps.
+    /// A handle that `shard(_:)` finds the shard by.
+    static func handle(number: UInt, shard: Int) -> UInt { number << Self.shardBits | UInt(shard) }
+
+    private func shard(_ handle: UInt) -> SCTPShard? {
+        let index = Int(handle & UInt(Self.maximumShards - 1))
+        return index < self.shards.count ? self.shards[index] : nil
     }
 
-    func association(_ handle: UInt) -> SCTPAssociation? {
-        if let lastUsed, lastUsed.handle == handle { return lastUsed.association }
-        guard let association = self.associations[handle] else { return nil }
-        self.lastUsed = (handle, association)
-        return association
-    }
-
+    /// A packet of the stack's, on whatever loop.
     private func send(_ packet: UnsafeMutableRawPointer, count: Int, for handle: UInt) {
-        guard let association = self.association(handle) else { return }
-        let bytes = packet.assumingMemoryBound(to: UInt8.self)
-        pt_sctp_write_checksum(bytes, count, self.hasHardwareChecksum)
-        association.transmit(UnsafeRawBufferPointer(start: packet, count: count))
+        guard let shard = self.shard(handle) else { return }
+        pt_sctp_write_checksum(packet.assumingMemoryBound(to: UInt8.self), count, self.hasHardwareChecksum)
+        let bytes = UnsafeRawBufferPointer(start: packet, count: count)
+        if shard.eventLoop.inEventLoop { return shard.transmit(bytes, for: handle) }
+        let copy = ByteBuffer(bytes: bytes)
+        shard.onLoop { shard in copy.withUnsafeReadableBytes { shard.transmit($0, for: handle) } }
     }
 
-    // MARK: - Timers
-
-    /// Before anything goes into the stack: its clock is set, and its timers run in short steps for a while.
-    func willWork() {
-        if self.quietTicks >= Self.quietLimit || self.timer == nil {
-            self.timer?.cancel()
-            self.advance()
-            self.schedule(in: Self.interval)
-        }
-        self.quietTicks = 0
-    }
-
-    func watch(_ association: SCTPAssociation) {
-        guard !association.isWatched else { return }
-        association.isWatched = true
-        self.watched.append(association)
-    }
-
-    private func schedule(in delay: TimeAmount) {
-        self.timer = WebRTCEventLoop.loop.assumeIsolated().scheduleTask(in: delay) { self.tick() }
-    }
-
-    private func tick() {
-        self.advance()
-        self.quietTicks += 1
-        self.schedule(in: self.quietTicks < Self.quietLimit ? Self.interval : Self.quietInterval)
-        self.watched.removeAll { association in
-            if association.hasWork {
-                association.onWork()
-                return false
-            }
-            association.isWatched = false
-            return true
+    /// There is something to read, says the stack, on whatever loop.
+    func becomeReadable(_ handle: UInt) {
+        guard let shard = self.shard(handle) else { return }
+        if shard.eventLoop.inEventLoop {
+            shard.association(handle)?.becomeReadable()
+        } else {
+            shard.onLoop { $0.association(handle)?.becomeReadable() }
         }
     }
 
-    /// Runs the stack's timers up to now.
-    private func advance() {
-        let now = NIODeadline.now()
-        let elapsed = (now - self.lastTick).nanoseconds / 1_000_000
-        guard elapsed > 0 else { return }
-        self.lastTick = self.lastTick + .milliseconds(elapsed)
-        usrsctp_handle_timers(UInt32(clamping: elapsed))
+    /// Runs the stack's timers up to now, unless another loop is just doing so.
+    func advance() {
+        self.clock.withLockIfAvailable { last in
+            let elapsed = (NIODeadline.now() - last).nanoseconds / 1_000_000
+            guard elapsed > 0 else { return }
+            last = last + .milliseconds(elapsed)
+            usrsctp_handle_timers(UInt32(clamping: elapsed))
+        }
     }
 }

@@ -3,6 +3,7 @@ import NIOPosix
 
 /// The TCP or TLS connection to a TURN server. What does not fit into its queue is dropped, as on any path of datagrams.
 final class TURNStream {
+    private let eventLoop: any EventLoop
     private let queueLimit: Int
     private let tls: TLSClientSession?
     private let onFrame: (TURNStreamFramer.Frame) -> Void
@@ -14,11 +15,13 @@ final class TURNStream {
     private var isFlushPending = false
 
     init(
+        eventLoop: any EventLoop,
         tls: TLSClientSession?,
         queueLimit: Int,
         onFrame: @escaping (TURNStreamFramer.Frame) -> Void,
         onEnd: @escaping (String) -> Void
     ) {
+        self.eventLoop = eventLoop
         self.tls = tls
         self.queueLimit = queueLimit
         self.onFrame = onFrame
@@ -27,7 +30,7 @@ final class TURNStream {
 
     /// Connects; the future says when bytes can be written.
     func connect(to address: TransportAddress, timeout: TimeAmount) -> EventLoopFuture<Void> {
-        let loop = WebRTCEventLoop.loop
+        let loop = self.eventLoop
         let bound = NIOLoopBound(self, eventLoop: loop)
         let watermark = ChannelOptions.Types.WriteBufferWaterMark(low: self.queueLimit / 2, high: self.queueLimit)
         return loop.makeCompletedFuture { try SocketAddress(ipAddress: address.ip, port: Int(address.port)) }
@@ -90,7 +93,7 @@ final class TURNStream {
         guard !self.isFlushPending else { return }
         // One system call for all datagrams of a tick.
         self.isFlushPending = true
-        WebRTCEventLoop.loop.assumeIsolated().execute {
+        self.eventLoop.assumeIsolated().execute {
             self.isFlushPending = false
             self.channel?.flush()
         }
