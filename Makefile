@@ -23,6 +23,10 @@ fuzz: ## Hostile input into every parser and into live connections (INPUTS=10000
 	@Scripts/bootstrap build
 	@Scripts/fuzz
 
+sanitize: ## The unit tests with the address sanitizer
+	@Scripts/bootstrap build
+	@Scripts/sanitize
+
 lint: ## Check the formatting of all Swift code
 	@Scripts/lint
 
@@ -48,5 +52,5 @@ clean: ## Remove everything that was built
 
 export ONLY ROUNDS MEASURE_SECONDS INPUTS SEED
 
-.PHONY: help run test bench bench-load fuzz lint format wasm-check web docs release clean
+.PHONY: help run test bench bench-load fuzz sanitize lint format wasm-check web docs release clean
 .DEFAULT_GOAL := help

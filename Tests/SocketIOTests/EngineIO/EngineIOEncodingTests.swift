@@ -6,8 +6,8 @@ import Testing
 extension SocketIOTests {
     @Suite("Engine.IO encodings")
     struct EngineIOEncodingTests {
-        private static let text = EngineIOPacket.message(.text(ByteBuffer(string: "é😀")))
-        private static let binary = EngineIOPacket.message(.binary(ByteBuffer(bytes: [1, 2, 3, 4])))
+        private let text = EngineIOPacket.message(.text(ByteBuffer(string: "é😀")))
+        private let binary = EngineIOPacket.message(.binary(ByteBuffer(bytes: [1, 2, 3, 4])))
         private static let all: [EngineIOEncoding] = [
             .standard, EngineIOEncoding(revision: .v4, supportsBinary: false), EngineIOEncoding(revision: .v3),
             EngineIOEncoding(revision: .v3, supportsBinary: false),
@@ -21,11 +21,11 @@ extension SocketIOTests {
                 (Array("4:4é😀10:b4AQIDBA==1:6".utf8), false),
             ]
             for (encoding, expected) in zip(Self.all, expected) {
-                let payload = encoding.payload([Self.text, Self.binary, .noop])
+                let payload = encoding.payload([self.text, self.binary, .noop])
                 #expect(Array(payload.body.readableBytesView) == expected.body, "\(encoding)")
                 #expect(payload.isBinary == expected.isBinary, "\(encoding)")
             }
-            #expect(EngineIOEncoding(revision: .v3).payload([Self.text]).isBinary == false)
+            #expect(EngineIOEncoding(revision: .v3).payload([self.text]).isBinary == false)
         }
 
         @Test("WebSocket messages of every encoding are written as the specifications say")
@@ -36,8 +36,8 @@ extension SocketIOTests {
                 .binary(ByteBuffer(bytes: [4, 1, 2, 3, 4])), base64("b4AQIDBA=="),
             ]
             for (encoding, expected) in zip(Self.all, expected) {
-                #expect(encoding.frame(Self.binary) == expected, "\(encoding)")
-                #expect(encoding.frame(Self.text) == base64("4é😀"), "\(encoding)")
+                #expect(encoding.frame(self.binary) == expected, "\(encoding)")
+                #expect(encoding.frame(self.text) == base64("4é😀"), "\(encoding)")
             }
         }
 
