@@ -11,6 +11,7 @@ import Synchronization
 /// let connection = try await group.makeAsyncPeerConnection()
 /// ```
 public final class WebRTCTransportGroup: Sendable {
+    /// At least one.
     public let transports: [WebRTCTransport]
     private let turns = Atomic(0)
 
