@@ -42,8 +42,11 @@ final class SCTPStack: Sendable {
         usrsctp_sysctl_set_sctp_pr_enable(1)
         usrsctp_sysctl_set_sctp_rto_min_default(200)
         usrsctp_sysctl_set_sctp_rto_initial_default(500)
-        usrsctp_sysctl_set_sctp_init_rto_max_default(4_000)
-        usrsctp_sysctl_set_sctp_rto_max_default(10_000)
+        // Backing off further, as RFC 9260 section 16 has it (a minute), would spare the network nothing where consent
+        // checks end a dead path after 30 s, and a path that comes back would lie idle for as long. libwebrtc caps its
+        // timers at 3 s, too.
+        usrsctp_sysctl_set_sctp_init_rto_max_default(3_000)
+        usrsctp_sysctl_set_sctp_rto_max_default(3_000)
         // Whether the peer is there, consent checks decide (RFC 7675). The stack would also give up a peer that is there but
         // does not read for a minute: it counts probes of a closed window as failures.
         usrsctp_sysctl_set_sctp_assoc_rtx_max_default(1_000)
