@@ -102,8 +102,7 @@ async def test_it_draws_the_tree_there_is_and_follows_a_kill(peer_tree, visit, t
                 viewers[0].signal(signal.SIGKILL)
                 after = await shows_the_tree(visitor, address, tree, 6)
                 assert len(set(drawn) - set(after)) == 1
-                repairs = int(await visitor.page.inner_text("#repairs"))
-                assert repairs >= 1
+                await visitor.page.wait_for_function("() => Number(document.getElementById('repairs').innerText) >= 1")
                 await shows_the_tree(light, address, tree, 6)
 
 

@@ -164,6 +164,8 @@ export class Driver {
       this.#resume = null;
       this.#socket.emit('simple-signal[discover]', this.#request(null));
     } else {
+      // The engine of a source knows of no end but its own.
+      if (this.isSource) this.#emit('ended', 'source-lost');
       this.engine?.treeEnded();
     }
   }

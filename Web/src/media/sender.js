@@ -21,6 +21,7 @@ export class MediaSender {
   #tracks = [];
   #pending = [];
   #hasCatalog = false;
+  #isDue = false;
   #origin = Math.round((performance.timeOrigin + performance.now()) * 1000);
   #begin = performance.now();
   #timers = [];
@@ -47,10 +48,13 @@ export class MediaSender {
   async #start() {
     if (this.#tracks.length === 0) throw new Error('The MediaStream has no track to broadcast.');
     if (!this.#client.treeID) await this.#client.create({ policy: 'live' });
-    await Promise.all(this.#tracks.map((track) => track.start()));
     this.#timers.push(setInterval(() => this.#adapt(), UPLINK_CHECK));
-    // A silent track must not hold up the others.
-    this.#timers.push(setTimeout(() => this.#sendCatalog(true), CATALOG_PATIENCE));
+    // A silent track must not hold up the others, nor one that never starts: sound without an audio device.
+    this.#timers.push(setTimeout(() => {
+      this.#isDue = true;
+      this.#sendCatalog(true);
+    }, CATALOG_PATIENCE));
+    await Promise.all(this.#tracks.map((track) => track.start()));
   }
 
   /** Microseconds since the broadcast began. */
@@ -64,7 +68,7 @@ export class MediaSender {
 
   /** A track's decoder configuration is known, or changed. */
   configured() {
-    this.#sendCatalog(this.#hasCatalog);
+    this.#sendCatalog(this.#hasCatalog || this.#isDue);
   }
 
   #sendCatalog(isDue) {
