@@ -176,6 +176,7 @@ async function measure() {
   const latency = isLive ? media.latency : null;
   setText($('latency'), milliseconds(latency));
   setText($('dropped'), isPlaying ? count(media.framesDropped) : milliseconds(null));
+  for (const figure of document.querySelectorAll('.is-media')) show(figure, content !== 'text' && content !== 'file');
   show($('badge'), isPlaying);
   $('badge').classList.toggle('is-live', Boolean(isLive));
   if (isPlaying) {
