@@ -46,6 +46,8 @@ public struct TreeSummary: Sendable, Equatable {
         public var depth: Int
         /// Whether it speaks our protocol.
         public var isNative: Bool
+        /// Whether its parent feeds it. Of a peer that does not speak our protocol that is taken for granted.
+        public var isAttached: Bool
         /// How far it is behind the source, in milliseconds, if it said so.
         public var lag: Double?
     }

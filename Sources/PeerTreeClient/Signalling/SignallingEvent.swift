@@ -227,11 +227,13 @@ extension TreeSummary {
 extension TreeSummary.Peer {
     init?(_ payload: JSONValue) {
         guard let id = payload["id"]?.stringValue else { return nil }
+        let isNative = payload["native"]?.boolValue ?? false
         self.init(
             id: id,
             parent: payload["parent"]?.stringValue,
             depth: payload["depth"]?.intValue ?? 0,
-            isNative: payload["native"]?.boolValue ?? false,
+            isNative: isNative,
+            isAttached: !isNative || payload["attached"]?.boolValue ?? true,
             lag: payload["lag"]?.doubleValue
         )
     }

@@ -35,7 +35,7 @@ extension SignallingService {
             let parent = peer.parent.flatMap { members[$0]?.id }
             peers.append([
                 "id": .string(member.id), "parent": parent.map { .string($0) } ?? .null,
-                "depth": JSONValue(peer.depth), "native": .bool(peer.isNative),
+                "depth": JSONValue(peer.depth), "native": .bool(peer.isNative), "attached": .bool(peer.isAttached),
                 "lag": member.report.lag.map { .number($0) } ?? .null,
             ])
         }

@@ -60,10 +60,10 @@ struct BroadcastSession: Sendable {
         let wanted = command.viewers ?? (input.reader.size == nil ? 0 : 1)
         guard wanted > 0 else { return }
         let events = client.events
-        if await viewerCount(of: client) >= wanted { return }
+        if await fedViewerCount(of: client) >= wanted { return }
         for await event in events {
             switch event {
-            case .tree, .downstreamPeer: if await viewerCount(of: client) >= wanted { return }
+            case .tree, .downstreamPeer: if await fedViewerCount(of: client) >= wanted { return }
             default: break
             }
             try Task.checkCancellation()
@@ -75,6 +75,15 @@ struct BroadcastSession: Sendable {
     private func viewerCount(of client: PeerTreeClient) async -> Int {
         if let summary = await client.treeSummary { return summary.viewers }
         return await client.statistics.children
+    }
+
+    /// How many viewers are fed: one that has a place only may miss the beginning. Of a large tree the server names no
+    /// peers; then all count.
+    private func fedViewerCount(of client: PeerTreeClient) async -> Int {
+        guard let summary = await client.treeSummary, summary.peers.count == summary.viewers else {
+            return await viewerCount(of: client)
+        }
+        return summary.peers.count { $0.parent != nil && $0.isAttached }
     }
 
     private func pump(into client: PeerTreeClient, _ meter: BroadcastMeter) async throws {

@@ -243,7 +243,7 @@ struct NativeSignallingTests {
         #expect(last["viewers"] == 50)
         #expect(last["depth"] == 2)
         let first = try #require(last["peers"]?[0])
-        #expect(first == ["id": "V0", "parent": "S", "depth": 1, "native": true, "lag": 12.5])
+        #expect(first == ["id": "V0", "parent": "S", "depth": 1, "native": true, "attached": true, "lag": 12.5])
         let count = harness.payloads("S", "peer-tree[tree]").count
         for _ in 0..<10 { harness.wait(.seconds(1)) }
         #expect(harness.payloads("S", "peer-tree[tree]").count == count)
