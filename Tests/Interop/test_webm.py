@@ -72,7 +72,7 @@ def wait_for_size(path, size):
 
 def test_a_live_pipe_reaches_early_viewers_whole_and_late_ones_from_a_key_frame(peer_tree, server, ffmpeg, tmp_path):
     sent = tmp_path / "sent.webm"
-    with live_broadcast(peer_tree, server, 7, sent) as source:
+    with live_broadcast(peer_tree, server, 7, sent, "--viewers", "1") as source:
         link = source.line()
         early = subprocess.Popen(f"{peer_tree} watch {link} > {tmp_path}/early.webm", shell=True)
         wait_for_size(sent, 100_000)
