@@ -1,7 +1,6 @@
 """What the browser tests share: a server of ours, Chromium and Firefox, and a blank page that has the client."""
 
 import asyncio
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -10,86 +9,25 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import async_playwright
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-sys.path.insert(0, str(ROOT / "Tests" / "Interop"))
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+sys.path[:0] = [str(HERE), str(ROOT / "Tests" / "Interop")]
 
 from processes import running  # noqa: E402
+from programs import peer_tree, program  # noqa: E402, F401
+from scene import CHROMIUM_FLAGS, PAGE  # noqa: E402
 
-CHROMIUM_FLAGS = [
-    "--no-sandbox",
-    "--use-fake-ui-for-media-stream",
-    "--use-fake-device-for-media-stream",
-    "--autoplay-policy=no-user-gesture-required",
-    "--disable-features=WebRtcHideLocalIpsWithMdns,LocalNetworkAccessChecks,LocalNetworkAccessChecksWebSockets",
-    "--allow-loopback-in-peer-connection",
-]
 FIREFOX_PREFERENCES = {
     "media.navigator.permission.disabled": True,
     "media.navigator.streams.fake": True,
     "media.peerconnection.ice.obfuscate_host_addresses": False,
     "media.autoplay.default": 0,
     "media.autoplay.blocking_policy": 0,
+    # A page may open another tab, which hides it.
+    "dom.disable_open_during_load": False,
+    "browser.tabs.loadDivertedInBackground": False,
 }
 
-PAGE = """<!doctype html><title>blank</title>
-<script src="/socket.io.js"></script>
-<script src="/peer-tree-client.js"></script>
-<script>
-const settled = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
-const hex = (bytes) => [...new Uint8Array(bytes)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
-window.events = [];
-window.errors = [];
-addEventListener('error', (event) => errors.push(event.message));
-addEventListener('unhandledrejection', (event) => errors.push(String(event.reason)));
-function makeClient(kind, options = {}) {
-  const socket = kind === 'socket.io-client' ? io(location.origin, { transports: ['websocket'] }) : location.origin;
-  const client = new PeerTreeClient(socket, options);
-  window.client = client;
-  window.parts = [];
-  window.total = 0;
-  client.on('error', (error) => errors.push(error.message));
-  for (const name of ['discover', 'connect', 'disconnect', 'end', 'complete', 'gap', 'drain']) {
-    client.on(name, (...values) => events.push([name, ...values]));
-  }
-  return client;
-}
-function collect(client) {
-  client.on('data', (data) => {
-    const bytes = typeof data === 'string' ? new TextEncoder().encode(data) : data;
-    parts.push(bytes);
-    total += bytes.length;
-  });
-}
-async function digest() {
-  return { bytes: total, sha256: hex(await crypto.subtle.digest('SHA-256', await new Blob(parts).arrayBuffer())) };
-}
-async function until(condition, milliseconds = 20000) {
-  const end = performance.now() + milliseconds;
-  while (!await condition()) {
-    if (performance.now() > end) throw new Error(`in vain: ${condition}; events ${JSON.stringify(events)}, errors ${errors}`);
-    await settled(20);
-  }
-}
-window.has = (name) => events.some((event) => event[0] === name);
-</script>"""
-
-
-@pytest.fixture(scope="session")
-def program():
-    """program(NAME) is the path of a built program; a missing one fails the test, it is never skipped."""
-    folder = Path(os.environ.get("PEER_TREE_BIN", ROOT / ".build" / "debug"))
-
-    def find(name):
-        path = folder / name
-        assert path.is_file(), f"{path} is not built: run `swift build`, or set PEER_TREE_BIN to the folder it is in"
-        return str(path)
-
-    return find
-
-
-@pytest.fixture
-def peer_tree(program):
-    return program("peer-tree")
 
 
 @pytest.fixture(scope="session")
@@ -167,6 +105,20 @@ async def open_page(browsers, socket_io_client):
     yield start
     for context in contexts:
         await context.close()
+
+
+MEASURED = []
+
+
+@pytest.fixture
+def report():
+    """report(LINE) notes something measured, which is printed when all tests are through."""
+    return MEASURED.append
+
+
+def pytest_terminal_summary(terminalreporter):
+    for line in MEASURED:
+        terminalreporter.write_line(line)
 
 
 async def in_thread(function, *arguments):

@@ -59,9 +59,10 @@ async def test_a_file_goes_from_native_to_browser_to_native_unchanged(
             with running(peer_tree, "watch", link, "--output", tmp_path / "copy", "--json") as leaf:
                 assert await whole(page) == digest(payload.read_bytes())
                 assert await in_thread(leaf.wait) == 0
+                counters = await page.evaluate("client.statistics()")
+                # The source stays until its viewers have left, or for half a minute.
+                await page.evaluate("client.leave()")
                 assert await in_thread(source.wait) == 0
-            counters = await page.evaluate("client.statistics()")
-            print(browser, kind, counters)
             assert counters["bytesSent"] > 3_000_000
             assert await page.evaluate("errors") == []
     assert digest((tmp_path / "copy").read_bytes()) == digest(payload.read_bytes())

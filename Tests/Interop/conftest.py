@@ -1,10 +1,10 @@
 """What the tests of this folder share. They run the programs in the folder PEER_TREE_BIN (default: the debug build)."""
 
-import os
 import subprocess
 from pathlib import Path
 
 import pytest
+from programs import program  # noqa: F401
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -13,19 +13,6 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 def root():
     """The repository."""
     return ROOT
-
-
-@pytest.fixture(scope="session")
-def program():
-    """program(NAME) is the path of a built program; a missing one fails the test, it is never skipped."""
-    folder = Path(os.environ.get("PEER_TREE_BIN", ROOT / ".build" / "debug"))
-
-    def find(name):
-        path = folder / name
-        assert path.is_file(), f"{path} is not built: run `swift build`, or set PEER_TREE_BIN to the folder it is in"
-        return str(path)
-
-    return find
 
 
 @pytest.fixture(scope="session")

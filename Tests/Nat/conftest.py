@@ -1,6 +1,5 @@
 """The lab and its peers, as fixtures. Where namespaces are not allowed everything here is skipped, with the reason."""
 
-import os
 import sys
 from pathlib import Path
 
@@ -12,6 +11,7 @@ sys.path[:0] = [str(HERE), str(ROOT / "Tests" / "Interop")]
 
 import lab as laboratories  # noqa: E402
 import peers  # noqa: E402
+from programs import program  # noqa: E402, F401
 
 REASON = laboratories.why_not()
 
@@ -26,19 +26,6 @@ def pytest_collection_modifyitems(items):
 def pytest_terminal_summary(terminalreporter):
     if REASON is not None:
         terminalreporter.write_line(f"The NAT lab was skipped: {REASON}")
-
-
-@pytest.fixture(scope="session")
-def program():
-    """program(NAME) is the path of a built program; a missing one fails the test."""
-    folder = Path(os.environ.get("PEER_TREE_BIN", ROOT / ".build" / "debug"))
-
-    def find(name):
-        path = folder / name
-        assert path.is_file(), f"{path} is not built: run `swift build`, or set PEER_TREE_BIN to the folder it is in"
-        return str(path)
-
-    return find
 
 
 @pytest.fixture

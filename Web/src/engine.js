@@ -157,7 +157,10 @@ export class Engine {
   }
 
   received(link, data) {
-    if (!link.id || this.isStopped) return;
+    if (this.isStopped) return;
+    // A channel that brings something is open, whether its event has come or not.
+    if (!link.id) this.opened(link);
+    if (!link.id) return;
     const isText = typeof data === 'string';
     const frame = isText ? new TextEncoder().encode(data) : new Uint8Array(data);
     this.run(() => this.machine.received(link.id, frame, isText, this.clock.now()));

@@ -48,10 +48,11 @@ export class VideoSource extends Source {
     video.muted = true;
     video.srcObject = new MediaStream([this.track]);
     await video.play();
-    const next = (now, { mediaTime }) => {
+    // The element's own media time wanders against the clock: what counts is when a picture came out of it.
+    const next = (now) => {
       if (this.isStopped) return;
       video.requestVideoFrameCallback(next);
-      this.take(new VideoFrame(video, { timestamp: Math.round(mediaTime * 1e6) }));
+      this.take(new VideoFrame(video, { timestamp: Math.round(now * 1000) }));
     };
     video.requestVideoFrameCallback(next);
   }

@@ -2,15 +2,20 @@
 
 const WINDOW = 4000;
 const MAXIMUM_DELAY = 500;
-/** In how many seconds the delay falls to a third when arrivals are even. */
-const FALL = 6;
+/** How many of the last arrivals tell how uneven they are. */
+const ARRIVALS = 128;
+/** A picture that comes too late is shown late; sound that comes too late is a gap: it is waited for. */
+const SHARE = 0.95;
+const SHARE_WITH_SOUND = 0.995;
 
 export class Playout {
   isLive = true;
+  hasSound = false;
+  /** Milliseconds by which frames are held back so that this share of them is in time. */
   delay = 0;
   #offset = null;
   #windows = [];
-  #last = 0;
+  #lateness = [];
 
   /** A frame with this media time (microseconds) came at `now` (milliseconds). */
   arrived(timestamp, now) {
@@ -27,13 +32,12 @@ export class Playout {
       current.offset = Math.min(current.offset, offset);
     }
     this.#offset = Math.min(...this.#windows.map((window) => window.offset));
-    const elapsed = this.#last > 0 ? (now - this.#last) / 1000 : 0;
-    this.#last = now;
-    const late = Math.min(MAXIMUM_DELAY, offset - this.#offset);
-    // A burst after joining is no jitter: the first second only finds the offset.
-    const isSettled = this.#windows.length > 1;
-    const fallen = this.delay * Math.exp(-elapsed / FALL);
-    this.delay = isSettled ? Math.max(fallen, late) : fallen;
+    // A burst after joining is no jitter: the first seconds only find the offset.
+    if (this.#windows.length < 2) return;
+    this.#lateness.push(Math.min(MAXIMUM_DELAY, offset - this.#offset));
+    if (this.#lateness.length > ARRIVALS) this.#lateness.shift();
+    const sorted = [...this.#lateness].sort((one, other) => one - other);
+    this.delay = sorted[Math.floor((this.hasSound ? SHARE_WITH_SOUND : SHARE) * (sorted.length - 1))];
   }
 
   /** When a frame is to be shown, in the time of `performance.now()`. */

@@ -51,6 +51,7 @@ export class MediaReceiver {
     }
     this.catalog = catalog;
     this.#playout.isLive = catalog.live;
+    this.#playout.hasSound = catalog.tracks.some((track) => track.kind === 'audio');
     const kept = new Set();
     for (const entry of catalog.tracks) {
       const key = JSON.stringify([entry.kind, entry.configuration, [...entry.configuration.description ?? []]]);
@@ -245,8 +246,9 @@ class VideoTrack extends Track {
     clearTimeout(this.#timer);
     while (this.#frames.length > 0) {
       const wait = this.playout.due(this.#frames[0].timestamp) - performance.now();
-      // Timers are no finer than this; the very first picture never waits.
-      if (wait > 2 && this.receiver.statistics.framesShown > 0) {
+      // Timers are no finer than this; the very first picture never waits. In a hidden tab, whose timers are slow,
+      // pictures that wait would use up those that the decoder has.
+      if (wait > 2 && this.receiver.statistics.framesShown > 0 && !document.hidden) {
         this.#timer = setTimeout(() => this.#show(), wait);
         return;
       }
