@@ -2,6 +2,7 @@ import { Driver } from './driver.js';
 import { Emitter } from './emitter.js';
 import { PeerTreeError } from './errors.js';
 import { Inbox } from './inbox.js';
+import { FileSender } from './media/file-sender.js';
 import { MediaReceiver } from './media/receiver.js';
 import { MediaSender } from './media/sender.js';
 import { KEYS } from './media/format.js';
@@ -267,9 +268,9 @@ export class PeerTreeClient extends Emitter {
     }
   }
 
-  /** Encodes a MediaStream once and sends it to everyone. */
-  broadcast(stream, options = {}) {
-    const sender = new MediaSender(this, stream, options);
+  /** Sends a file, or a MediaStream that is encoded once, to everyone. */
+  broadcast(source, options = {}) {
+    const sender = new (source instanceof Blob ? FileSender : MediaSender)(this, source, options);
     this.#senders.add(sender);
     sender.finished.finally(() => this.#senders.delete(sender)).catch(() => {});
     return sender;

@@ -236,6 +236,11 @@ export class PeerTreeClient {
 
   /** Encodes a MediaStream once and sends it to everyone. Makes a live tree if none was made. */
   broadcast(stream: MediaStream, options?: BroadcastOptions): Broadcast;
+  /**
+   * Sends a file as it is: a description under `KEYS.content`, then its bytes. Begins when the first viewer is there, and
+   * goes at the pace of the slowest. Makes a lossless tree if none was made.
+   */
+  broadcast(file: Blob, options?: FileBroadcastOptions): FileBroadcast;
   /** The media being received, if any. */
   readonly media: ReceivedMedia | null;
 
@@ -288,6 +293,23 @@ export interface Broadcast {
     error?: string;
   };
   /** Ends the broadcast and the stream; the tracks themselves go on. */
+  stop(): void;
+}
+
+export interface FileBroadcastOptions {
+  /** Default: that of the File. */
+  name?: string;
+  /** A media type. Default: that of the Blob. */
+  type?: string;
+}
+
+export interface FileBroadcast {
+  /** Resolves with the tree's id once viewers may come. */
+  readonly started: Promise<string>;
+  /** Resolves when all is written, or the broadcast was stopped. */
+  readonly finished: Promise<void>;
+  readonly statistics: { bytes: number; size: number; error?: string };
+  /** Ends the stream where it stands. */
   stop(): void;
 }
 
