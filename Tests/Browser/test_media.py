@@ -27,8 +27,9 @@ async def play_through(open_page, server, chain, report):
         report(
             f"  {chain[depth]} at depth {depth}: glass to glass {summary(latencies(drawn, shown, 0))}; jitter buffer "
             f"{media['delay']:.0f} ms; decoded {media['framesDecoded']}, dropped {media['framesDropped']}, of the last "
-            f"{len(shown)} {missing} not seen; first picture after {firsts[depth - 1][0]:.0f} ms, "
-            f"{firsts[depth - 1][1]:.0f} ms behind the open channel"
+            f"{len(shown)} {missing} not seen; first picture {firsts[depth - 1][0]:.0f} ms "
+            f"behind the page's beginning, {firsts[depth - 1][1]:.0f} behind the client's, {firsts[depth - 1][2]:.0f} behind "
+            "the open channel"
         )
         numbers = [number for number, _ in shown]
         assert all(later >= earlier for earlier, later in zip(numbers, numbers[1:])), "pictures out of order"

@@ -19,6 +19,8 @@ const DEFAULTS = {
   maximumUnsentBytes: 1 << 20,
   mode: 'auto',
 };
+/** So that pictures below a page that crashed are back within a second. */
+const LIMITS = { silenceTimeout: 800 };
 const MODES = ['auto', 'tree', 'original'];
 
 /** A peer of a broadcast tree: its source, or a viewer that passes on what it receives. See peer-tree.d.ts. */
@@ -108,7 +110,7 @@ export class PeerTreeClient extends Emitter {
     if (typeof RTCPeerConnection === 'undefined') {
       return this.#rejected(new PeerTreeError('no-webrtc', 'This browser has no WebRTC, or it is switched off.'));
     }
-    const limits = { ...this.#options.limits, ...options.limits };
+    const limits = { ...LIMITS, ...this.#options.limits, ...options.limits };
     const policy = options.policy ?? this.#options.policy;
     if (policy !== undefined) limits.policy = policy;
     // A page of the original may subscribe to events right after the call: they decide how it is served.

@@ -248,7 +248,7 @@ export class Engine {
         const message = machine.message(1);
         return this.send(link, message.isText ? new TextDecoder().decode(message.payload) : message.payload);
       }
-      case OUTPUT.deliver: return this.deliver(machine.message(0));
+      case OUTPUT.deliver: return this.deliver(value(1), value(2));
       case OUTPUT.connect: return this.emit('connect', value(0));
       case OUTPUT.cancelConnect: return this.emit('cancelConnect', value(0));
       case OUTPUT.close: return this.close(value(0));
@@ -267,13 +267,10 @@ export class Engine {
     }
   }
 
-  deliver(message) {
-    if (message.timestamp > 0) this.status.lag = Date.now() - message.timestamp / 1000;
-    if (this.delivers) {
-      this.emit('deliver', message, this.machine.policy);
-    } else {
-      this.clock.soon(() => this.consumed(message.lastSequence));
-    }
+  deliver(lastSequence, timestamp) {
+    if (timestamp > 0) this.status.lag = Date.now() - timestamp / 1000;
+    if (this.delivers) this.emit('deliver', this.machine.message(0), this.machine.policy);
+    else this.clock.soon(() => this.consumed(lastSequence));
   }
 
   /** The peer is done with a link: what was sent still goes out. */
