@@ -35,12 +35,14 @@ def squeezed(lines):
 
 QUOTED = re.compile(r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`(?:[^`\\]|\\.)*`)""")
 AROUND = re.compile(r" *([=<>?:;,{}()\[\]&|!*%]) *")
+# A line ends there only for the reader. Behind a closing brace it may end a statement.
+BREAK = re.compile(r"(?<=[;{,(\[])\n|\n(?=[})\]])")
 PRIVATE = re.compile(r"#([A-Za-z]\w*)")
 
 
 def compacted(text):
-    """Without blanks around punctuation, and with short names for private members. Quoted text stays as it is, but for
-    what a template inserts; there are no templates within templates, and no regular expressions."""
+    """Without blanks and line breaks around punctuation, and with short names for private members. Quoted text stays as
+    it is, but for what a template inserts; there are no templates within templates, and no regular expressions."""
     names = {}
 
     def short(found):
@@ -52,7 +54,7 @@ def compacted(text):
     parts = QUOTED.split(text)
     for index, part in enumerate(parts):
         if index % 2 == 0:
-            parts[index] = PRIVATE.sub(short, AROUND.sub(r"\1", part))
+            parts[index] = PRIVATE.sub(short, BREAK.sub("", AROUND.sub(r"\1", part)))
         elif part.startswith("`"):
             assert "`" not in part[1:-1], f"a template within a template is not bundled: {part}"
             parts[index] = re.sub(r"\$\{[^}]*\}", inserted, part)
