@@ -378,7 +378,27 @@ struct ConnectionTests {
             )
             try await one.until { $0.a.messages.count == 1 }
         }
+        // Each side has heard each session of the other once: from now on nothing has to be searched for.
+        let searches = try await bound.run { _ in
+            for pair in pairs.value {
+                for _ in 0..<5 {
+                    try pair.a.channels["chat"]?.send("there")
+                    try pair.b.channels["chat"]?.send("and back")
+                }
+            }
+            return transports.map { $0.core.value.shared.searches }
+        }
+        for index in 0..<100 {
+            let one = BoundPair(
+                pair: try await bound.run { _ in
+                    NIOLoopBound(pairs.value[index], eventLoop: WebRTCEventLoop.loop)
+                },
+                transports: []
+            )
+            try await one.until { $0.a.messages.count == 6 && $0.b.messages.count == 5 }
+        }
         try await bound.run { _ in
+            #expect(transports.map { $0.core.value.shared.searches } == searches)
             for pair in pairs.value { pair.a.connection.close() }
         }
         for index in 0..<100 {

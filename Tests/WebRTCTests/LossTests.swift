@@ -154,10 +154,12 @@ struct LossTests {
         throw WaitedTooLong()
     }
 
-    // Small messages, which all leave at once: what waits for the congestion window is sent once even when its lifetime
-    // is over (usrsctp counts lifetimes for retransmission alone).
-    @Test("After an interruption comes what is still wanted: nothing whose lifetime is over, everything reliable")
-    func lifetime() async throws {
+    // Of large messages one may be late: what SCTP has taken and not sent, it sends once, and it is given one at a time.
+    @Test(
+        "After an interruption comes what is still wanted: nothing whose lifetime is over, everything reliable",
+        arguments: [(size: 4, late: 0), (size: 20_000, late: 1)]
+    )
+    func lifetime(size: Int, late: Int) async throws {
         var brief = DataChannelConfiguration()
         brief.reliability = .maxPacketLifeTime(200)
         try await Self.withLossyPair(
@@ -172,7 +174,9 @@ struct LossTests {
             _ = try await link.counts()
             try await bound.run { pair in
                 for number in 0..<UInt32(20) {
-                    try pair.a.channels["brief"]?.send(ByteBuffer(integer: number))
+                    var message = ByteBuffer(integer: number)
+                    message.writeRepeatingByte(7, count: size - message.readableBytes)
+                    try pair.a.channels["brief"]?.send(message)
                     try pair.a.channels["reliable"]?.send(ByteBuffer(integer: number))
                 }
             }
@@ -186,8 +190,9 @@ struct LossTests {
                     && pair.b.messages.contains { $0.label == "brief" && $0.kind == .text }
             }
             try await bound.run { pair in
-                let brief = pair.b.messages.filter { $0.label == "brief" }.map { String(buffer: $0.message) }
-                #expect(brief == ["fresh"])
+                let brief = pair.b.messages.filter { $0.label == "brief" }
+                #expect(brief.last.map { String(buffer: $0.message) } == "fresh")
+                #expect(brief.count <= 1 + late, "\(brief.count - 1) of 20 came late")
             }
         }
     }

@@ -18,6 +18,8 @@ final class TransportCore {
     private var byUsernameFragment: [String: PeerConnection] = [:]
     /// Who is at an address. More than one only if two connections join the same two transports.
     private var routes: [TransportAddress: [PeerConnection]] = [:]
+    /// Which of them a datagram is for.
+    let shared = SharedSessions()
     private var nextID: UInt32
     private var dirty: [PeerConnection] = []
     private var isFlushScheduled = false
@@ -109,6 +111,7 @@ final class TransportCore {
 
     func remove(_ connection: PeerConnection, routes addresses: [TransportAddress]) {
         self.connections[connection.id] = nil
+        self.shared.forget(connection)
         for agent in [connection.agent, connection.previousAgent].compactMap({ $0 }) {
             self.remove(usernameFragment: agent.local.usernameFragment)
         }
@@ -244,7 +247,8 @@ final class TransportCore {
                 self.counters.droppedUnroutedDTLS &+= 1
                 return
             }
-            let isTaken = route.count == 1 ? first.receiveDTLS(datagram) : self.receiveShared(datagram, route)
+            let isTaken =
+                route.count == 1 ? first.receiveDTLS(datagram) : self.receiveShared(datagram, from: source, route)
             if !isTaken { self.counters.droppedInvalidDTLS &+= 1 }
         case .some(0...3):
             self.receiveSTUN(datagram, from: source, base: base)
@@ -257,11 +261,15 @@ final class TransportCore {
 
     /// Several connections join us to the same peer address. Whose a datagram is, its encryption tells: what does not
     /// decrypt is dropped without a trace by every other session. A handshake goes to the youngest that waits for it.
-    private func receiveShared(_ datagram: UnsafeRawBufferPointer, _ route: [PeerConnection]) -> Bool {
-        if let flight = DTLSFlight(datagram), let youngest = route.last(where: { $0.awaits(flight) }) {
-            return youngest.receiveDTLS(datagram)
+    private func receiveShared(
+        _ datagram: UnsafeRawBufferPointer,
+        from source: TransportAddress,
+        _ route: [PeerConnection]
+    ) -> Bool {
+        guard let flight = DTLSFlight(datagram) else {
+            return self.shared.deliver(datagram, from: source, among: route)
         }
-        return route.contains { $0.receiveDTLS(datagram) }
+        return route.last { $0.awaits(flight) }?.receiveDTLS(datagram) ?? false
     }
 
     private func receiveSTUN(_ datagram: UnsafeRawBufferPointer, from source: TransportAddress, base: Int) {

@@ -23,7 +23,8 @@ extension SCTPAssociation {
         guard let socket = self.socket else { return .failed(ENOTCONN) }
         if let openMessage = self.openMessage {
             guard openMessage.stream == stream, !self.mustEndOpenMessage else { return .wouldBlock }
-        } else if self.isShared, self.handedBytes >= Self.sharedBacklog {
+        } else if self.mustWait(reliability, message.readableBytes) {
+            self.isHeldBack = true
             return .wouldBlock
         }
         self.shard.willWork()
@@ -42,6 +43,16 @@ extension SCTPAssociation {
         self.handed.append((stream, bytes))
         self.handedBytes += bytes
         return .sent
+    }
+
+    /// usrsctp sends all that it has taken once, however late: what is to be dropped when its time has passed must wait
+    /// where it still can be. One message of that kind is handed over at a time, and only if the peer has room for it, or
+    /// has to be asked for room.
+    private func mustWait(_ reliability: DataChannelReliability, _ bytes: Int) -> Bool {
+        if self.isShared, self.handedBytes >= Self.sharedBacklog { return true }
+        guard case .maxPacketLifeTime = reliability else { return false }
+        guard self.handed.isEmpty, let status = self.status else { return !self.handed.isEmpty }
+        return Int(status.sstat_rwnd) < bytes && status.sstat_unackdata > 0
     }
 
     /// Hands over as much as there is room for. In parts, because a full buffer refuses at once and for good what is
