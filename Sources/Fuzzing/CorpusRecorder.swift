@@ -5,7 +5,7 @@ import WebRTC
 
 /// Writes real messages of this stack into a corpus: the start for a target, beside what other stacks wrote.
 package enum CorpusRecorder {
-    /// Records into the folders of `handshake`, `datagram`, `sctp`, `sdp`, `checks` and `stun`.
+    /// Records into the folders of `handshake`, `datagram`, `sctp`, `sdp`, `checks`, `stun` and `turn`.
     ///
     /// - Throws: when a file cannot be written, or no connection comes about.
     package static func record(into corpus: Corpus) async throws {
@@ -21,6 +21,7 @@ package enum CorpusRecorder {
             return (name: "check-\(number)", bytes: check)
         }
         try Self.write(checks, to: ["checks", "datagram", "stun"], of: corpus)
+        try Self.write(Self.turn(), to: ["turn"], of: corpus)
         let (packets, descriptions) = try await Self.connection()
         try Self.write(packets, to: ["sctp"], of: corpus)
         try Self.write(descriptions, to: ["sdp"], of: corpus)
@@ -34,6 +35,17 @@ package enum CorpusRecorder {
             try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
             for (name, bytes) in inputs { try Data(bytes).write(to: folder.appendingPathComponent(name)) }
         }
+    }
+
+    /// What a TURN server answers, channel data, and a stream of both.
+    private static func turn() -> [(name: String, bytes: [UInt8])] {
+        let messages = TURNProbe(random: SeededGenerator(seed: 1)).serverMessages
+        let channelData: [UInt8] = [0x40, 0, 0, 5, 1, 2, 3, 4, 5]
+        var stream: [UInt8] = []
+        for message in messages.prefix(4) { stream += message + channelData + [0, 0, 0] }
+        return messages.enumerated().map { (name: "message-\($0.offset)", bytes: $0.element) } + [
+            (name: "channel-data", bytes: channelData), (name: "stream", bytes: stream),
+        ]
     }
 
     /// Every datagram of a handshake, and one of data.

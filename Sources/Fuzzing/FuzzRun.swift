@@ -12,6 +12,8 @@ package enum FuzzTargetName: String, CaseIterable, Sendable {
     case candidate
     /// Messages of the channel establishment protocol into the decoder.
     case dcep
+    /// Messages, channel data and streams of a TURN server into its client.
+    case turn
     /// Frames of the tree's own protocol into a source and a viewer.
     case frames
     /// WebM files into the demuxer, and what comes out of it into the muxer.
@@ -64,6 +66,7 @@ package struct FuzzRun: Sendable {
         case .dcep: return try self.parse(PlainShape.self, corpus, note, ParserProbe.dcep)
         case .webm: return try self.parse(WebMShape.self, corpus, note, MediaProbe.webm)
         case .media: return try self.parse(TextShape.self, corpus, note, MediaProbe.message)
+        case .turn: return try TURNTarget.run(self, corpus, note)
         case .frames: return FrameTarget.run(self, corpus, note)
         case .handshake: return try HandshakeTarget.run(self, corpus, note)
         case .sctp: return try await LiveTarget.run(self, corpus, .plaintext, note)

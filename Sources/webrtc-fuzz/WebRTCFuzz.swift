@@ -92,7 +92,7 @@ extension FuzzTargetName {
     var weight: UInt64 {
         switch self {
         case .stun, .sdp, .candidate, .dcep: 16
-        case .frames: 16
+        case .frames, .turn: 16
         case .webm, .media: 4
         case .sctp, .datagram, .checks: 6
         case .handshake: 2

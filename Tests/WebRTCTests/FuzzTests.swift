@@ -22,6 +22,7 @@ struct FuzzTests {
             case .stun, .candidate, .dcep, .frames: 40_000
             case .webm, .media: 2_000
             case .sdp, .sctp, .datagram, .checks: 5_000
+            case .turn: 20_000
             case .handshake: 1_000
             }
         let run = FuzzRun(target: target, seed: 1, inputs: inputs, corpus: Self.corpus)

@@ -32,13 +32,9 @@ extension TransportCore {
 
     /// Channel data comes from the server that has the channel, and from nobody else.
     func receiveChannelData(_ datagram: UnsafeRawBufferPointer, from source: TransportAddress, base: Int) {
-        guard base < self.sockets.count, let relay = self.servers.relay(at: source), datagram.count >= 4 else {
-            return self.counters.droppedUnpermittedRelayData &+= 1
-        }
-        let number = UInt16(datagram[0]) << 8 | UInt16(datagram[1])
-        let length = Int(datagram[2]) << 8 | Int(datagram[3])
-        guard length <= datagram.count - 4 else { return self.counters.droppedUnpermittedRelayData &+= 1 }
-        relay.receiveChannelData(number, UnsafeRawBufferPointer(rebasing: datagram[4..<(4 + length)]))
+        guard base < self.sockets.count, let relay = self.servers.relay(at: source), let data = ChannelData(datagram)
+        else { return self.counters.droppedUnpermittedRelayData &+= 1 }
+        relay.receiveChannelData(data.number, data.payload)
     }
 
     // MARK: - Candidates

@@ -15,8 +15,10 @@ extension TURNClient {
         return .channel(number)
     }
 
-    /// Whose data it is that comes on a channel; nil when nobody's.
-    func peer(ofChannel number: UInt16) -> TransportAddress? { self.peersByChannel[number] }
+    /// Whose data it is that comes on a channel; nil when nobody's, or when the server has not confirmed the channel.
+    func peer(ofChannel number: UInt16) -> TransportAddress? {
+        self.peersByChannel[number].flatMap { self.channels[$0]?.isBound == true ? $0 : nil }
+    }
 
     /// A Send indication (RFC 8656 section 11.1): no integrity, no answer.
     func sendIndication(_ payload: UnsafeRawBufferPointer, to peer: TransportAddress, nonce: UInt64) -> [UInt8] {
