@@ -14,31 +14,7 @@ import WebRTC
 /// Events: `description`, `candidate`, `gathering`, `ice` and `state`, `open`, `received` (`count`; every hundredth, and
 /// the one behind the last sent), `missing` (`expected`, `count`), `stopped` (`count`), `pair` (`local`, `remote`, their
 /// candidate types and addresses), `network`, `error`.
-final class NATPeer {
-    struct Command: Decodable, Sendable {
-        var cmd: String
-        var type: String?
-        var sdp: String?
-        var candidate: String?
-        var interval: Int64?
-    }
-
-    struct Event: Encodable {
-        var event: String
-        var type: String?
-        var sdp: String?
-        var candidate: String?
-        var state: String?
-        var reason: String?
-        var count: Int?
-        var expected: Int?
-        var local: String?
-        var remote: String?
-        var localAddress: String?
-        var remoteAddress: String?
-    }
-
-    private let connection: PeerConnection
+final class NATPeer: LineDrivenPeer {
     private let eventLoop: any EventLoop
     private var channel: DataChannel?
     private var sent = 0
@@ -47,22 +23,12 @@ final class NATPeer {
 
     static func run(arguments: [String]) async throws {
         let transport = try await WebRTCTransport.bind(try Self.configuration(arguments))
-        let peer = try await transport.eventLoop.submit {
-            let peer = NATPeer(try transport.makePeerConnection(), eventLoop: transport.eventLoop)
+        try await Self.serve(transport) { connection in
             _ = transport.observeNetworkChanges { change in
-                Self.emit(Event(event: "network", reason: "+\(change.added) -\(change.removed)"))
+                emit(PeerEvent(event: "network", reason: "+\(change.added) -\(change.removed)"))
             }
-            return NIOLoopBound(peer, eventLoop: transport.eventLoop)
-        }.get()
-        for await line in Self.inputLines() {
-            guard let command = try? JSONDecoder().decode(Command.self, from: Data(line.utf8)) else {
-                Self.emit(Event(event: "error", reason: "not a command: \(line)"))
-                continue
-            }
-            try await transport.eventLoop.submit { peer.value.perform(command) }.get()
+            return NATPeer(connection, eventLoop: transport.eventLoop)
         }
-        try await transport.eventLoop.submit { peer.value.connection.close() }.get()
-        transport.close()
     }
 
     private static func configuration(_ arguments: [String]) throws -> WebRTCConfiguration {
@@ -86,34 +52,21 @@ final class NATPeer {
         return configuration
     }
 
-    private static func inputLines() -> AsyncStream<String> {
-        AsyncStream { continuation in
-            Thread.detachNewThread {
-                while let line = readLine() { continuation.yield(line) }
-                continuation.finish()
-            }
-        }
-    }
-
     private init(_ connection: PeerConnection, eventLoop: any EventLoop) {
-        self.connection = connection
         self.eventLoop = eventLoop
-        connection.onICECandidate = { Self.emit(Event(event: "candidate", candidate: $0.candidate)) }
-        connection.onICEGatheringStateChange = { Self.emit(Event(event: "gathering", state: $0.rawValue)) }
-        connection.onICEConnectionStateChange = { Self.emit(Event(event: "ice", state: $0.rawValue)) }
-        connection.onConnectionStateChange = { [unowned connection] state in
-            Self.emit(Event(event: "state", state: state.rawValue, reason: connection.closeReason))
-        }
+        super.init(connection)
+        connection.onICECandidate = { emit(PeerEvent(event: "candidate", candidate: $0.candidate)) }
+        connection.onICEGatheringStateChange = { emit(PeerEvent(event: "gathering", state: $0.rawValue)) }
         connection.onDataChannel = { [unowned self] channel in
             self.adopt(channel)
-            Self.emit(Event(event: "open"))
+            emit(PeerEvent(event: "open"))
         }
     }
 
     private func adopt(_ channel: DataChannel) {
         self.channel = channel
-        channel.onOpen = { Self.emit(Event(event: "open")) }
-        channel.onError = { Self.emit(Event(event: "error", reason: "\($0)")) }
+        channel.onOpen = { emit(PeerEvent(event: "open")) }
+        channel.onError = { emit(PeerEvent(event: "error", reason: "\($0)")) }
         channel.onMessage = { [unowned self] message, _ in self.receive(message) }
     }
 
@@ -122,46 +75,29 @@ final class NATPeer {
         guard let number = message.readInteger(as: Int.self) else { return }
         let isLast = message.readInteger(as: UInt8.self) == 1
         if number != self.received {
-            Self.emit(Event(event: "missing", count: number, expected: self.received))
+            emit(PeerEvent(event: "missing", count: number, expected: self.received))
         }
         self.received = number + 1
-        if isLast || self.received % 100 == 0 { Self.emit(Event(event: "received", count: self.received)) }
+        if isLast || self.received % 100 == 0 { emit(PeerEvent(event: "received", count: self.received)) }
     }
 
-    private func perform(_ command: Command) {
-        do {
-            try self.execute(command)
-        } catch {
-            Self.emit(Event(event: "error", reason: "\(error)"))
-        }
-    }
-
-    private func execute(_ command: Command) throws {
+    override func execute(_ command: Command) throws {
         switch command.cmd {
         case "offer":
             self.adopt(try self.connection.createDataChannel(label: "numbers", DataChannelConfiguration()))
-            Self.emit(try self.connection.createOffer())
+            emit(try self.connection.createOffer())
         case "restart":
-            Self.emit(try self.connection.createOffer(iceRestart: true))
-        case "remote":
-            let isOffer = command.type == "offer"
-            let description = SessionDescription(type: isOffer ? .offer : .answer, sdp: command.sdp ?? "")
-            try self.connection.setRemoteDescription(description)
-            if isOffer { Self.emit(try self.connection.createAnswer()) }
-        case "candidate":
-            try self.connection.addICECandidate(IceCandidate(candidate: command.candidate ?? ""))
+            emit(try self.connection.createOffer(iceRestart: true))
         case "stream":
             self.startStream(.milliseconds(command.interval ?? 10))
         case "stop":
             self.stream?.cancel()
             try self.sendNumber(isLast: true)
-            Self.emit(Event(event: "stopped", count: self.sent))
+            emit(PeerEvent(event: "stopped", count: self.sent))
         case "pair":
             self.emitPair()
-        case "close":
-            self.connection.close()
         default:
-            Self.emit(Event(event: "error", reason: "unknown command \(command.cmd)"))
+            try super.execute(command)
         }
     }
 
@@ -171,7 +107,7 @@ final class NATPeer {
             do {
                 try bound.value.sendNumber(isLast: false)
             } catch {
-                Self.emit(Event(event: "error", reason: "\(error)"))
+                emit(PeerEvent(event: "error", reason: "\(error)"))
             }
         }
     }
@@ -186,22 +122,12 @@ final class NATPeer {
 
     private func emitPair() {
         guard let pair = self.connection.selectedCandidatePair else {
-            return Self.emit(Event(event: "pair", reason: "none"))
+            return emit(PeerEvent(event: "pair", reason: "none"))
         }
-        var event = Event(event: "pair", local: pair.local.type.rawValue, remote: pair.remote.type.rawValue)
+        var event = PeerEvent(event: "pair", local: pair.local.type.rawValue, remote: pair.remote.type.rawValue)
         event.localAddress = pair.local.address.description
         event.remoteAddress = pair.remote.address.description
-        Self.emit(event)
-    }
-
-    private static func emit(_ description: SessionDescription) {
-        Self.emit(Event(event: "description", type: description.type.rawValue, sdp: description.sdp))
-    }
-
-    private static func emit(_ event: Event) {
-        guard var line = try? JSONEncoder().encode(event) else { return }
-        line.append(UInt8(ascii: "\n"))
-        FileHandle.standardOutput.write(line)
+        emit(event)
     }
 
     private struct UsageError: Error, CustomStringConvertible {

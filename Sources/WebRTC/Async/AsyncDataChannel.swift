@@ -206,6 +206,7 @@ public struct AsyncDataChannelReader: NIOAsyncSequenceProducerDelegate {
     }
 
     func pause() { self.state.value.set(paused: true) }
+    func resume() { self.state.value.set(paused: false) }
 
     /// The channel is closed. What is still unread needs no reading from the connection.
     func end() {

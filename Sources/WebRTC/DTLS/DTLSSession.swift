@@ -28,14 +28,23 @@ final class DTLSSession {
     private let context: DTLSContext
     private let fingerprints: [DataSessionDescription.Fingerprint]
     private(set) var state = State.handshaking
+    private var handshakeGuard: HandshakeGuard
+    /// The handshake broke before the peer had shown a certificate that could be compared: anybody can have done that who
+    /// can send from the peer's address.
+    private(set) var isBroken = false
     /// The handshake has just ended: data that overtook its last flight may wait inside OpenSSL.
     private var isFresh = false
 
+    /// - Parameters:
+    ///   - patience: a handshake that the peer seems to have given up gets no further for so long.
+    ///   - staleRandoms: `peerRandoms` of earlier attempts at this handshake.
     init(
         context: DTLSContext,
         role: Role,
         fingerprints: [DataSessionDescription.Fingerprint],
         mtu: Int,
+        patience: TimeAmount = .milliseconds(300),
+        staleRandoms: Set<[UInt8]> = [],
         output: @escaping (UnsafeRawBufferPointer) -> Void
     ) throws(DTLSError) {
         guard let ssl = SSL_new(context.context) else { throw DTLSError("creating a session") }
@@ -46,6 +55,7 @@ final class DTLSSession {
         self.context = context
         self.ssl = ssl
         self.fingerprints = fingerprints
+        self.handshakeGuard = HandshakeGuard(role: role, patience: patience, staleRandoms: staleRandoms)
         self.io = UnsafeMutablePointer<DatagramBIO>.allocate(capacity: 1)
         self.io.initialize(to: DatagramBIO(input: nil, output: output, mtu: mtu))
         BIO_set_data(bio, self.io)
@@ -73,9 +83,34 @@ final class DTLSSession {
     /// Takes one datagram. Its bytes are only borrowed for the call and the reads that follow it at once.
     func receive(_ datagram: UnsafeRawBufferPointer) {
         guard DTLSRecord.arePlausible(datagram) else { return }
+        guard self.state == .handshaking else { return self.io.pointee.input = datagram }
+        guard self.handshakeGuard.admits(datagram, point: self.point, at: .now()) else { return }
         self.io.pointee.input = datagram
-        if self.state == .handshaking { self.handshake() }
+        self.handshake()
     }
+
+    /// Where the handshake stands, as OpenSSL counts.
+    private var point: Int { Int(SSL_get_state(self.ssl).rawValue) }
+
+    /// When `isOvertaken` may come true.
+    var guardDeadline: NIODeadline? { self.state == .handshaking ? self.handshakeGuard.deadline : nil }
+
+    /// Whether the peer seems to have given this handshake up, so that only another one leads anywhere.
+    func isOvertaken(at now: NIODeadline) -> Bool {
+        self.state == .handshaking && self.handshakeGuard.isOvertaken(point: self.point, at: now)
+    }
+
+    /// The ClientHello of a client that began anew.
+    var challenge: [UInt8]? { self.handshakeGuard.challenge }
+
+    /// The random value of the ServerHello that a client has followed.
+    var peerRandoms: Set<[UInt8]> {
+        guard case .client = self.handshakeGuard.role, let random = self.handshakeGuard.random else { return [] }
+        return [random]
+    }
+
+    /// The last alert that came in the clear and was not believed; for a log.
+    var heldAlert: UInt8? { self.handshakeGuard.alert }
 
     /// Decrypts what the last datagram carried. Returns the length, or nil when there is nothing more.
     func read(into buffer: UnsafeMutableRawBufferPointer) -> Int? {
@@ -123,7 +158,9 @@ final class DTLSSession {
     /// Sends the last flight again if its time has come.
     func handleTimeout() {
         guard self.state == .handshaking else { return }
-        if pt_dtls_handle_timeout(self.ssl) < 0 { self.state = .failed(DTLSError("sending a flight again").reason) }
+        guard pt_dtls_handle_timeout(self.ssl) < 0 else { return }
+        self.isBroken = true
+        self.state = .failed(DTLSError("sending a flight again").reason)
     }
 
     /// The cipher suite in OpenSSL's words, once agreed on.
@@ -146,7 +183,9 @@ final class DTLSSession {
         }
         switch SSL_get_error(self.ssl, result) {
         case SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE: Self.clearErrors()
-        default: self.state = .failed(DTLSError("handshake").reason)
+        default:
+            self.isBroken = true
+            self.state = .failed(DTLSError("handshake").reason)
         }
     }
 

@@ -8,19 +8,14 @@ final class RelaySession: ServerSession {
         case stream(TURNStream)
     }
 
-    let id: UInt32
-    let server: TransportAddress
+    let context: SessionContext
     /// The number under which ICE agents know the relay.
     let base: Int
     private(set) var isSettled = false
     private(set) var candidates: [GatheredCandidate] = []
-    private unowned let core: TransportCore
     private let url: ICEServerURL
-    private let preference: UInt16
-    private let onEvent: (ServerSessionEvent) -> Void
-    private var client: TURNClient
+    private let driver: ExchangeDriver<TURNClient>
     private var path: Path?
-    private var timer: DeadlineTimer?
     private var silence: RelaySilence
     private var silenceTimer: DeadlineTimer?
     private var random = SystemRandomNumberGenerator()
@@ -29,33 +24,23 @@ final class RelaySession: ServerSession {
     private var waitingBytes = 0
     private var isOver = false
 
-    init(
-        id: UInt32,
-        url: ICEServerURL,
-        server: TransportAddress,
-        credentials: TURNClient.Credentials,
-        base: Int,
-        preference: UInt16,
-        core: TransportCore,
-        onEvent: @escaping (ServerSessionEvent) -> Void
-    ) {
-        self.id = id
+    init(_ context: SessionContext, url: ICEServerURL, credentials: TURNClient.Credentials, base: Int) {
+        self.context = context
         self.url = url
-        self.server = server
         self.base = base
-        self.preference = preference
-        self.core = core
-        self.onEvent = onEvent
-        self.client = TURNClient(
-            id: id,
-            credentials: credentials,
-            family: server.family,
-            configuration: TURNConfiguration(core.configuration.ice, isStream: url.transport != .udp),
-            random: SystemRandomNumberGenerator()
+        let configuration = context.core.configuration.ice
+        self.driver = ExchangeDriver(
+            TURNClient(
+                id: context.id,
+                credentials: credentials,
+                family: context.server.family,
+                configuration: TURNConfiguration(configuration, isStream: url.transport != .udp),
+                random: SystemRandomNumberGenerator()
+            ),
+            on: context.core.eventLoop
         )
-        self.silence = RelaySilence(patience: core.configuration.ice.relaySilence)
-        self.timer = DeadlineTimer(on: core.eventLoop) { [unowned self] in self.feed(.timeout) }
-        self.silenceTimer = DeadlineTimer(on: core.eventLoop) { [unowned self] in self.checkSilence() }
+        self.silence = RelaySilence(patience: configuration.relaySilence)
+        self.silenceTimer = DeadlineTimer(on: context.core.eventLoop) { [unowned self] in self.checkSilence() }
     }
 
     /// Whether it talks to the server through the transport's own sockets.
@@ -65,10 +50,15 @@ final class RelaySession: ServerSession {
         if self.usesSocket {
             guard let base = self.core.socketIndex(for: self.server.family) else { return self.fail(.unreachable) }
             self.path = .udp(base: base)
-            self.feed(.start)
+            self.begin()
         } else {
             self.connect()
         }
+    }
+
+    private func begin() {
+        guard !self.isOver else { return }
+        self.driver.start(with: .start) { [unowned self] in self.perform($0) }
     }
 
     private func connect() {
@@ -91,7 +81,7 @@ final class RelaySession: ServerSession {
         stream.connect(to: self.server, timeout: self.core.configuration.ice.relayConnectTimeout)
             .whenComplete { result in
                 switch result {
-                case .success: bound.value.feed(.start)
+                case .success: bound.value.begin()
                 case .failure(let error): bound.value.fail(.disconnected("\(error)"))
                 }
             }
@@ -100,13 +90,13 @@ final class RelaySession: ServerSession {
     func networkChanged() {
         switch self.path {
         case .stream where !self.isSettled, nil: break
-        default: self.feed(.probe)
+        default: self.driver.feed(.probe)
         }
     }
 
     func close() {
         guard !self.isOver else { return }
-        self.feed(.close)
+        self.driver.feed(.close)
         self.end()
     }
 
@@ -115,30 +105,30 @@ final class RelaySession: ServerSession {
     /// Sends a datagram to a peer through the relay; until the server permits that peer, it waits.
     func send(_ datagram: UnsafeRawBufferPointer, to peer: TransportAddress) {
         guard !self.isOver else { return }
-        switch self.client.framing(to: peer) {
+        switch self.driver.exchange.framing(to: peer) {
         case .channel(let number):
             self.noteSent()
             self.write(self.channelData(number, datagram))
         case .indication:
             self.noteSent()
-            self.write(self.client.sendIndication(datagram, to: peer, nonce: self.random.next()))
+            self.write(self.driver.exchange.sendIndication(datagram, to: peer, nonce: self.random.next()))
         case .blocked:
             guard self.waitingBytes + datagram.count <= self.core.configuration.ice.maximumRelayQueue,
                 self.waiting.count < self.core.configuration.ice.maximumRelayedPeers
             else { return self.core.counters.unsentDatagrams += 1 }
             self.waiting.append((peer, Array(datagram)))
             self.waitingBytes += datagram.count
-            self.feed(.permit(peer))
+            self.driver.feed(.permit(peer))
         }
     }
 
     /// Data will flow to this peer: spare it the longer header.
     func prefer(_ peer: TransportAddress) {
-        self.feed(.bindChannel(peer))
+        self.driver.feed(.bindChannel(peer))
     }
 
     func receiveChannelData(_ number: UInt16, _ payload: UnsafeRawBufferPointer) {
-        guard let peer = self.client.peer(ofChannel: number) else {
+        guard let peer = self.driver.exchange.peer(ofChannel: number) else {
             return self.core.counters.droppedUnpermittedRelayData &+= 1
         }
         self.noteHeard()
@@ -146,7 +136,7 @@ final class RelaySession: ServerSession {
     }
 
     func receive(_ decoder: STUNDecoder) {
-        self.feed(.message(decoder))
+        self.driver.feed(.message(decoder))
     }
 
     private func noteSent() {
@@ -161,7 +151,7 @@ final class RelaySession: ServerSession {
     private func checkSilence() {
         guard !self.isOver else { return }
         if self.silence.mustAsk(at: .now()) {
-            self.feed(.probe)
+            self.driver.feed(.probe)
             self.core.requestFlush()
         }
         if !self.isOver { self.silenceTimer?.follow(self.silence.deadline) }
@@ -173,7 +163,7 @@ final class RelaySession: ServerSession {
             guard let decoder = try? STUNDecoder(bytes) else {
                 return self.core.counters.droppedMalformedSTUN &+= 1
             }
-            self.feed(.message(decoder))
+            self.driver.feed(.message(decoder))
         case .channelData(let number, let payload):
             payload.withUnsafeBytes { self.receiveChannelData(number, $0) }
         }
@@ -200,13 +190,6 @@ final class RelaySession: ServerSession {
 
     // MARK: - The client
 
-    private func feed(_ input: TURNClient.Input) {
-        guard !self.isOver else { return }
-        self.client.handle(input, at: .now())
-        while !self.isOver, let output = self.client.nextOutput() { self.perform(output) }
-        if !self.isOver { self.timer?.follow(self.client.deadline) }
-    }
-
     private func perform(_ output: TURNClient.Output) {
         switch output {
         case .send(let bytes): self.write(bytes)
@@ -219,7 +202,7 @@ final class RelaySession: ServerSession {
         case .discarded: self.core.counters.droppedUnpermittedRelayData &+= 1
         case .redirected(let server):
             self.end()
-            self.onEvent(.redirected(server))
+            self.context.onEvent(.redirected(server))
         case .failed(let error): self.fail(error)
         }
     }
@@ -228,22 +211,22 @@ final class RelaySession: ServerSession {
         self.isSettled = true
         // The server has told for free what a STUN server would have.
         if let mapped, case .udp(let base) = self.path,
-            let gathered = self.core.reflexiveCandidate(mapped, base: base, preference: self.preference)
+            let gathered = self.core.reflexiveCandidate(mapped, base: base, preference: self.context.preference)
         {
             self.candidates.append(gathered)
-            self.onEvent(.found(gathered))
+            self.context.onEvent(.found(gathered))
         }
         let candidate = ICECandidate(
             foundation: "r\(self.base)",
-            priority: ICECandidate.priority(type: .relayed, localPreference: self.preference),
+            priority: ICECandidate.priority(type: .relayed, localPreference: self.context.preference),
             address: relayed,
             type: .relayed,
             relatedAddress: mapped
         )
         let gathered = GatheredCandidate(candidate: candidate, base: self.base)
         self.candidates.append(gathered)
-        self.onEvent(.found(gathered))
-        self.onEvent(.changed)
+        self.context.onEvent(.found(gathered))
+        self.context.onEvent(.changed)
     }
 
     private func release(_ host: TransportAddress) {
@@ -260,7 +243,7 @@ final class RelaySession: ServerSession {
     private func fail(_ error: TURNError) {
         guard !self.isOver else { return }
         self.end()
-        self.onEvent(.lost(base: self.base, error))
+        self.context.onEvent(.lost(base: self.base, error))
     }
 
     private func end() {
@@ -268,7 +251,7 @@ final class RelaySession: ServerSession {
         self.isSettled = true
         self.candidates = []
         self.waiting = []
-        self.timer?.cancel()
+        self.driver.stop()
         self.silenceTimer?.cancel()
         if case .stream(let stream) = self.path {
             // What was written last, the end of the allocation, still leaves.

@@ -53,6 +53,14 @@ final class ServerPool {
         }
     }
 
+    /// Takes a connection from all servers but these.
+    func detach(_ connection: PeerConnection, keeping servers: [ResolvedServer]) {
+        let kept = Set(servers.map(\.url))
+        for entry in self.entries.values where !kept.contains(entry.url) {
+            if entry.users.remove(connection.id) != nil, entry.users.isEmpty { self.linger(entry) }
+        }
+    }
+
     /// Whether all servers of a connection have answered, or will not.
     func isSettled(for connection: PeerConnection) -> Bool {
         self.entries.values.allSatisfy { !$0.users.contains(connection.id) || $0.isSettled }
@@ -110,18 +118,17 @@ final class ServerPool {
             session = relay
         } else {
             guard let base = self.core.socketIndex(for: address.family) else { return }
-            session = ReflexiveSession(
-                id: id,
-                server: address,
-                base: base,
-                preference: entry.preference,
-                core: self.core,
-                onEvent: { [unowned self] event in self.handle(event, of: id, entry) }
-            )
+            session = ReflexiveSession(self.context(id, address, entry), base: base)
         }
         self.sessionsByID[id] = session
         entry.sessions.append(session)
         session.start()
+    }
+
+    private func context(_ id: UInt32, _ address: TransportAddress, _ entry: ServerEntry) -> SessionContext {
+        SessionContext(id: id, server: address, preference: entry.preference, core: self.core) { [unowned self] event in
+            self.handle(event, of: id, entry)
+        }
     }
 
     private func makeRelay(_ id: UInt32, _ address: TransportAddress, _ entry: ServerEntry) -> RelaySession? {
@@ -133,14 +140,10 @@ final class ServerPool {
             }
         }
         let relay = RelaySession(
-            id: id,
+            self.context(id, address, entry),
             url: entry.url,
-            server: address,
             credentials: credentials,
-            base: self.nextBase,
-            preference: entry.preference,
-            core: self.core,
-            onEvent: { [unowned self] event in self.handle(event, of: id, entry) }
+            base: self.nextBase
         )
         self.nextBase += 1
         self.relaysByBase[relay.base] = relay

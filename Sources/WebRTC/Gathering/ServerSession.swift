@@ -3,9 +3,7 @@ import NIOCore
 /// The exchange with one STUN or TURN server at one address, on behalf of all connections of a transport: they share a
 /// port, so one mapping of the NAT and one allocation serve them all.
 protocol ServerSession: AnyObject {
-    /// The first 32 bits of its STUN transactions.
-    var id: UInt32 { get }
-    var server: TransportAddress { get }
+    var context: SessionContext { get }
     /// Whether it has all the candidates it will have, or has failed.
     var isSettled: Bool { get }
     var candidates: [GatheredCandidate] { get }
@@ -15,6 +13,23 @@ protocol ServerSession: AnyObject {
     /// The host's addresses changed.
     func networkChanged()
     func close()
+}
+
+extension ServerSession {
+    /// The first 32 bits of its STUN transactions.
+    var id: UInt32 { self.context.id }
+    var server: TransportAddress { self.context.server }
+    var core: TransportCore { self.context.core }
+}
+
+/// What every session is given.
+struct SessionContext {
+    let id: UInt32
+    let server: TransportAddress
+    /// The local preference of its candidates (RFC 8445 section 5.1.2.1).
+    let preference: UInt16
+    unowned let core: TransportCore
+    let onEvent: (ServerSessionEvent) -> Void
 }
 
 /// A candidate and the base that checks leave through.

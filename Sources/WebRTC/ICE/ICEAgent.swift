@@ -200,6 +200,13 @@ struct ICEAgent {
         return String((0..<count).map { _ in alphabet[Int(random.next() & 63)] })
     }
 
+    /// Before anything was paired: the application has changed which candidates to use.
+    mutating func forgetLocalCandidates() {
+        guard self.remote == nil else { return }
+        self.localBases = []
+        self.localCandidates = []
+    }
+
     private mutating func setRemote(_ credentials: Credentials, at now: NIODeadline) {
         guard self.remote == nil else { return }
         self.remote = credentials

@@ -37,6 +37,9 @@ public struct WebRTCConfiguration: Sendable {
     public var ice = ICEConfiguration()
     /// Time from the pair to an open DTLS connection before the connection fails. Default 15 s.
     public var handshakeTimeout: TimeAmount = .seconds(15)
+    /// How often a DTLS handshake is begun anew that breaks before the peer's certificate was seen, as anybody can bring
+    /// about who can forge the peer's address; within `handshakeTimeout`, with pauses that grow to 1 s. Default 8.
+    public var maximumHandshakeRestarts = 8
 
     /// The defaults.
     public init() {}

@@ -33,6 +33,7 @@ extension PeerConnection {
         // It opens at the end of the tick: the caller has to set its closures first.
         self.hasUnopened = true
         self.transport.markDirty(self)
+        if self.isOfferer == nil { self.needNegotiation() }
         return channel
     }
 

@@ -16,7 +16,9 @@ extension PeerConnection {
     func startGathering() {
         guard self.iceGatheringState == .new else { return }
         self.iceGatheringState = .gathering
+        self.isAttaching = true
         self.transport.servers.attach(self, self.servers)
+        self.isAttaching = false
         // What is known by now is in the description that is being made.
         let isComplete = self.transport.servers.isSettled(for: self)
         if isComplete {
@@ -40,7 +42,7 @@ extension PeerConnection {
             let nowhere = gathered.candidate.address.family == .ipv4 ? "0.0.0.0" : "::"
             gathered.candidate.relatedAddress = TransportAddress(ip: nowhere, port: 0)
         }
-        guard self.learn(gathered), self.offer != nil || self.answer != nil else { return }
+        guard self.learn(gathered), !self.isAttaching, self.offer != nil || self.answer != nil else { return }
         self.announce(gathered.candidate)
     }
 

@@ -106,9 +106,9 @@ extension PeerConnection {
             self.startGathering()
         }
         // Any role is offered and the one that is held is answered (RFC 8842 section 5.5).
-        let sdp = self.describe(remote.sections, dataSection: remote.dataSection, setup: .actpass)
-        let offer = SessionDescription(type: .offer, sdp: sdp)
+        let offer = self.describe(as: .offer, remote.sections, dataSection: remote.dataSection, setup: .actpass)
         self.restartOffer = offer
+        self.isNegotiationNeeded = false
         return offer
     }
 
@@ -168,6 +168,8 @@ extension PeerConnection {
             random: SystemRandomNumberGenerator()
         )
         self.transport.add(usernameFragment: self.agent.local.usernameFragment, of: self)
+        self.isRestartWanted = false
+        if self.mustGatherAnew { return self.gatherAnew() }
         let now = NIODeadline.now()
         for gathered in self.localCandidates {
             self.agent.handle(.localCandidate(gathered.candidate, base: gathered.base), at: now)
@@ -179,6 +181,8 @@ extension PeerConnection {
         guard let previousAgent else { return }
         self.transport.remove(usernameFragment: previousAgent.local.usernameFragment)
         self.previousAgent = nil
+        // The relays of servers that are no longer configured were only kept for it.
+        self.transport.servers.detach(self, keeping: self.servers)
     }
 
     private func abandonRestart() {

@@ -20,6 +20,7 @@ extension PeerConnection {
     func receiveDTLS(_ datagram: UnsafeRawBufferPointer) -> Bool {
         guard !self.isOver else { return false }
         guard let dtls else {
+            guard !self.isHandshakePaused else { return false }
             // The peer is faster than its answer, or than our first check.
             guard self.earlyDatagrams.count < Self.maximumEarlyDatagrams, datagram.count <= 2048 else { return false }
             self.earlyDatagrams.append(Array(datagram))
@@ -74,52 +75,6 @@ extension PeerConnection {
         self.transport.addRoute(address, to: self)
     }
 
-    // MARK: - DTLS
-
-    func startDTLS() {
-        guard self.dtls == nil, let role = self.dtlsRole, let remote, !self.isOver else { return }
-        do throws(DTLSError) {
-            let mtu = self.transport.configuration.maximumDatagramSize
-            let session = try DTLSSession(
-                context: self.transport.dtls,
-                role: role,
-                fingerprints: remote.fingerprints,
-                mtu: mtu
-            ) { [unowned self] datagram in self.sendDTLS(datagram) }
-            self.dtls = session
-            if role == .client { session.start() }
-        } catch {
-            return self.finish(.failed, reason: error.description)
-        }
-        let early = self.earlyDatagrams
-        self.earlyDatagrams = []
-        for datagram in early { datagram.withUnsafeBytes { _ = self.receiveDTLS($0) } }
-        self.transport.markDirty(self)
-    }
-
-    private func sendDTLS(_ datagram: UnsafeRawBufferPointer) {
-        guard let destination else { return }
-        self.traffic.sentDatagrams &+= 1
-        self.transport.send(datagram, to: destination.address, base: destination.base)
-    }
-
-    private func advanceDTLS() {
-        guard let dtls else { return }
-        switch dtls.state {
-        case .handshaking:
-            break
-        case .connected:
-            self.handshakeDeadline = nil
-            self.startSCTP()
-            if self.connectionState == .connecting { self.move(to: .connected) }
-        case .closed:
-            self.drainAssociation()
-            self.finish(.closed, reason: "closed by the peer")
-        case .failed(let reason):
-            self.finish(.failed, reason: "DTLS: \(reason)")
-        }
-    }
-
     // MARK: - Timers
 
     private func scheduleTimer() {
@@ -143,6 +98,7 @@ extension PeerConnection {
     private var nextDeadline: NIODeadline? {
         var due = [self.agent.deadline, self.previousAgent?.deadline].compactMap { $0 }.min()
         if let timeout = self.dtls?.timeout { due = min(due ?? .distantFuture, .now() + timeout) }
+        if let guardDeadline = self.dtls?.guardDeadline { due = min(due ?? .distantFuture, guardDeadline) }
         if let handshakeDeadline { due = min(due ?? .distantFuture, handshakeDeadline) }
         return due
     }
@@ -151,7 +107,7 @@ extension PeerConnection {
         self.timer = nil
         guard !self.isOver else { return }
         if let handshakeDeadline, handshakeDeadline <= .now() {
-            return self.finish(.failed, reason: "the DTLS handshake took too long")
+            return self.finish(.failed, reason: "the DTLS handshake took too long\(self.heldAlert)")
         }
         self.dtls?.handleTimeout()
         self.previousAgent?.handle(.timeout, at: .now())
@@ -189,5 +145,6 @@ extension PeerConnection {
     private func forgetHandlers() {
         (self.onConnectionStateChange, self.onICEConnectionStateChange) = (nil, nil)
         (self.onICEGatheringStateChange, self.onICECandidate, self.onDataChannel) = (nil, nil, nil)
+        (self.onSignalingStateChange, self.onNegotiationNeeded) = (nil, nil)
     }
 }

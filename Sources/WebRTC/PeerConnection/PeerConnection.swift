@@ -33,6 +33,10 @@ public final class PeerConnection {
     public var onICEConnectionStateChange: ((ICEConnectionState) -> Void)?
     /// `iceGatheringState` changed.
     public var onICEGatheringStateChange: ((ICEGatheringState) -> Void)?
+    /// An offer is to be made and handed to the peer: a first channel was created, or `restartICE()` was called.
+    public var onNegotiationNeeded: (() -> Void)?
+    /// `signalingState` changed. Not called for `closed`, which `onConnectionStateChange` tells.
+    public var onSignalingStateChange: ((SignalingState) -> Void)?
 
     /// The state of the connection as a whole.
     public internal(set) var connectionState = PeerConnectionState.new
@@ -40,6 +44,8 @@ public final class PeerConnection {
     public internal(set) var iceConnectionState = ICEConnectionState.new
     /// How far the STUN and TURN servers have been asked.
     public internal(set) var iceGatheringState = ICEGatheringState.new
+    /// What the peer has offered or answered last; nil before.
+    public internal(set) var remoteDescription: SessionDescription?
     /// Why the connection failed or closed, once it has; for a log.
     public internal(set) var closeReason: String?
     /// The data channels that are not closed.
@@ -56,8 +62,17 @@ public final class PeerConnection {
     var agent: ICEAgent
     /// During an ICE restart, the agent whose pair carries the data until the new one has found its own.
     var previousAgent: ICEAgent?
-    let servers: [ResolvedServer]
-    let policy: ICETransportPolicy
+    var servers: [ResolvedServer]
+    var policy: ICETransportPolicy
+    /// The servers or the policy changed after candidates were gathered.
+    var mustGatherAnew = false
+    /// Candidates that come to light now go into the description that is being made.
+    var isAttaching = false
+    /// The next offer is an ICE restart.
+    var isRestartWanted = false
+    var isNegotiationNeeded = false
+    var isAnnouncementDue = false
+    var announcedSignalingState = SignalingState.stable
     /// All candidates of this side.
     var localCandidates: [GatheredCandidate] = []
     /// The peer restarts ICE, and `createAnswer` was not called yet.
@@ -71,6 +86,10 @@ public final class PeerConnection {
     var association: SCTPAssociation?
     var remote: DataSessionDescription?
     var isOfferer: Bool?
+    /// What does not change between two writings of the local description.
+    var localShape: LocalShape?
+    /// Of the descriptions (RFC 8866 section 5.2).
+    private let sessionID = UInt64.random(in: .min ... .max)
     var offer: SessionDescription?
     var answer: SessionDescription?
     /// Open and opening channels by stream, and those that wait for the DTLS role to get one.
@@ -99,6 +118,14 @@ public final class PeerConnection {
     var readingPauses = 0
     var timer: (at: NIODeadline, task: Scheduled<Void>)?
     var handshakeDeadline: NIODeadline?
+    /// Attempts at the handshake after the first.
+    var handshakeRestarts = 0
+    /// Between two attempts, in which what comes is dropped: the peer sends it again.
+    var isHandshakePaused = false
+    /// This attempt has sent something that the peer may answer.
+    var hasSentFlight = false
+    /// Random values of ServerHellos that belong to earlier attempts.
+    var staleRandoms: Set<[UInt8]> = []
     var traffic = PeerConnectionTraffic()
 
     init(transport: TransportCore, id: UInt32, servers: [ResolvedServer], policy: ICETransportPolicy) {
@@ -131,7 +158,8 @@ public final class PeerConnection {
     /// - Throws: `WebRTCError.invalidState` after a remote offer, `.closed` after `close()`.
     public func createOffer(iceRestart: Bool = false) throws(WebRTCError) -> SessionDescription {
         if self.isOver { throw .closed }
-        if iceRestart, let remote, self.dtlsRole != nil { return self.offerRestart(remote) }
+        let isRestart = iceRestart || self.isRestartWanted || self.restartOffer != nil
+        if isRestart, let remote, self.dtlsRole != nil { return self.offerRestart(remote) }
         if let offer { return offer }
         guard self.isOfferer == nil else { throw .invalidState("an offer was received: call createAnswer instead") }
         self.isOfferer = true
@@ -143,8 +171,9 @@ public final class PeerConnection {
             formats: "webrtc-datachannel",
             mid: "0"
         )
-        let offer = SessionDescription(type: .offer, sdp: self.describe([section], dataSection: 0, setup: .actpass))
+        let offer = self.describe(as: .offer, [section], dataSection: 0, setup: .actpass)
         self.offer = offer
+        self.isNegotiationNeeded = false
         return offer
     }
 
@@ -163,8 +192,7 @@ public final class PeerConnection {
         var setup: DataSessionDescription.Setup = remote.setup == .active ? .passive : .active
         // The DTLS connection outlives ICE restarts, and with it the roles (RFC 8842 section 5.5).
         if let dtlsRole { setup = dtlsRole == .client ? .active : .passive }
-        let sdp = self.describe(remote.sections, dataSection: remote.dataSection, setup: setup)
-        let answer = SessionDescription(type: .answer, sdp: sdp)
+        let answer = self.describe(as: .answer, remote.sections, dataSection: remote.dataSection, setup: setup)
         self.answer = answer
         self.dtlsRole = setup == .active ? .client : .server
         self.start(with: remote)
@@ -183,19 +211,27 @@ public final class PeerConnection {
         } catch {
             throw .invalidDescription(error)
         }
-        if let remote { return try self.update(remote, description.type, parsed) }
+        if let remote {
+            try self.update(remote, description.type, parsed)
+            self.remoteDescription = description
+            return self.announceSignaling()
+        }
         switch description.type {
         case .offer:
             guard self.isOfferer == nil else { throw .invalidState("an offer came although this side has offered") }
             self.isOfferer = false
             self.agent.assume(.controlled)
             self.remote = parsed
+            // The answer will do.
+            self.isNegotiationNeeded = false
         case .answer:
             guard self.isOfferer == true else { throw .invalidState("an answer came although this side never offered") }
             self.remote = parsed
             self.dtlsRole = parsed.setup == .passive ? .client : .server
             self.start(with: parsed)
         }
+        self.remoteDescription = description
+        self.announceSignaling()
     }
 
     /// Takes a trickled candidate. Names of the local network (mDNS) are looked up, where the system can; TCP and
@@ -220,23 +256,40 @@ public final class PeerConnection {
 
     // MARK: - Helpers
 
+    /// What a local description says beside what is known of this side.
+    struct LocalShape {
+        var type: SessionDescription.DescriptionType
+        var sections: [DataSessionDescription.Section]
+        var dataSection: Int
+        var setup: DataSessionDescription.Setup
+    }
+
+    /// Makes the local description.
     func describe(
+        as type: SessionDescription.DescriptionType,
         _ sections: [DataSessionDescription.Section],
         dataSection: Int,
         setup: DataSessionDescription.Setup
-    ) -> String {
+    ) -> SessionDescription {
+        let shape = LocalShape(type: type, sections: sections, dataSection: dataSection, setup: setup)
+        self.localShape = shape
+        self.announceSignaling()
+        return SessionDescription(type: type, sdp: self.describe(shape))
+    }
+
+    func describe(_ shape: LocalShape) -> String {
         var description = DataSessionDescription()
-        description.sections = sections
-        description.dataSection = dataSection
+        description.sections = shape.sections
+        description.dataSection = shape.dataSection
         description.usernameFragment = self.agent.local.usernameFragment
         description.password = self.agent.local.password
         description.fingerprints = [self.transport.dtls.fingerprint]
-        description.setup = setup
+        description.setup = shape.setup
         description.maximumMessageSize = self.transport.configuration.maximumMessageSize
         description.candidates = self.localCandidates.map(\.candidate)
         description.isComplete = self.iceGatheringState == .complete
         description.supportsTrickle = true
-        return description.written(sessionID: .random(in: .min ... .max))
+        return description.written(sessionID: self.sessionID)
     }
 
     private func start(with remote: DataSessionDescription) {
