@@ -55,12 +55,33 @@ def test_a_viewer_whose_address_changes_misses_nothing(lab, program, content, tm
     with broadcast(lab, program, content, "--rate", "500k") as (source, link):
         with running(*lab.enter("b"), program("peer-tree"), "watch", link, "--output", output, "--json") as viewer:
             viewer.event("connect")
-            partial = tmp_path / "received.bin.part"
-            end = time.monotonic() + 30
-            while not partial.exists() or partial.stat().st_size < 500_000:
-                assert time.monotonic() < end, "the stream does not flow"
-                time.sleep(0.05)
+            await_bytes(output, 500_000)
             lab.move("b", "203.0.113.21")
             assert viewer.wait() == 0, viewer.error_text
         assert source.wait() == 0, source.error_text
     assert digest(output) == digest(content)
+
+
+def test_a_viewer_misses_nothing_when_the_turn_server_restarts(lab, program, content, tmp_path):
+    lab.symmetric("a")
+    lab.symmetric("b")
+    lab.start_turn()
+    output = tmp_path / "received.bin"
+    with broadcast(lab, program, content, "--rate", "500k") as (source, link):
+        with running(*lab.enter("b"), program("peer-tree"), "watch", link, "--output", output, "--json") as viewer:
+            viewer.event("connect")
+            await_bytes(output, 500_000)
+            lab.stop_turn()
+            lab.start_turn()
+            assert viewer.wait() == 0, viewer.error_text
+        assert source.wait() == 0, source.error_text
+    assert digest(output) == digest(content)
+
+
+def await_bytes(output, count, timeout=30):
+    """Waits until so much of a file that is being received is there."""
+    partial = output.with_name(output.name + ".part")
+    end = time.monotonic() + timeout
+    while not partial.exists() or partial.stat().st_size < count:
+        assert time.monotonic() < end, "the stream does not flow"
+        time.sleep(0.05)

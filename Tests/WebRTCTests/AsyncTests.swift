@@ -156,7 +156,10 @@ struct AsyncTests {
         #expect(await (a.signalingState, b.signalingState) == (.haveLocalOffer, .haveRemoteOffer))
         try await a.setRemoteDescription(try await b.createAnswer())
         #expect(await (a.signalingState, b.signalingState) == (.stable, .stable))
+        #expect(await a.canTrickleICECandidates == true)
+        #expect(await a.maximumMessageSize == 262_144)
         try await channel.send("before")
+        #expect(await channel.id == 1)
         let incoming = try await self.first(of: b) { if case .dataChannel(let channel) = $0 { channel } else { nil } }
 
         for (first, second) in [(a, b), (b, a)] {

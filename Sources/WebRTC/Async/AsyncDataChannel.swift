@@ -106,6 +106,11 @@ public struct AsyncDataChannel: Sendable {
         get async { await self.eventLoop.value { self.channel.value.readyState } }
     }
 
+    /// The SCTP stream, once known.
+    public var id: UInt16? {
+        get async { await self.eventLoop.value { self.channel.value.id } }
+    }
+
     /// Bytes given to `send` that have not been put on the wire.
     public var bufferedAmount: Int {
         get async { await self.eventLoop.value { self.channel.value.bufferedAmount } }

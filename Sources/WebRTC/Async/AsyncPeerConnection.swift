@@ -150,6 +150,16 @@ public struct AsyncPeerConnection: Sendable {
         get async { await self.eventLoop.value { self.connection.value.signalingState } }
     }
 
+    /// Whether the peer takes candidates one by one; nil before its description.
+    public var canTrickleICECandidates: Bool? {
+        get async { await self.eventLoop.value { self.connection.value.canTrickleICECandidates } }
+    }
+
+    /// The largest message in bytes that channels send.
+    public var maximumMessageSize: Int {
+        get async { await self.eventLoop.value { self.connection.value.maximumMessageSize } }
+    }
+
     /// The addresses in use; nil before there are any.
     public var selectedCandidatePair: ICECandidatePair? {
         get async { await self.eventLoop.value { self.connection.value.selectedCandidatePair } }

@@ -34,6 +34,14 @@ extension PeerConnection {
         self.localShape.map { SessionDescription(type: $0.type, sdp: self.describe($0)) }
     }
 
+    /// Whether the peer takes candidates one by one, as they are found (W3C `canTrickleIceCandidates`); nil before its
+    /// description. One that does not is handed `localDescription` when gathering is complete.
+    public var canTrickleICECandidates: Bool? { self.remote?.supportsTrickle }
+
+    /// The largest message in bytes that `DataChannel.send` takes (W3C `RTCSctpTransport.maxMessageSize`): the smaller of
+    /// what this side is configured for and, once its description is there, what the peer accepts.
+    public var maximumMessageSize: Int { self.maximumSendSize }
+
     /// Has the next offer look for a new path (an ICE restart), and asks for one by `onNegotiationNeeded`, as the W3C
     /// `restartIce()` does. Data goes on flowing on the old path, if there still is one. Without effect before the
     /// first answer, when any offer looks for a path.
