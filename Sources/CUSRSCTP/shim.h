@@ -42,4 +42,17 @@ static inline void pt_sctp_write_checksum(uint8_t *packet, size_t count, int har
     memcpy(packet + 8, &crc, 4);
 }
 
+// Bytes of user data that an association holds because they are not sent, or not acknowledged; -1 if it does not tell. The
+// option SCTP_GET_SNDBUF_USE is in the library, but its installed header leaves it out.
+static inline long pt_usrsctp_held_bytes(struct socket *socket) {
+    struct {
+        uint32_t association;
+        uint32_t output;
+        uint32_t input;
+    } use = {0, 0, 0};
+    socklen_t length = sizeof(use);
+    if (usrsctp_getsockopt(socket, IPPROTO_SCTP, 0x00001101, &use, &length) != 0) return -1;
+    return (long)use.output;
+}
+
 #endif

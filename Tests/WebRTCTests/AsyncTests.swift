@@ -243,6 +243,17 @@ struct AsyncTests {
         #expect(!(try await early.createOffer().sdp.contains("a=candidate")))
         try await early.setConfiguration(iceTransportPolicy: .all)
         #expect(await early.selectedCandidatePair == nil)
+        // An answerer may still choose, too, when the offer is there.
+        let (offerer, answerer) = (
+            try await transport.makeAsyncPeerConnection(), try await transport.makeAsyncPeerConnection()
+        )
+        _ = try await offerer.createDataChannel(label: "chat")
+        try await answerer.setRemoteDescription(try await offerer.createOffer())
+        try await answerer.setConfiguration(iceTransportPolicy: .relay)
+        #expect(!(try await answerer.createAnswer().sdp.contains("a=candidate")))
+        try await WebRTCEventLoop.loop.submit {
+            #expect(answerer.connection.value.agent.localBases.isEmpty)
+        }.get()
     }
 
     @Test("A peer that opens channels nobody takes is held up after sixteen, and goes on as they are taken")

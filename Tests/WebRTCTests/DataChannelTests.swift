@@ -347,7 +347,7 @@ struct DataChannelTests {
             try await bound.run { try $0.a.channels["chat"]?.send("fresh") }
             try await bound.until { $0.b.messages.last?.kind == .text }
             try await bound.run { pair in
-                // What the peer's window had room for, one that SCTP had already taken, and the fresh one.
+                // What the peer's window had room for, what SCTP had already taken, and the fresh one.
                 #expect(pair.b.messages.count <= 8, "\(pair.b.messages.count) of 101 came")
                 #expect(pair.b.messages.dropLast().allSatisfy { $0.message.readableBytes == 30_000 })
             }

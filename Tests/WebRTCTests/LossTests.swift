@@ -154,7 +154,7 @@ struct LossTests {
         throw WaitedTooLong()
     }
 
-    // Of large messages one may be late: what SCTP has taken and not sent, it sends once, and it is given one at a time.
+    // Of large messages one may be late: what SCTP has taken and not sent, it sends once; it gets what the window lets out.
     @Test(
         "After an interruption comes what is still wanted: nothing whose lifetime is over, everything reliable",
         arguments: [(size: 4, late: 0), (size: 20_000, late: 1)]

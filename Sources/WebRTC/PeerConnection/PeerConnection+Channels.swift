@@ -236,10 +236,7 @@ extension PeerConnection {
         self.openChannels()
         association.isShared = self.channels.count > 1
         var failed = self.scheduler.run()
-        while association.isShared || association.isHeldBack, self.scheduler.isBusy, self.reportTransmitted() {
-            association.isHeldBack = false
-            failed += self.scheduler.run()
-        }
+        while association.isShared, self.scheduler.isBusy, self.reportTransmitted() { failed += self.scheduler.run() }
         for (channel, code) in failed {
             channel.onError?(.transport(code: code))
             channel.close()

@@ -84,7 +84,7 @@ extension PeerConnection {
         self.mustGatherAnew = false
         self.iceGatheringState = .new
         self.localCandidates = []
-        if self.remote == nil, self.offer == nil { self.agent.forgetLocalCandidates() }
+        self.agent.forgetLocalCandidates()
         if self.policy == .all { for gathered in self.transport.hostCandidates { self.learn(gathered) } }
     }
 

@@ -24,7 +24,6 @@ extension SCTPAssociation {
         if let openMessage = self.openMessage {
             guard openMessage.stream == stream, !self.mustEndOpenMessage else { return .wouldBlock }
         } else if self.mustWait(reliability, message.readableBytes) {
-            self.isHeldBack = true
             return .wouldBlock
         }
         self.shard.willWork()
@@ -46,13 +45,15 @@ extension SCTPAssociation {
     }
 
     /// usrsctp sends all that it has taken once, however late: what is to be dropped when its time has passed must wait
-    /// where it still can be. One message of that kind is handed over at a time, and only if the peer has room for it, or
-    /// has to be asked for room.
+    /// where it still can be, until the peer's window and the congestion window let it out. Only the message that fills
+    /// them up waits in SCTP. When nothing is on its way the next one goes in any case: nothing else would ask for room.
     private func mustWait(_ reliability: DataChannelReliability, _ bytes: Int) -> Bool {
         if self.isShared, self.handedBytes >= Self.sharedBacklog { return true }
-        guard case .maxPacketLifeTime = reliability else { return false }
-        guard self.handed.isEmpty, let status = self.status else { return !self.handed.isEmpty }
-        return Int(status.sstat_rwnd) < bytes && status.sstat_unackdata > 0
+        guard case .maxPacketLifeTime = reliability, let socket, let status else { return false }
+        let held = pt_usrsctp_held_bytes(socket)
+        // An association that does not tell gets one message at a time.
+        guard held >= 0 else { return !self.handed.isEmpty }
+        return held > 0 && (held >= Int(status.sstat_primary.spinfo_cwnd) || Int(status.sstat_rwnd) < bytes)
     }
 
     /// Hands over as much as there is room for. In parts, because a full buffer refuses at once and for good what is

@@ -66,8 +66,6 @@ final class SCTPAssociation {
     /// Several channels share the association: what SCTP has queued can no longer be overtaken by what matters more, so
     /// little is queued there.
     var isShared = false
-    /// A message was refused though the send buffer has room for it: more can follow as soon as something has left.
-    var isHeldBack = false
     private var partial: (stream: UInt16, ppid: UInt32, buffer: ByteBuffer)?
     private var sizeHint = 2048
     private(set) var retransmissions = RetransmissionCounter()
