@@ -10,8 +10,10 @@ struct EngineIOClientTarget: Sendable {
     var connectTimeout: TimeAmount
     var maximumPayload: Int
     var maximumBufferedBytes: Int
+    /// For `https` and `wss`.
+    var tls: TLSClient?
 
-    /// Opens a connection whose pipeline `initialize` fills. This is the place where TLS would come first.
+    /// Opens a connection whose pipeline `initialize` fills, behind TLS if there is to be.
     func connect(
         on eventLoop: any EventLoop,
         initialize: @escaping @Sendable (any Channel) -> EventLoopFuture<Void>
@@ -19,7 +21,14 @@ struct EngineIOClientTarget: Sendable {
         ClientBootstrap(group: eventLoop)
             .connectTimeout(connectTimeout)
             .channelOption(.socketOption(.tcp_nodelay), value: 1)
-            .channelInitializer(initialize)
+            .channelInitializer { channel in
+                do {
+                    try tls?.secure(channel)
+                } catch {
+                    return channel.eventLoop.makeFailedFuture(error)
+                }
+                return initialize(channel)
+            }
             .connect(host: url.host, port: url.port)
     }
 

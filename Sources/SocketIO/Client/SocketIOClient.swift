@@ -40,7 +40,7 @@ public final class SocketIOClient: @unchecked Sendable {
     /// A client that does nothing until ``connect()``.
     ///
     /// - Parameters:
-    ///   - url: `http://host[:port][/namespace][?query]`, or `ws://`.
+    ///   - url: `http://host[:port][/namespace][?query]`, or `https`, `ws` or `wss`.
     ///   - configuration: The options.
     ///   - eventLoopGroup: Where the client runs, on one of its loops. Default: NIO's global group.
     ///   - logger: Where to log. Default: a logger labelled `socketio.client`.

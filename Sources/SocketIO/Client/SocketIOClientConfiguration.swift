@@ -11,6 +11,8 @@ public struct SocketIOClientConfiguration: Sendable {
     public var auth: JSONObject?
     /// Headers for every request, such as `Authorization`. Default none.
     public var headers: HTTPHeaders = [:]
+    /// How to make sure of a server behind `https` or `wss`. Default: as browsers do.
+    public var tls = SocketIOTLSConfiguration()
     /// The transports to use, the first to begin with. Default polling, then WebSocket: the session upgrades as soon
     /// as a WebSocket is seen to work. `[.webSocket]` saves the round trips.
     public var transports: [SocketIOTransport] = [.polling, .webSocket]

@@ -38,7 +38,7 @@ public final class SocketIOManager: @unchecked Sendable {
     /// A manager that does nothing until one of its clients connects.
     ///
     /// - Parameters:
-    ///   - url: `http://host[:port][/namespace][?query]`, or `ws://`.
+    ///   - url: `http://host[:port][/namespace][?query]`, or `https`, `ws` or `wss`.
     ///   - configuration: The options.
     ///   - eventLoopGroup: Where the connection runs, on one of its loops. Default: NIO's global group.
     ///   - logger: Where to log. Default: a logger labelled `socketio.client`.
@@ -49,7 +49,6 @@ public final class SocketIOManager: @unchecked Sendable {
         logger: Logger = Logger(label: "socketio.client")
     ) throws(SocketIOURLError) {
         let address = try SocketIOURL(url)
-        guard !address.isSecure else { throw .tlsNotSupported(url) }
         self.configuration = configuration
         self.logger = logger
         eventLoop = eventLoopGroup.next()
@@ -60,8 +59,20 @@ public final class SocketIOManager: @unchecked Sendable {
             headers: configuration.headers,
             connectTimeout: configuration.connectTimeout,
             maximumPayload: configuration.maximumPayload,
-            maximumBufferedBytes: configuration.maximumBufferedBytes
+            maximumBufferedBytes: configuration.maximumBufferedBytes,
+            tls: try address.isSecure ? Self.makeTLS(configuration.tls, host: address.host) : nil
         )
+    }
+
+    private static func makeTLS(
+        _ configuration: SocketIOTLSConfiguration,
+        host: String
+    ) throws(SocketIOURLError) -> TLSClient {
+        do throws(EngineIOClientError) {
+            return try TLSClient(configuration, host: host)
+        } catch {
+            throw .unusableCertificates(error.description)
+        }
     }
 
     /// A client of a namespace, with handlers of its own. A namespace can have one connected client at a time: the

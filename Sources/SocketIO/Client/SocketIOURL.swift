@@ -1,15 +1,15 @@
-/// Why a text is not the address of a Socket.IO server.
+/// Why there can be no client of an address.
 public enum SocketIOURLError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// The text is not a URL of the form `http://host[:port][/namespace][?query]`.
+    /// The text is not a URL of the form `http://host[:port][/namespace][?query]`, or `https`, `ws` or `wss`.
     case malformed(String, reason: String)
-    /// `https` and `wss` are not supported yet.
-    case tlsNotSupported(String)
+    /// The certificates in ``SocketIOTLSConfiguration`` cannot be used.
+    case unusableCertificates(String)
 
     /// A sentence for the user.
     public var description: String {
         switch self {
         case .malformed(let url, let reason): "\"\(url)\" is not the address of a Socket.IO server: \(reason)"
-        case .tlsNotSupported(let url): "TLS is not supported yet: use http:// or ws:// instead of \"\(url)\""
+        case .unusableCertificates(let reason): reason
         }
     }
 }

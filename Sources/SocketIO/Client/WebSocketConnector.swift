@@ -20,6 +20,7 @@ extension EngineIOClientTarget {
                     id: id,
                     role: .client,
                     maximumMessageSize: maximumPayload,
+                    slowReaderTimeout: .zero,
                     delegate: delegate
                 )
                 let upgrade = WebSocketUpgradeHandler(

@@ -29,6 +29,9 @@ struct Broadcast: AsyncParsableCommand {
     @Option(help: "The token that lets this source create a tree on that server.")
     var token: String?
 
+    @OptionGroup(title: "A server behind https")
+    var trust: ServerTrust
+
     @Option(help: "The address that the own server listens on.")
     var host = "127.0.0.1"
 

@@ -18,6 +18,7 @@ struct BroadcastSession: Sendable {
             let client = try await Connecting.client(
                 to: server,
                 token: command.token,
+                trust: command.trust.configuration,
                 configuration,
                 logger: logger
             )

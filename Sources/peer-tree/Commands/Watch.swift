@@ -29,6 +29,9 @@ struct Watch: AsyncParsableCommand {
     @Option(help: "The token that lets this viewer join, if the server asks for one.")
     var token: String?
 
+    @OptionGroup(title: "A server behind https")
+    var trust: ServerTrust
+
     @Option(help: "How many children to feed at most; the server may lower it.")
     var children: Int?
 
@@ -92,6 +95,7 @@ struct WatchSession: Sendable {
             let client = try await Connecting.client(
                 to: target.server,
                 token: command.token,
+                trust: command.trust.configuration,
                 configuration,
                 logger: logger
             )

@@ -8,15 +8,19 @@ enum Connecting {
     static func client(
         to server: String,
         token: String? = nil,
+        trust: SocketIOTLSConfiguration = SocketIOTLSConfiguration(),
         _ configuration: PeerTreeClientConfiguration,
         logger: Logger
     ) async throws -> PeerTreeClient {
         var socketConfiguration = SocketIOClientConfiguration()
         socketConfiguration.transports = [.webSocket]
+        socketConfiguration.tls = trust
         if let token { socketConfiguration.auth = ["token": .string(token)] }
         let socket: SocketIOClient
         do throws(SocketIOURLError) {
             socket = try SocketIOClient(url: server, configuration: socketConfiguration, logger: logger)
+        } catch .unusableCertificates(let reason) {
+            throw Failure(status: .noInput, message: "The certificates to trust cannot be used: \(reason).")
         } catch {
             throw Failure(status: .unavailable, message: "'\(server)' is not the address of a server: \(error)")
         }
@@ -28,7 +32,7 @@ enum Connecting {
         switch error {
         case let failure as Failure: failure
         case PeerTreeError.serverUnreachable(let reason):
-            Failure(status: .unavailable, message: "No server answers at \(server): \(reason)")
+            Failure(status: .unavailable, message: "Cannot connect to \(server): \(reason)")
         case let error as PeerTreeError:
             Failure(status: status(of: error), message: error.description)
         default:

@@ -2,6 +2,11 @@ import Foundation
 import NIOConcurrencyHelpers
 import NIOCore
 
+// Which module the system's `stat` is taken for depends on what else a program imports.
+#if canImport(CoreFoundation)
+import CoreFoundation
+#endif
+
 /// Reads a file or standard input in pieces, without blocking the tasks of the program.
 final class InputReader: Sendable {
     private let descriptor: Int32

@@ -1,6 +1,11 @@
 import Foundation
 import NIOCore
 
+// Which module the system's `stat` is taken for depends on what else a program imports.
+#if canImport(CoreFoundation)
+import CoreFoundation
+#endif
+
 /// Writes a stream to a file or to standard output, without blocking the tasks of the program.
 ///
 /// A file is written under a temporary name beside it and renamed when complete, so that no partial output is left that

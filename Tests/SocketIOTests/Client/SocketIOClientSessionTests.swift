@@ -261,11 +261,5 @@ extension SocketIOTests {
                 return url == text && !reason.isEmpty
             }
         }
-
-        @Test("TLS is refused by the client with a clear sentence", arguments: ["https://a", "wss://a:1/x"])
-        func secure(text: String) {
-            #expect(throws: SocketIOURLError.tlsNotSupported(text)) { try SocketIOClient(url: text) }
-            #expect(SocketIOURLError.tlsNotSupported(text).description.contains("TLS is not supported yet"))
-        }
     }
 }
