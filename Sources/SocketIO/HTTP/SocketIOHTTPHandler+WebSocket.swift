@@ -85,7 +85,13 @@ extension SocketIOHTTPHandler {
         ] {
             if let handler { pipeline.removeHandler(handler, promise: nil) }
         }
-        let handler = WebSocketHandler(id: id, role: .server, maximumMessageSize: limit, delegate: connection)
+        let handler = WebSocketHandler(
+            id: id,
+            role: .server,
+            maximumMessageSize: limit,
+            slowReaderTimeout: configuration.slowReaderTimeout,
+            delegate: connection
+        )
         try pipeline.addHandler(handler, position: .after(self))
         setSlowReaderLimit(context.channel)
         // The decoder gives up what it has not parsed when it leaves, and only then can this handler go.

@@ -35,7 +35,9 @@ public enum SocketIORefusal: String, Sendable, Hashable, CaseIterable {
     case payloadTooLarge = "payload-too-large"
     /// A frame against RFC 6455, such as a compressed one: close code 1002.
     case webSocketProtocolError = "websocket-protocol-error"
-    /// More than ``SocketIOServerConfiguration/maximumBufferedBytes`` waited for a client: cut.
+    /// More than ``SocketIOServerConfiguration/maximumBufferedBytes`` waited for a client: close code 1008 with the reason
+    /// `slow reader` behind what was sent before, and cut after ``SocketIOServerConfiguration/slowReaderTimeout``; its
+    /// next poll is answered error 1, status 400.
     case slowReader = "slow-reader"
     /// No sign of life within the ping interval and time-out: an `1` packet if a poll waits, and cut.
     case pingTimeout = "ping-timeout"

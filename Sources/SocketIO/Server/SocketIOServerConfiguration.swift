@@ -59,6 +59,10 @@ public struct SocketIOServerConfiguration: Sendable {
     public var maximumPayload = 1_000_000
     /// Bytes that may wait for one client before it is cut as too slow. Default 4 MiB.
     public var maximumBufferedBytes = 4 << 20
+    /// How long a client that was cut so, with a WebSocket, may take to read what was sent to it before, and behind that
+    /// why it is cut: close code 1008 with the reason `slow reader`. Its session is over at once, and nothing more is kept
+    /// for it. Default 10 s.
+    public var slowReaderTimeout = TimeAmount.seconds(10)
     /// Bounds on JSON, attachments and names in packets.
     public var packetLimits = PacketLimits()
     /// How many messages a client may send. Default 1,000 a second, 5,000 at once after a pause.

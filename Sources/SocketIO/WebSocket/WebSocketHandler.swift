@@ -39,6 +39,7 @@ package final class WebSocketHandler: ChannelInboundHandler {
 
     private let id: UInt64
     private let role: WebSocketRole
+    private let slowReaderTimeout: TimeAmount
     private var delegate: (any WebSocketDelegate)?
     private var reader: WebSocketFrameReader
     private var assembler: WebSocketMessageAssembler
@@ -47,9 +48,17 @@ package final class WebSocketHandler: ChannelInboundHandler {
     private var isReading = false
     private var needsFlush = false
 
-    package init(id: UInt64, role: WebSocketRole, maximumMessageSize: Int, delegate: any WebSocketDelegate) {
+    /// - Parameter slowReaderTimeout: How long a peer that read too slowly may take to come to the close frame.
+    package init(
+        id: UInt64,
+        role: WebSocketRole,
+        maximumMessageSize: Int,
+        slowReaderTimeout: TimeAmount,
+        delegate: any WebSocketDelegate
+    ) {
         self.id = id
         self.role = role
+        self.slowReaderTimeout = slowReaderTimeout
         self.delegate = delegate
         reader = WebSocketFrameReader(maximumFrameSize: maximumMessageSize)
         assembler = WebSocketMessageAssembler(role: role, maximumMessageSize: maximumMessageSize)
@@ -132,16 +141,27 @@ package final class WebSocketHandler: ChannelInboundHandler {
 
     package func channelWritabilityChanged(context: ChannelHandlerContext) {
         // The high water mark is the limit on bytes the peer has not taken: it reads too slowly to be kept.
-        if !context.channel.isWritable {
+        if !context.channel.isWritable, !isClosing {
             isClosing = true
             let box = NIOLoopBound(self, eventLoop: context.eventLoop)
-            let channel = context.channel
-            context.eventLoop.execute {
-                box.value.report(.slowReader)
-                channel.close(promise: nil)
-            }
+            context.eventLoop.execute { box.value.endSlowReader() }
         }
         context.fireChannelWritabilityChanged()
+    }
+
+    /// Nothing may overtake what waits for the peer already, so the reason goes behind it; nothing more does. The peer
+    /// learns it if it reads on soon enough.
+    private func endSlowReader() {
+        report(.slowReader)
+        guard let context else { return }
+        var data = ByteBuffer()
+        data.write(webSocketErrorCode: .policyViolation)
+        data.writeString("slow reader")
+        let mask = role == .client ? UInt32.random(in: .min ... .max) : nil
+        let frame = WebSocketFrameWriter.frame(.connectionClose, data, mask: mask)
+        context.writeAndFlush(wrapOutboundOut(frame), promise: nil)
+        let channel = context.channel
+        context.eventLoop.scheduleTask(in: slowReaderTimeout) { channel.close(promise: nil) }
     }
 
     package func errorCaught(context: ChannelHandlerContext, error: any Error) {

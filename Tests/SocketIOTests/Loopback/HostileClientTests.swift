@@ -217,10 +217,11 @@ extension SocketIOTests {
             }
         }
 
-        @Test("A client that does not read is cut at the limit")
-        func slowReader() async throws {
+        @Test("A client that does not read is cut at the limit, and told why if it reads on", arguments: [true, false])
+        func slowReader(readsOn: Bool) async throws {
             try await withBystander {
                 $0.maximumBufferedBytes = 1 << 20
+                $0.slowReaderTimeout = readsOn ? .seconds(60) : .zero
             } attack: { io, port in
                 let reasons = Inbox<SocketIODisconnectReason>()
                 io.onDisconnect { _, reason in reasons.put(reason) }
@@ -238,6 +239,11 @@ extension SocketIOTests {
                 let reason = try await reasons.next()
                 #expect(reason == .transportError)
                 flood.cancel()
+                #expect(io.refusals == [.slowReader: 1])
+                // A close frame of the server: code 1008, and the reason. It is not reached by a client without time for it.
+                let close: [UInt8] = [0x88, 13, 0x03, 0xF0] + Array("slow reader".utf8)
+                let last = try await raw.readToEnd(answeringCloseAfter: close)
+                #expect((Array(last.suffix(close.count)) == close) == readsOn)
                 raw.close()
             }
         }

@@ -140,7 +140,7 @@ final class RawConnection: Sendable {
         case ended(missing: String, after: String)
     }
 
-    private final class Collector: ChannelInboundHandler, Sendable {
+    final class Collector: ChannelInboundHandler, Sendable {
         typealias InboundIn = ByteBuffer
         private let receive: @Sendable (ByteBuffer?) -> Void
 
@@ -222,17 +222,34 @@ extension RawConnection {
     }
 }
 
-/// A Socket.IO client by WebSocket that joins and then never reads.
+/// A Socket.IO client by WebSocket that joins and then does not read.
 final class StalledConnection: Sendable {
     private let channel: any Channel
+    private let received = Inbox<ByteBuffer?>()
 
     init(port: Int) async throws {
         channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .channelOption(.autoRead, value: false)
+            .channelInitializer { [received] channel in
+                channel.pipeline.addHandler(RawConnection.Collector { received.put($0) })
+            }
             .connect(host: "127.0.0.1", port: port).get()
         let request = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\n" + RawConnection.webSocketHeaders
         try await channel.writeAndFlush(ByteBuffer(string: request)).get()
         try await channel.writeAndFlush(ByteBuffer(bytes: RawConnection.frame(Array("40".utf8)))).get()
+    }
+
+    /// Reads all that was sent up to the end of the connection, and returns the last of it. The server is answered with a
+    /// close frame when the bytes so far end with `ending`.
+    func readToEnd(answeringCloseAfter ending: [UInt8]) async throws -> [UInt8] {
+        try await channel.setOption(.autoRead, value: true).get()
+        var tail: [UInt8] = []
+        while let more = try await received.next() {
+            tail = Array((tail + Array(more.readableBytesView)).suffix(64))
+            guard tail.suffix(ending.count).elementsEqual(ending) else { continue }
+            try? await channel.writeAndFlush(ByteBuffer(bytes: RawConnection.frame([], opcode: 8))).get()
+        }
+        return tail
     }
 
     func close() { channel.close(promise: nil) }
