@@ -30,7 +30,8 @@ actor SignallingDriver {
         self.logger = logger
         var options = options
         options.unixTimeAtZero = Self.unixTimeAtZero
-        service = SignallingService(options: options, stateKey: stateKey)
+        let startedAt = Instant(nanoseconds: NIODeadline.now().uptimeNanoseconds)
+        service = SignallingService(options: options, stateKey: stateKey, startedAt: startedAt)
         eventLoop = MultiThreadedEventLoopGroup.singleton.next()
     }
 
@@ -106,6 +107,7 @@ actor SignallingDriver {
     /// Brings what the metrics system knows up to date.
     func recordMetrics() {
         figures.record(service)
+        figures.record(io.refusals)
     }
 
     func largestTrees(_ limit: Int) -> [DashboardTree] {

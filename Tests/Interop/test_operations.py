@@ -1,7 +1,9 @@
 """Running a server: metrics, an orderly stop, HTTPS with certificates that are replaced, tokens, logs."""
 
+import base64
 import contextlib
 import datetime
+import http.client
 import ipaddress
 import json
 import re
@@ -16,7 +18,7 @@ import urllib.request
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa, utils
 from processes import running
 
 
@@ -106,7 +108,7 @@ def certify(tmp_path):
     """certify(NAME) writes a certificate of that name and its key, and returns the options that name them."""
     certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
 
-    def write(name):
+    def write(name, hours=24):
         private = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
         now = datetime.datetime.now(datetime.timezone.utc)
@@ -116,9 +118,10 @@ def certify(tmp_path):
             .issuer_name(subject)
             .public_key(private.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(hours=1))
-            .not_valid_after(now + datetime.timedelta(days=1))
+            .not_valid_before(now - datetime.timedelta(hours=48))
+            .not_valid_after(now + datetime.timedelta(hours=hours))
             .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
             .sign(private, hashes.SHA256())
         )
         key.write_bytes(
@@ -160,6 +163,68 @@ def test_https_takes_in_a_new_certificate_on_sighup_and_when_its_file_changes(pe
         assert served_name(port) == "CN=third"
 
 
+def test_a_broadcast_reaches_viewers_through_a_server_behind_https(peer_tree, certify, root, tmp_path):
+    clip = root / "Demo" / "clip.webm"
+    options = certify("the server")
+    # Without the browser client, so that the pages show commands.
+    with serving(peer_tree, *options, "--web", tmp_path) as (_, port):
+        server = f"https://127.0.0.1:{port}"
+        trust = ["--ca-file", options[1]]
+        with running(peer_tree, "broadcast", clip, "--server", server, *trust, "--linger", 1, "--viewers", 2) as source:
+            link = source.line()
+            assert link.startswith(f"{server}/watch/")
+            with contextlib.ExitStack() as stack:
+                viewers = [
+                    stack.enter_context(running(peer_tree, "watch", link, "-o", tmp_path / f"out{number}", *way))
+                    for number, way in enumerate([trust, ["--pin", options[1]]])
+                ]
+                for viewer in viewers:
+                    assert viewer.wait(60) == 0, viewer.errors
+        for number in range(2):
+            assert (tmp_path / f"out{number}").read_bytes() == clip.read_bytes()
+        context = ssl.create_default_context(cafile=options[1])
+        assert f"--server {server}\n" in get(f"{server}/", context=context)
+        assert f"peer-tree watch {server}/watch/T " in get(f"{server}/watch/T", context=context)
+
+
+UNKNOWN = "peer-tree: No tree has the id 'T': check the link, or ask the broadcaster for a new one."
+
+
+def test_a_server_whose_certificate_is_not_trusted_expired_or_another_s_is_refused_in_one_sentence(
+    peer_tree, certify, tmp_path
+):
+    def refusal(server, *options):
+        done = subprocess.run(
+            [peer_tree, "watch", f"{server}/watch/T", "-o", tmp_path / "x", *options],
+            capture_output=True, text=True, timeout=30,
+        )
+        return done.returncode, done.stderr.strip()
+
+    options = certify("the server")
+    with serving(peer_tree, *options) as (_, port):
+        server = f"https://127.0.0.1:{port}"
+        begin = f"peer-tree: Cannot connect to {server}: "
+        assert refusal(server, "--ca-file", options[1]) == (69, UNKNOWN)
+        assert refusal(server, "--insecure") == (69, UNKNOWN)
+        code, text = refusal(server)
+        assert code == 69
+        # A machine without authorities of its own says that instead.
+        assert "authority that is not trusted here" in text or "install them" in text
+        assert refusal(f"https://localhost:{port}", "--ca-file", options[1]) == (
+            69, f"peer-tree: Cannot connect to https://localhost:{port}: the server's certificate is not for 'localhost'",
+        )
+        other = tmp_path / "other.pem"
+        other.write_bytes(options[1].read_bytes())
+        certify("another")
+        assert refusal(server, "--pin", options[1]) == (69, begin + "the server's certificate is not the pinned one")
+        assert refusal(server, "--pin", other) == (69, UNKNOWN)
+    options = certify("the server", hours=-1)
+    with serving(peer_tree, *options) as (_, port):
+        code, text = refusal(f"https://127.0.0.1:{port}", "--ca-file", options[1])
+        assert code == 69
+        assert re.search(r": the server's certificate expired on \d{4}-\d\d-\d\d$", text), text
+
+
 def test_a_certificate_that_cannot_be_used_or_comes_without_its_key_is_refused(peer_tree, tmp_path):
     def serve(*options):
         command = [peer_tree, "serve", "--port", "0", *options]
@@ -198,6 +263,142 @@ def test_creating_and_joining_need_the_tokens_that_the_server_asks_for(peer_tree
             ) as viewer:
                 assert viewer.wait(60) == 0, viewer.errors
     assert (tmp_path / "out").read_bytes() == clip.read_bytes()
+
+
+def signed(algorithm, private, claims):
+    """A JSON Web Token made with the primitives alone."""
+
+    def part(data):
+        return base64.urlsafe_b64encode(data).rstrip(b"=")
+
+    text = part(json.dumps({"alg": algorithm}).encode()) + b"." + part(json.dumps(claims).encode())
+    if algorithm == "ES256":
+        r, s = utils.decode_dss_signature(private.sign(text, ec.ECDSA(hashes.SHA256())))
+        signature = r.to_bytes(32, "big") + s.to_bytes(32, "big")
+    elif algorithm == "RS256":
+        signature = private.sign(text, padding.PKCS1v15(), hashes.SHA256())
+    else:
+        signature = private.sign(text)
+    return (text + b"." + part(signature)).decode()
+
+
+def test_tokens_signed_with_private_keys_let_in_whom_they_name(peer_tree, root, tmp_path):
+    clip = root / "Demo" / "clip.webm"
+    elliptic = ec.generate_private_key(ec.SECP256R1())
+    edwards = ed25519.Ed25519PrivateKey.generate()
+    private = rsa.generate_private_key(65537, 2048)
+    public = tmp_path / "public.pem"
+    public.write_bytes(
+        elliptic.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    )
+
+    def number(value):
+        data = value.to_bytes((value.bit_length() + 7) // 8, "big")
+        return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+    raw = edwards.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+    numbers = private.public_key().public_numbers()
+    keys = tmp_path / "keys.json"
+    keys.write_text(
+        json.dumps(
+            {
+                "keys": [
+                    {"kty": "OKP", "crv": "Ed25519", "x": base64.urlsafe_b64encode(raw).rstrip(b"=").decode()},
+                    {"kty": "RSA", "kid": "r", "use": "sig", "n": number(numbers.n), "e": number(numbers.e)},
+                ]
+            }
+        )
+    )
+    options = ["--jwt-public-key", public, "--jwt-key-set", keys, "--jwt-audience", "peer-tree"]
+    with serving(peer_tree, *options) as (_, port):
+        server = f"http://127.0.0.1:{port}"
+
+        def code(*command):
+            done = subprocess.run([peer_tree, *command], capture_output=True, text=True, timeout=60)
+            return done.returncode, done.stderr
+
+        def broadcast(token):
+            return code("broadcast", clip, "--server", server, "--token", token)
+
+        soon = int(time.time()) + 600
+        for wrong in [
+            signed("ES256", elliptic, {"create": True, "exp": soon}),
+            signed("ES256", elliptic, {"create": True, "aud": "peer-tree", "exp": soon - 1200}),
+            signed("ES256", ec.generate_private_key(ec.SECP256R1()), {"create": True, "aud": "peer-tree"}),
+            signed("EdDSA", edwards, {"join": True, "aud": "peer-tree"}),
+        ]:
+            status, text = broadcast(wrong)
+            assert status == 69
+            assert "may not create trees here" in text
+        good = signed("ES256", elliptic, {"create": True, "aud": "peer-tree", "exp": soon})
+        with running(
+            peer_tree, "broadcast", clip, "--server", server, "--token", good, "--linger", 1, "--viewers", 2
+        ) as source:
+            link = source.line()
+            tree = link.rsplit("/", 1)[1]
+            status, text = code("watch", link, "-o", tmp_path / "x", "--token", good)
+            assert (status, "may not join this tree" in text) == (69, True)
+            tokens = [
+                signed("EdDSA", edwards, {"join": True, "tree": tree, "aud": ["peer-tree"]}),
+                signed("RS256", private, {"join": True, "aud": "peer-tree", "nbf": soon - 1200}),
+            ]
+            with contextlib.ExitStack() as stack:
+                for number, token in enumerate(tokens):
+                    output = tmp_path / f"out{number}"
+                    viewer = stack.enter_context(running(peer_tree, "watch", link, "-o", output, "--token", token))
+                    tokens[number] = (viewer, output)
+                for viewer, output in tokens:
+                    assert viewer.wait(60) == 0, viewer.errors
+                    assert output.read_bytes() == clip.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["jwt-public-key", "jwt-key-set"])
+def test_keys_of_tokens_that_cannot_be_used_end_the_server_with_a_sentence(peer_tree, tmp_path, name):
+    path = tmp_path / "keys"
+
+    def serve():
+        done = subprocess.run(
+            [peer_tree, "serve", "--port", "0", f"--{name}", path], capture_output=True, text=True, timeout=30
+        )
+        return done.returncode, done.stderr
+
+    status, text = serve()
+    assert (status, f"'{path}'" in text) == (66, True)
+    path.write_text('{"keys": []}')
+    status, text = serve()
+    assert (status, f"The file '{path}' with keys of tokens cannot be used" in text) == (66, True)
+
+
+def test_pages_answer_head_and_options_and_refuse_other_methods(peer_tree):
+    with serving(peer_tree) as (_, port):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+
+        def ask(method, path, **headers):
+            # All over one connection, which stays open.
+            connection.request(method, path, headers=headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read(), answer.headers
+
+        for path in ["/", "/watch/T", "/healthz", "/status", "/metrics", "/peer-tree.js"]:
+            status, body, headers = ask("GET", path)
+            assert status == 200 and body
+            head_status, nothing, head = ask("HEAD", path)
+            assert (head_status, nothing) == (200, b"")
+            assert head["Content-Type"] == headers["Content-Type"]
+            if path != "/metrics":
+                assert head["Content-Length"] == headers["Content-Length"] == str(len(body))
+            for method in ["POST", "PUT", "DELETE"]:
+                status, _, headers = ask(method, path)
+                assert (status, headers["Allow"]) == (405, "GET, HEAD, OPTIONS")
+            status, body, headers = ask("OPTIONS", path)
+            assert (status, body, headers["Allow"]) == (204, b"", "GET, HEAD, OPTIONS")
+        for method in ["GET", "HEAD"]:
+            assert ask(method, "/no/such/page")[0] == 404
+        tag = ask("GET", "/peer-tree.js")[2]["ETag"]
+        for condition in [tag, f"W/{tag}", f'"x", {tag}', "*"]:
+            assert ask("GET", "/peer-tree.js", **{"If-None-Match": condition})[:2] == (304, b"")
+        assert ask("GET", "/peer-tree.js", **{"If-None-Match": '"x"'})[0] == 200
+        connection.close()
 
 
 def test_only_the_listed_origins_may_connect(peer_tree):

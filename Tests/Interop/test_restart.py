@@ -117,6 +117,42 @@ def test_a_killed_server_comes_back_to_the_same_tree_and_no_byte_is_missing(peer
         assert source.wait(60) == 0, source.errors
 
 
+def test_a_viewer_that_comes_before_its_tree_is_back_waits_for_it(peer_tree, source_file, tmp_path):
+    with broadcast_to(1, peer_tree, source_file, tmp_path) as (stack, server, source, link, viewers):
+        server.kill()
+        # Nobody has come back yet: source and viewer are stopped until the newcomer has asked.
+        for peer in (source, viewers[0][0]):
+            peer.signal(signal.SIGSTOP)
+        server.start(server.port)
+        newcomer = stack.enter_context(running(peer_tree, "watch", link["link"], "-o", tmp_path / "early", "--json"))
+
+        def is_waiting():
+            with urllib.request.urlopen(f"{server.address}/metrics", timeout=5) as answer:
+                return b"\npeer_tree_waiting_joins 1\n" in answer.read()
+
+        until(is_waiting, "the newcomer does not wait")
+        for peer in (source, viewers[0][0]):
+            peer.signal(signal.SIGCONT)
+        newcomer.event("connect")
+        for viewer in (newcomer, viewers[0][0]):
+            assert viewer.wait(60) == 0, viewer.errors
+        assert digest(viewers[0][1]) == digest(source_file)
+        assert source_file.read_bytes().endswith((tmp_path / "early").read_bytes())
+
+
+def test_a_viewer_whose_tree_does_not_come_back_is_refused_in_time(peer_tree, tmp_path):
+    with contextlib.ExitStack() as stack:
+        server = Server(peer_tree, tmp_path, stack)
+        # The first run made the key and has nothing to wait for, the second may have had the tree.
+        link = f"{server.address}/watch/c{'0' * 24}"
+        for _ in range(2):
+            viewer = stack.enter_context(running(peer_tree, "watch", link, "-o", tmp_path / "none"))
+            assert viewer.wait(30) == 69
+            assert "No tree has the id" in viewer.error_text
+            server.kill()
+            server.start(server.port)
+
+
 def test_an_interior_peer_that_dies_while_the_server_is_away_is_replaced_when_it_is_back(
     peer_tree, source_file, tmp_path
 ):

@@ -1,6 +1,7 @@
 import Metrics
 import NIOCore
 import PeerTreeCore
+import SocketIO
 
 /// The server's figures for whichever metrics system the program has set up.
 struct ServerMetrics {
@@ -8,6 +9,7 @@ struct ServerMetrics {
     private let trees = Gauge(label: "peer_tree_trees")
     private let peers = Gauge(label: "peer_tree_peers")
     private let depth = Gauge(label: "peer_tree_depth")
+    private let waiting = Gauge(label: "peer_tree_waiting_joins")
     private let discovery = Timer(label: "peer_tree_discover_seconds")
     private var counters: [String: (counter: Counter, last: UInt64)] = [:]
 
@@ -22,6 +24,7 @@ struct ServerMetrics {
         trees.record(service.treeCount)
         peers.record(service.peerCount)
         depth.record(service.maximumDepth)
+        waiting.record(service.waitingJoins.count)
         let statistics = service.trackerStatistics
         count("trees_created", statistics.treesCreated)
         count("trees_ended", statistics.treesEnded)
@@ -38,6 +41,13 @@ struct ServerMetrics {
         count("evictions", statistics.evictions)
         for (event, total) in service.events { count("events", total, ("event", event)) }
         for (code, total) in service.refusals { count("refusals", total, ("code", code)) }
+    }
+
+    /// Passes on what Socket.IO turned away since the last time.
+    mutating func record(_ refusals: [SocketIORefusal: Int]) {
+        for (reason, total) in refusals {
+            count("transport_refusals", UInt64(clamping: total), ("reason", reason.rawValue))
+        }
     }
 
     private mutating func count(_ name: String, _ total: UInt64, _ dimension: (String, String)? = nil) {

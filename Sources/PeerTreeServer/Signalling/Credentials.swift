@@ -9,6 +9,11 @@ enum Credentials {
         return id
     }
 
+    /// Whether a text looks as ``treeID(using:)`` makes them.
+    static func isTreeID(_ text: String) -> Bool {
+        text.utf8.count == 25 && text.hasPrefix("c") && text.allSatisfy(base36.contains)
+    }
+
     /// Compares in a time that depends on the lengths only, so that a guess cannot be improved character by character.
     static func isEqual(_ left: String, _ right: String) -> Bool {
         let left = Array(left.utf8)

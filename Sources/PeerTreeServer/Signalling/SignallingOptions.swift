@@ -26,6 +26,13 @@ public struct SignallingOptions: Sendable {
     /// How long a resume token is good. Default 24 h. Peers get a new one in half that time.
     public var resumeTokenLifetime = TimeSpan.seconds(86_400)
 
+    /// How long, after a start with a kept ``StateKey``, a join of an unknown tree waits for the first of that tree's peers
+    /// to come back, instead of being refused at once. Counted from the start. Default 8 s.
+    public var restorationWait = TimeSpan.seconds(8)
+
+    /// How many joins may wait so. Default 10,000; further ones are refused at once.
+    public var maximumWaitingJoins = 10_000
+
     /// Sessions one peer may have begun and not ended. Beyond it the oldest is forgotten. Default 32.
     public var maximumSessionsBegun = 32
 

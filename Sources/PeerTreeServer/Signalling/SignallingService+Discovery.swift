@@ -9,19 +9,67 @@ extension SignallingService {
             emit(SignallingEvent.discover, ["id": nil, "discoveryData": ["err": "no discoveryData"]], to: id)
             return
         }
+        waitingJoins.remove(id)
         do throws(SignallingError) {
             let request = try DiscoverRequest(value, options: options)
+            guard !mayComeBack(request) else { return wait(request, from: id) }
+            answer(request, from: id)
+        } catch {
+            refuseDiscovery(error, isNative: value["peerTree"] != nil, from: id)
+        }
+    }
+
+    private mutating func answer(_ request: DiscoverRequest, from id: String) {
+        do throws(SignallingError) {
             let peer = try enter(request, from: id)
             sayWhatFollows()
             reply(to: peer)
             summarySoon(peer.tree)
+            if let treeID = request.resumeToken == nil ? nil : trees[peer.tree]?.id { admitWaiting(for: treeID) }
         } catch {
-            sayWhatFollows()
-            refused(error)
-            var data: JSONObject = ["err": .string(error.message)]
-            if value["peerTree"] != nil { data["code"] = .string(error.code) }
-            emit(SignallingEvent.discover, ["id": .string(id), "discoveryData": .object(data)], to: id)
+            refuseDiscovery(error, isNative: request.isNative, from: id)
         }
+    }
+
+    private mutating func refuseDiscovery(_ error: SignallingError, isNative: Bool, from id: String) {
+        sayWhatFollows()
+        refused(error)
+        var data: JSONObject = ["err": .string(error.message)]
+        if isNative { data["code"] = .string(error.code) }
+        emit(SignallingEvent.discover, ["id": .string(id), "discoveryData": .object(data)], to: id)
+    }
+
+    // MARK: Waiting for a tree to be restored
+
+    /// When joins stop to wait for trees of the run before.
+    var restorationEnd: Instant { startedAt + options.restorationWait }
+
+    /// Whether a request is to join a tree that is not known, but may be once its first peer has come back.
+    private func mayComeBack(_ request: DiscoverRequest) -> Bool {
+        guard stateKey.isKept, now < restorationEnd, request.resumeToken == nil, !request.createsTree,
+            let treeID = request.treeID, treeIDs[treeID] == nil, Credentials.isTreeID(treeID)
+        else { return false }
+        return !endedTreeIDs.contains(treeID) && waitingJoins.count < options.maximumWaitingJoins
+    }
+
+    private mutating func wait(_ request: DiscoverRequest, from id: String) {
+        guard let treeID = request.treeID else { return }
+        guard clients[id]?.access.mayJoin(treeID, at: unixTime) ?? false else {
+            return refuseDiscovery(.mayNotJoin, isNative: request.isNative, from: id)
+        }
+        var request = request
+        request.place = ClaimedPlace()
+        waitingJoins.add(id, treeID, request)
+    }
+
+    private mutating func admitWaiting(for treeID: String) {
+        for (id, request) in waitingJoins.take(treeID) { answer(request, from: id) }
+    }
+
+    /// Answers whoever has waited for long enough.
+    mutating func endWaiting() {
+        guard waitingJoins.count > 0, now >= restorationEnd else { return }
+        for (id, request) in waitingJoins.takeAll() { answer(request, from: id) }
     }
 
     private mutating func enter(_ request: DiscoverRequest, from id: String) throws(SignallingError) -> PeerHandle {
@@ -172,7 +220,7 @@ struct DiscoverRequest {
     /// The program, for dashboards: see ``agentName(_:)``.
     let agent: String?
     /// Where a peer that comes back is.
-    let place: ClaimedPlace
+    var place: ClaimedPlace
 
     static let version = 1
 

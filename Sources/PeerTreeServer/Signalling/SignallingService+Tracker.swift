@@ -33,7 +33,7 @@ extension SignallingService {
             guard let entry = trees.removeValue(forKey: tree) else { return }
             treeIDs[entry.id] = nil
             if let address = entry.address { addresses.endTree(address) }
-            if entry.isRestored { endedTreeIDs.insert(entry.id) }
+            if entry.isRestored || now < restorationEnd { endedTreeIDs.insert(entry.id) }
         }
     }
 

@@ -50,8 +50,12 @@ public struct SignallingService: Sendable {
     /// Whom this run of the server has restored: no token of theirs from before is good again once they are gone. As many
     /// as there were peers when the server stopped, at most.
     var restoredNumbers: Set<UInt64> = []
-    /// Restored trees that are over.
+    /// Restored trees that are over, and those that ended while joins wait for others to be restored.
     var endedTreeIDs: Set<String> = []
+    /// Joins of trees that may come back.
+    var waitingJoins = WaitingJoins()
+    /// When the server was started.
+    let startedAt: Instant
     var summaries = SummaryQueue()
     /// Who watches trees, and what they have yet to be told.
     var dashboard = DashboardFeed()
@@ -73,14 +77,17 @@ public struct SignallingService: Sendable {
     ///
     /// - Parameters:
     ///   - stateKey: Signs resume tokens. With the key of an earlier run, peers of that run get their places back.
+    ///   - startedAt: When the server was started.
     ///   - random: Where tree ids come from. It must be unpredictable, except in tests.
     public init(
         options: SignallingOptions = SignallingOptions(),
         stateKey: StateKey = StateKey(),
+        startedAt: Instant = .zero,
         random: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()
     ) {
         self.options = options
         self.stateKey = stateKey
+        self.startedAt = startedAt
         var random = random
         run = random.next()
         self.random = random
@@ -89,10 +96,8 @@ public struct SignallingService: Sendable {
 
     /// When to call ``handle(_:at:)`` again at the latest, or nil if nothing is pending.
     public var deadline: Instant? {
-        switch (tracker.deadline, summaries.deadline) {
-        case (let first?, let second?): min(first, second)
-        case (let first, let second): first ?? second
-        }
+        let waiting = waitingJoins.count > 0 ? restorationEnd : nil
+        return [tracker.deadline, summaries.deadline, waiting].compactMap { $0 }.min()
     }
 
     /// Clients connected now.
@@ -120,6 +125,7 @@ public struct SignallingService: Sendable {
         self.now = max(self.now, now)
         // Whatever is due comes before the input, so that it meets the state it would have met in time.
         track(.deadlineReached)
+        endWaiting()
         switch input {
         case .connected(let id, let address, let token):
             connect(id, from: address.map { AddressTable.key($0) }, token: token)
@@ -169,6 +175,7 @@ public struct SignallingService: Sendable {
 
     private mutating func disconnect(_ id: String) {
         guard let client = clients.removeValue(forKey: id) else { return }
+        waitingJoins.remove(id)
         if let address = client.address { addresses.disconnect(address) }
         guard let member = client.member else { return }
         members[member]?.isConnected = false

@@ -10,11 +10,14 @@ public struct StateKey: Sendable {
 
     /// The key itself.
     public let bytes: [UInt8]
+    /// Whether an earlier run of the server may have had it, so that there may be peers to come back.
+    public let isKept: Bool
 
     /// A new random key: nothing signed before is believed.
     public init() {
         var random = SystemRandomNumberGenerator()
         bytes = (0..<Self.byteCount).map { _ in UInt8.random(in: 0...255, using: &random) }
+        isKept = false
     }
 
     /// A key that was kept.
@@ -23,11 +26,13 @@ public struct StateKey: Sendable {
     public init?(bytes: [UInt8]) {
         guard bytes.count == Self.byteCount else { return nil }
         self.bytes = bytes
+        isKept = true
     }
 
     /// A key made of a secret of any length, which should be as hard to guess as 128 random bits.
     public init(secret: String) {
         bytes = Array(SHA256.hash(data: Array("peer-tree state key\0".utf8) + Array(secret.utf8)))
+        isKept = true
     }
 
     /// Signs `message` for one `purpose`, so that a signature for one thing is none for another (HMAC-SHA256, RFC 2104).

@@ -18,8 +18,9 @@ struct PageResponder: Sendable {
         logger: Logger
     ) {
         self.logger = logger
-        let router = Router(context: BasicRequestContext.self)
-        Pages.add(to: router, peers: peers, assets: assets)
+        let router = Router(context: BasicRequestContext.self, options: .autoGenerateHeadEndpoints)
+        let scheme = configuration.tls == nil ? "http" : "https"
+        Pages.add(to: router, peers: peers, assets: assets, scheme: scheme)
         DashboardPages.add(to: router, peers: peers, access: configuration.dashboard)
         if let metrics = configuration.metrics { Pages.add(metrics, to: router, peers: peers) }
         let responder = router.buildResponder()
@@ -27,7 +28,11 @@ struct PageResponder: Sendable {
             let context = BasicRequestContext(source: .init(channel: channel, logger: logger))
             let response: Response
             do {
-                response = try await responder.respond(to: request, context: context)
+                if let answer = Pages.methodAnswer(request) {
+                    response = answer
+                } else {
+                    response = try await responder.respond(to: request, context: context)
+                }
             } catch {
                 response = Pages.failure(error)
             }

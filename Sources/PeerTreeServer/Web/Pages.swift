@@ -4,9 +4,16 @@ import NIOCore
 
 /// What the server shows to people and tells to machines.
 enum Pages {
-    static func add(to router: Router<BasicRequestContext>, peers: PeerTreeServer, assets: WebAssets) {
+    /// - Parameter scheme: `http` or `https`, as people reach the server.
+    static func add(
+        to router: Router<BasicRequestContext>,
+        peers: PeerTreeServer,
+        assets: WebAssets,
+        scheme: String
+    ) {
         router.get("/") { request, _ in
-            assets.page("broadcast", request) ?? page(title: "peer-tree", body: home)
+            let server = "\(scheme)://\(authority(request))"
+            return assets.page("broadcast", request) ?? page(title: "peer-tree", body: home(server: server))
         }
         router.get("/dashboard") { request, _ in
             assets.page("dashboard", request) ?? missing(request.uri.path, assets)
@@ -14,8 +21,8 @@ enum Pages {
         router.get("/watch/:tree") { request, context in
             if let page = assets.page("watch", request) { return page }
             let tree = context.parameters.get("tree") ?? ""
-            let host = request.head.authority ?? "this-server"
-            return page(title: "Watch - peer-tree", body: watch(link: "http://\(host)/watch/\(tree)"))
+            let link = "\(scheme)://\(authority(request))/watch/\(tree)"
+            return page(title: "Watch - peer-tree", body: watch(link: link))
         }
         router.get("/healthz") { _, _ in "ok\n" }
         router.get("/status") { request, _ in
@@ -37,6 +44,26 @@ enum Pages {
         }
     }
 
+    /// Every page is for GET and HEAD alone (RFC 9110, section 9.3).
+    ///
+    /// - Returns: the answer to a request with another method; nil for those two.
+    static func methodAnswer(_ request: Request) -> Response? {
+        switch request.method {
+        case .get, .head: return nil
+        case .options: return Response(status: .noContent, headers: [.allow: allowedMethods])
+        default:
+            var answer = response(
+                "405 Method Not Allowed: use GET or HEAD\n",
+                "text/plain; charset=utf-8",
+                status: .methodNotAllowed
+            )
+            answer.headers[.allow] = allowedMethods
+            return answer
+        }
+    }
+
+    private static let allowedMethods = "GET, HEAD, OPTIONS"
+
     static func failure(_ error: any Error) -> Response {
         let status = (error as? any HTTPResponseError)?.status ?? .internalServerError
         return response("\(status.code) \(status.reasonPhrase)\n", "text/plain; charset=utf-8", status: status)
@@ -51,11 +78,16 @@ enum Pages {
         return response(reason, "text/plain; charset=utf-8", status: .notFound)
     }
 
-    private static let home = """
-        <p>This server introduces the peers of broadcast trees to each other. It never carries a stream.</p>
-        <pre>peer-tree broadcast clip.webm --server http://this-server
-        peer-tree watch http://this-server/watch/TREE --output clip.webm</pre>
+    /// Host and port as the client wrote them.
+    private static func authority(_ request: Request) -> String { request.head.authority ?? "this-server" }
+
+    private static func home(server: String) -> String {
         """
+        <p>This server introduces the peers of broadcast trees to each other. It never carries a stream.</p>
+        <pre>peer-tree broadcast clip.webm --server \(escaped(server))
+        peer-tree watch \(escaped(server))/watch/TREE --output clip.webm</pre>
+        """
+    }
 
     private static func watch(link: String) -> String {
         """

@@ -1,14 +1,7 @@
+import Foundation
 import NIOCore
 import NIOSSL
 import Synchronization
-
-#if canImport(Darwin)
-import Darwin
-#elseif canImport(Musl)
-import Musl
-#else
-import Glibc
-#endif
 
 /// The certificate chain and the private key of a server, read from files, and read again when they change.
 ///
@@ -22,8 +15,8 @@ public final class TLSCertificates: Sendable {
 
     /// Changes whenever one of the files does.
     private struct Stamp: Equatable {
-        var times: [Int64]
-        var sizes: [Int64]
+        var times: [Date?]
+        var sizes: [Int?]
     }
 
     private let certificateFile: String
@@ -80,18 +73,10 @@ public final class TLSCertificates: Sendable {
     }
 
     private static func stamp(_ files: String...) -> Stamp {
-        var stamp = Stamp(times: [], sizes: [])
-        for file in files {
-            var status = stat()
-            guard stat(file, &status) == 0 else { continue }
-            #if canImport(Darwin)
-            let time = status.st_mtimespec
-            #else
-            let time = status.st_mtim
-            #endif
-            stamp.times.append(Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec))
-            stamp.sizes.append(Int64(status.st_size))
-        }
-        return stamp
+        let attributes = files.map { try? FileManager.default.attributesOfItem(atPath: $0) }
+        return Stamp(
+            times: attributes.map { $0?[.modificationDate] as? Date },
+            sizes: attributes.map { $0?[.size] as? Int }
+        )
     }
 }

@@ -82,7 +82,7 @@ struct WebAssets: Sendable {
         // A page of another origin may load the client; nothing here depends on who asks.
         answer[.accessControlAllowOrigin] = "*"
         if path.hasSuffix(".html") { PageHeaders.add(to: &answer, authority: request.head.authority) }
-        if headers[.ifNoneMatch] == asset.tag { return Response(status: .notModified, headers: answer) }
+        if Self.matches(headers[.ifNoneMatch], asset.tag) { return Response(status: .notModified, headers: answer) }
         var body = asset.bytes
         if let gzipped = asset.gzipped, headers[.acceptEncoding]?.contains("gzip") == true {
             answer[.contentEncoding] = "gzip"
@@ -90,6 +90,16 @@ struct WebAssets: Sendable {
         }
         answer[.contentLength] = String(body.readableBytes)
         return Response(status: .ok, headers: answer, body: ResponseBody(byteBuffer: body))
+    }
+
+    /// Whether `If-None-Match` names a tag, in a list, with or without a mark of weakness, or all with `*` (RFC 9110,
+    /// section 13.1.2).
+    private static func matches(_ condition: String?, _ tag: String) -> Bool {
+        guard let condition else { return false }
+        return condition.split(separator: ",").contains { item in
+            let item = item.drop { $0 == " " }.prefix { $0 != " " }
+            return item == "*" || item == tag || item == "W/" + tag
+        }
     }
 
     private static func read(_ path: String) -> ByteBuffer? {

@@ -35,6 +35,9 @@ public struct PeerTreeWebServer: Service {
         /// Who may look at the dashboard. Default nobody.
         public var dashboard = DashboardAccess.nobody
 
+        /// How often the latest figures go to the metrics system. Default 10 s. `/metrics` shows those of the moment.
+        public var metricsInterval = TimeAmount.seconds(10)
+
         /// What `/metrics` shows; nil and there is no such path. It must be the process's metrics system.
         public var metrics: PrometheusMetrics?
     }
@@ -100,6 +103,8 @@ public struct PeerTreeWebServer: Service {
         if let address = server.localAddress { await onListening(address) }
         let watcher = tls.map { self.watch($0, on: server.eventLoop) }
         defer { watcher?.cancel() }
+        let recorder = recordMetrics(on: server.eventLoop)
+        defer { recorder.cancel() }
         try? await withTaskCancellationOrGracefulShutdownHandler {
             try await server.closeFuture.get()
         } onCancelOrGracefulShutdown: {
@@ -111,6 +116,14 @@ public struct PeerTreeWebServer: Service {
 }
 
 extension PeerTreeWebServer {
+    /// Most metrics systems collect what they were given last, and do not ask.
+    private func recordMetrics(on eventLoop: any EventLoop) -> RepeatedTask {
+        let (peers, interval) = (peers, configuration.metricsInterval)
+        return eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in
+            Task { await peers.recordMetrics() }
+        }
+    }
+
     /// Takes in certificates that were replaced.
     private func watch(_ tls: TLSCertificates, on eventLoop: any EventLoop) -> RepeatedTask {
         let logger = logger

@@ -43,6 +43,9 @@ struct ServerFlags: SettingFlags {
     @Option(help: "Seconds that a peer's neighbours have to come back after a restart (default: 10).")
     var restoreWindow: String?
 
+    @Option(help: "Seconds after a restart that a join waits for its tree to come back (default: 8).")
+    var restoreWait: String?
+
     @Option(help: "The folder with the browser client (default: beside the program, or dist above it or here).")
     var web: String?
 
@@ -61,8 +64,24 @@ struct AccessFlags: SettingFlags {
     @Option(help: "What a client must send as its token to join trees (default: none).")
     var joinSecret: String?
 
-    @Option(help: "The secret of the JSON Web Tokens (HS256) of those who may create or join (default: none).")
+    @Option(help: "The secret of the JSON Web Tokens (HS256, HS384, HS512) of those who may come (default: none).")
     var jwtSecret: String?
+
+    @Option(
+        help: ArgumentHelp("The public key of such tokens, in PEM (default: none).", valueName: "file")
+    )
+    var jwtPublicKey: String?
+
+    @Option(
+        help: ArgumentHelp("The public keys of such tokens, a JSON Web Key Set (default: none).", valueName: "file")
+    )
+    var jwtKeySet: String?
+
+    @Option(help: "Who must have issued a token: its claim iss (default: anybody who can sign it).")
+    var jwtIssuer: String?
+
+    @Option(help: "For whom a token must be: its claim aud (default: none, and no token may have the claim).")
+    var jwtAudience: String?
 
     @Option(help: "Who may look at /dashboard, which shows all trees: nobody or everybody (default: nobody).")
     var dashboard: String?
@@ -85,6 +104,9 @@ struct LimitFlags: SettingFlags {
     @Option(help: "Socket.IO sessions at once (default: 100000).")
     var maxSessions: String?
 
+    @Option(help: "TCP connections, and sessions, of one address (default: 20000).")
+    var maxConnectionsPerAddress: String?
+
     @Option(help: "Bytes of one message, or of one polling request (default: 1000000).")
     var maxPayload: String?
 
@@ -96,6 +118,9 @@ struct LimitFlags: SettingFlags {
 
     @Option(help: "Peers in one tree, its source included (default: 10000000).")
     var maxPeersPerTree: String?
+
+    @Option(help: "Joins that may wait for their tree to come back after a restart (default: 10000).")
+    var maxWaitingJoins: String?
 
     @Option(help: "Peers in all trees together (default: 10000000).")
     var maxPeers: String?

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import Logging
 import NIOCore
 import NIOHTTP1
@@ -18,6 +19,8 @@ struct ServerSettings: Sendable {
     var log = LogSettings(level: .error)
     /// The files of the certificate and its key.
     var tls: (certificate: String, key: String)?
+    /// The files of the public keys of tokens.
+    var tokenKeys: (publicKey: String?, keySet: String?)
     /// Who may look at the dashboard.
     var dashboard = DashboardAccess.nobody
     /// What `/metrics` shows.
@@ -59,6 +62,7 @@ struct ServerSettings: Sendable {
         signalling.tracker.resumeWindow = try reader.span("resume-window", default: 15)
         signalling.tracker.sourceResumeWindow = try reader.span("source-resume-window", default: 15)
         signalling.tracker.restoreWindow = try reader.span("restore-window", default: 10)
+        signalling.restorationWait = try reader.span("restore-wait", default: 8)
         if let path = try reader.text("state-key", "the path of a file") { stateKey = .file(path) }
         let secret = try reader.text("state-secret", "a text of at least 32 characters", isSecret: true) {
             $0.count >= 32
@@ -90,6 +94,10 @@ struct ServerSettings: Sendable {
         signalling.access.createSecret = try secret("create-secret")
         signalling.access.joinSecret = try secret("join-secret")
         signalling.access.tokenSecret = try secret("jwt-secret")
+        tokenKeys.publicKey = try reader.text("jwt-public-key", "the path of a file")
+        tokenKeys.keySet = try reader.text("jwt-key-set", "the path of a file")
+        signalling.access.tokenIssuer = try reader.text("jwt-issuer")
+        signalling.access.tokenAudience = try reader.text("jwt-audience")
         let dashboard = try reader.choice("dashboard", default: DashboardAudience.nobody)
         let dashboardSecret = try secret("dashboard-secret")
         if dashboard == .everybody {
@@ -112,6 +120,9 @@ struct ServerSettings: Sendable {
         let many = 1...10_000_000
         socketIO.maximumConnections = try reader.integer("max-connections", default: 100_000, in: many)
         socketIO.maximumSessions = try reader.integer("max-sessions", default: 100_000, in: many)
+        let perAddress = try reader.integer("max-connections-per-address", default: 20_000, in: many)
+        socketIO.maximumConnectionsPerAddress = perAddress
+        socketIO.maximumSessionsPerAddress = perAddress
         socketIO.maximumPayload = try reader.integer("max-payload", default: 1_000_000, in: 1_000...100_000_000)
         let buffered = try reader.integer("max-buffered-bytes", default: 4 << 20, in: 65_536...1_000_000_000)
         socketIO.maximumBufferedBytes = buffered
@@ -119,6 +130,7 @@ struct ServerSettings: Sendable {
         let peers = try reader.integer("max-peers-per-tree", default: 10_000_000, in: 2...100_000_000)
         signalling.tracker.maximumPeersPerTree = peers
         signalling.maximumPeers = try reader.integer("max-peers", default: 10_000_000, in: many)
+        signalling.maximumWaitingJoins = try reader.integer("max-waiting-joins", default: 10_000, in: 0...10_000_000)
         signalling.maximumTreesPerSocket = try reader.integer("max-trees-per-socket", default: 100, in: many)
         signalling.maximumSocketsPerAddress = try reader.integer("max-sockets-per-address", default: 20_000, in: many)
         signalling.maximumTreesPerAddress = try reader.integer("max-trees-per-address", default: 1_000, in: many)
@@ -161,6 +173,8 @@ struct ServerSettings: Sendable {
         let logger = log.makeLogger("peer-tree.server")
         let io = SocketIOServer(configuration: socketIO, logger: logger)
         let key = try stateKey.load()
+        var signalling = signalling
+        signalling.access.tokenKeys = try await readTokenKeys()
         let peers = PeerTreeServer(io, k: k, k1: k1, options: signalling, stateKey: key, logger: logger)
         var web = PeerTreeWebServer.Configuration()
         web.host = host
@@ -193,6 +207,27 @@ enum DashboardAudience: String, CaseIterable {
 }
 
 extension ServerSettings {
+    private func readTokenKeys() async throws -> AccessKeys {
+        var keys = AccessKeys()
+        func text(_ path: String) throws -> String {
+            guard let data = FileManager.default.contents(atPath: path) else {
+                throw Failure(status: .noInput, message: "The file '\(path)' with keys of tokens cannot be read.")
+            }
+            return String(decoding: data, as: UTF8.self)
+        }
+        for (path, isSet) in [(tokenKeys.publicKey, false), (tokenKeys.keySet, true)] {
+            guard let path else { continue }
+            let text = try text(path)
+            do throws(AccessKeyError) {
+                if isSet { try await keys.add(jwks: text) } else { try await keys.add(pem: text) }
+            } catch {
+                let reason = "cannot be used: \(error)."
+                throw Failure(status: .noInput, message: "The file '\(path)' with keys of tokens \(reason)")
+            }
+        }
+        return keys
+    }
+
     private func certificates() throws -> TLSCertificates? {
         guard let tls else { return nil }
         do {

@@ -117,6 +117,84 @@ struct SoftStateTests {
         #expect(assign["parent"] == "s")
     }
 
+    private func ask(_ id: String, for tree: String, _ harness: inout SignallingHarness) -> JSONValue? {
+        harness.connect(id)
+        let request: JSONValue = ["treeID": .string(tree), "peerTree": ["v": 1]]
+        return harness.emit(id, "simple-signal[discover]", request).last?.payload["discoveryData"]
+    }
+
+    private func answer(_ id: String, _ harness: SignallingHarness) -> JSONValue? {
+        harness.payloads(id, "simple-signal[discover]").last?["discoveryData"]
+    }
+
+    @Test("A viewer that comes before any peer of its tree is back waits, and is let in with the first of them")
+    func joinBeforeTheTree() throws {
+        let (old, tree) = try makeTree(viewers: 2, seed: 13)
+        let memories = try memories(old)
+        var new = SignallingHarness()
+        #expect(ask("early", for: tree, &new) == nil)
+        new.connect("legacy")
+        #expect(new.emit("legacy", "simple-signal[discover]", ["treeID": .string(tree)]).isEmpty)
+        #expect(new.service.deadline == .zero + .seconds(8))
+        new.wait(.seconds(7))
+        comeBack("S", as: "s", try #require(memories["S"]), to: &new)
+        #expect(answer("early", new)?["treeID"] == .string(tree))
+        #expect(answer("early", new)?["peers"] == ["s"])
+        #expect(answer("legacy", new)?["treeID"] == .string(tree))
+        #expect(new.service.waitingJoins.count == 0)
+        #expect(new.inconsistencies.isEmpty)
+    }
+
+    @Test("A viewer whose tree does not come back is refused when the time is over, and at once after that")
+    func joinOfNoTree() throws {
+        let (_, tree) = try makeTree(viewers: 1, seed: 14)
+        var new = SignallingHarness { $0.restorationWait = .seconds(3) }
+        #expect(ask("early", for: tree, &new) == nil)
+        new.wait(.seconds(2))
+        #expect(answer("early", new) == nil)
+        new.wait(.seconds(1))
+        #expect(answer("early", new)?["code"] == "unknown-tree")
+        #expect(ask("late", for: tree, &new)?["code"] == "unknown-tree")
+        #expect(new.service.waitingJoins.count == 0)
+        #expect(new.service.refusals["unknown-tree"] == 2)
+    }
+
+    @Test("Only so many wait; who asks again or leaves waits no more; and nobody waits for what cannot come back")
+    func boundedWaiting() throws {
+        let (_, tree) = try makeTree(viewers: 1, seed: 15)
+        var new = SignallingHarness {
+            $0.maximumWaitingJoins = 2
+            $0.access.joinSecret = "may join"
+        }
+        #expect(self.ask("stranger", for: tree, &new)?["code"] == "forbidden")
+        for id in ["A", "B", "C"] { new.handle(.connected(id: id, token: "may join")) }
+        func ask(_ id: String, _ tree: String) -> JSONValue? {
+            let request: JSONValue = ["treeID": .string(tree), "peerTree": ["v": 1]]
+            return new.emit(id, "simple-signal[discover]", request).last?.payload["discoveryData"]
+        }
+        #expect(ask("A", tree) == nil)
+        #expect(ask("A", tree) == nil)
+        #expect(ask("B", tree) == nil)
+        #expect(new.service.waitingJoins.count == 2)
+        #expect(ask("C", tree)?["code"] == "unknown-tree")
+        #expect(ask("B", "notATreeOfThisServer")?["code"] == "unknown-tree")
+        #expect(ask("C", tree) == nil)
+        new.handle(.disconnected(id: "A"))
+        new.handle(.disconnected(id: "C"))
+        #expect(new.service.waitingJoins.count == 0)
+        // A tree of this run that is over does not come back.
+        let ended = try new.createTree("S")
+        new.emit("S", "peer-tree[leave]", [:])
+        #expect(ask("B", ended)?["code"] == "unknown-tree")
+    }
+
+    @Test("A server with a key of its own has nothing to wait for")
+    func nothingToWaitFor() throws {
+        let (_, tree) = try makeTree(viewers: 1, seed: 16)
+        var fresh = SignallingHarness(stateKey: StateKey())
+        #expect(ask("early", for: tree, &fresh)?["code"] == "unknown-tree")
+    }
+
     @Test("A child whose parent does not come back gets another one when the time is over")
     func parentIsGone() throws {
         let (old, tree) = try makeTree(viewers: 6, seed: 4, k: 2, k1: 1)
