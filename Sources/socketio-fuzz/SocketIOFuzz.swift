@@ -8,7 +8,7 @@ import Darwin
 #endif
 
 /// `socketio-fuzz [--inputs N] [--seed S] [--target NAME]` feeds N mutated messages (default 1,000,000) to the library's
-/// parsers and session, and ends with 1 at the first that breaks something, which it prints. A trap ends it as well:
+/// parsers and session, after those of the corpus as they are, and ends with 1 at the first that breaks something, which it prints. A trap ends it as well:
 /// the same seed repeats it.
 @main
 struct SocketIOFuzz {
@@ -53,8 +53,10 @@ struct SocketIOFuzz {
         var random = SeededGenerator(seed: seed)
         let mutator = Mutator(corpus: type(of: target).corpus)
         let begin = ContinuousClock.now
-        for number in 0..<inputs {
-            let input = mutator.next(using: &random)
+        let corpus = type(of: target).corpus
+        for number in 0..<(corpus.count + inputs) {
+            // The messages of the corpus first, as they are.
+            let input = number < corpus.count ? corpus[number] : mutator.next(using: &random)
             do throws(Finding) {
                 try target.take(input, using: &random)
             } catch {
