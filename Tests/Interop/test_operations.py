@@ -6,6 +6,7 @@ import datetime
 import http.client
 import ipaddress
 import json
+import os
 import re
 import signal
 import socket
@@ -163,8 +164,9 @@ def test_https_takes_in_a_new_certificate_on_sighup_and_when_its_file_changes(pe
         assert served_name(port) == "CN=third"
 
 
-def test_a_broadcast_reaches_viewers_through_a_server_behind_https(peer_tree, certify, root, tmp_path):
-    clip = root / "Demo" / "clip.webm"
+def test_a_broadcast_reaches_viewers_through_a_server_behind_https(peer_tree, certify, tmp_path):
+    clip = tmp_path / "stream"
+    clip.write_bytes(os.urandom(500_000))
     options = certify("the server")
     # Without the browser client, so that the pages show commands.
     with serving(peer_tree, *options, "--web", tmp_path) as (_, port):
@@ -282,8 +284,9 @@ def signed(algorithm, private, claims):
     return (text + b"." + part(signature)).decode()
 
 
-def test_tokens_signed_with_private_keys_let_in_whom_they_name(peer_tree, root, tmp_path):
-    clip = root / "Demo" / "clip.webm"
+def test_tokens_signed_with_private_keys_let_in_whom_they_name(peer_tree, tmp_path):
+    clip = tmp_path / "stream"
+    clip.write_bytes(os.urandom(500_000))
     elliptic = ec.generate_private_key(ec.SECP256R1())
     edwards = ed25519.Ed25519PrivateKey.generate()
     private = rsa.generate_private_key(65537, 2048)
