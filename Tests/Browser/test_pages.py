@@ -65,10 +65,15 @@ async def test_a_camera_is_seen_by_whoever_has_the_link(peer_tree, visit, browse
         await source.says("1", "#children")
         await source.says("bit/s", "#uplink")
         assert await first.page.evaluate("document.getElementById('video').muted")
-        await first.page.click("#unmute")
-        assert not await first.page.evaluate("document.getElementById('video').muted")
-        assert await first.page.is_hidden("#unmute")
-        await first.page.keyboard.press("m")
+        has_sound = await first.page.evaluate("document.getElementById('video').srcObject.getAudioTracks().length > 0")
+        # Firefox captures no sound on a machine without an audio device.
+        assert has_sound or browser == "firefox"
+        assert await first.page.is_visible("#unmute") == has_sound
+        if has_sound:
+            await first.page.click("#unmute")
+            assert not await first.page.evaluate("document.getElementById('video').muted")
+            assert await first.page.is_hidden("#unmute")
+            await first.page.keyboard.press("m")
         assert await first.page.evaluate("document.getElementById('video').muted")
         phone = await visit("chromium", link, color_scheme="dark", **PHONE)
         await phone.plays()

@@ -31,8 +31,14 @@ class Visitor:
         self.page = page
         self.name = name
         self.complaints = []
-        page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
+        page.on("pageerror", self._failed)
         page.on("console", self._heard)
+
+    def _failed(self, error):
+        # Firefox reports so what is no error of a script: a server that is gone, and violations, which are collected below.
+        expected = ["can’t establish a connection", "interrupted while the page was loading", "violates the following directive"]
+        if not any(text in str(error) for text in expected):
+            self.complaints.append(f"error: {error}")
 
     def _heard(self, message):
         print(self.name, message.type, message.text)
@@ -43,7 +49,9 @@ class Visitor:
     async def check(self):
         if self.page.is_closed():
             return
-        self.complaints += await self.page.evaluate("window.violations")
+        # What was evaluated is the tool's: it puts a style into pages of which it takes pictures. Pages may not evaluate.
+        violations = await self.page.evaluate("window.violations")
+        self.complaints += [violation for violation in violations if "%3E%20eval" not in violation]
         assert self.complaints == [], f"{self.name}: {self.complaints}"
 
     async def says(self, text, selector="body", timeout=30_000):
@@ -62,11 +70,7 @@ class Visitor:
 
     async def screenshot(self, name):
         ARTEFACTS.mkdir(parents=True, exist_ok=True)
-        await self.check()
         await self.page.screenshot(path=ARTEFACTS / f"{name}.png", full_page=True)
-        # A picture of the whole page takes a style of the tool's own, which the policy refuses: not the page's fault.
-        await self.page.evaluate("() => { window.violations = []; }")
-        self.complaints.clear()
 
     async def leave(self):
         await self.page.close(run_before_unload=False)
