@@ -194,3 +194,31 @@ async def test_what_a_media_recorder_wrote_is_taken_apart_and_put_together_uncha
             assert source.error_text == ""
     assert hashes(copy) == hashes(recording)
     assert sorted(stream["codec_name"] for stream in probe(copy)["streams"]) == ["opus", "vp8"]
+
+
+async def test_files_of_a_page_that_come_broken_off_again_and_more_than_one_are_told_apart(serve, open_page, peer_tree, tmp_path):
+    with serve() as server:
+        page = await open_page("chromium", server)
+        tree = await page.evaluate("() => makeClient('built-in').create()")
+        with running(peer_tree, "watch", f"{server}/watch/{tree}", "--output", "out.txt", "--json", cwd=tmp_path) as viewer:
+            await in_thread(viewer.event, "connect")
+            await page.evaluate(
+                """() => {
+                  const describe = (name, size) => client.write(JSON.stringify({ content: 1, name, size }), { key: 2 });
+                  const file = new TextEncoder().encode('first file');
+                  describe('first.txt', 10);
+                  describe('first.txt', 10);
+                  client.write(file.subarray(0, 4));
+                  for (let turn = 0; turn < 3; turn++) {
+                    describe('first.txt', 10);
+                    client.write(file);
+                  }
+                  describe('/second.txt', 6);
+                  client.write(new TextEncoder().encode('second'));
+                  client.end();
+                  return client.complete();
+                }"""
+            )
+            assert await in_thread(viewer.event, "content") == {"event": "content", "name": "first.txt", "size": 10}
+            assert await in_thread(viewer.wait) == 0
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"out.txt": "first file", "out-2.txt": "second"}

@@ -19,6 +19,13 @@ actor WatchOutput {
     private var writer: OutputWriter
     private var recorder: WebMRecorder
     private var mode = Mode.undecided
+    /// How many files were begun.
+    private var parts = 1
+    /// What the source last said about content that is not media, and how much of that has come.
+    private var content: ContentDescription?
+    private var contentBytes = 0
+    /// Whether the source sends again what is there already.
+    private var isRepetition = false
 
     /// Opens the output.
     ///
@@ -37,9 +44,11 @@ actor WatchOutput {
         var bytes: [ByteBuffer] = []
         for message in messages {
             let payload = message.payload
-            if message.isText, mode == .undecided, message.retainedKey == MediaKey.content {
-                if let content = try? ContentDescription(parsing: payload) { report.note(content) }
+            if message.isText, mode != .media, message.retainedKey == MediaKey.content {
+                try await writer.write(bytes)
+                bytes = []
                 mode = .bytes
+                if let next = try? ContentDescription(parsing: payload) { try begin(next) }
                 continue
             }
             if mode == .undecided {
@@ -50,8 +59,10 @@ actor WatchOutput {
                 recorder.handle(payload, isText: message.isText, retainedKey: message.retainedKey)
                 if message.retainedKey == nil { report.add(payload, timestamp: message.timestamp) }
             case .bytes, .undecided:
+                if isRepetition { continue }
                 report.add(payload, timestamp: message.timestamp)
                 bytes.append(payload)
+                contentBytes += payload.readableBytes
             }
         }
         if mode == .media { try await record() } else { try await writer.write(bytes) }
@@ -61,6 +72,9 @@ actor WatchOutput {
     func complete() async throws {
         recorder.finish()
         try await record()
+        if let size = content?.size, contentBytes < size {
+            report.warn("Only \(contentBytes) of \(size) bytes came: this viewer was not there from the beginning.")
+        }
         try writer.complete()
     }
 
@@ -91,7 +105,7 @@ actor WatchOutput {
                 try await writer.write(batch)
                 batch = []
                 if let catalog = recorder.catalog { report.note(catalog, part: number) }
-                if number > 1 { try nextPart(number) }
+                if number > 1 { try nextPart(because: "The tracks changed") }
             case .note(let sentence):
                 report.warn(sentence)
             }
@@ -99,17 +113,36 @@ actor WatchOutput {
         try await writer.write(batch)
     }
 
+    /// The source says what comes next. After something has come that is a file of its own; but what was cut short is
+    /// replaced, and what comes again, for viewers that are new, is left out.
+    private func begin(_ next: ContentDescription) throws {
+        let last = content
+        let isWhole = last?.size.map { $0 == contentBytes } ?? true
+        content = next
+        if contentBytes > 0, next == last, last?.size != nil, isWhole {
+            isRepetition = true
+            return
+        }
+        let isFirst = contentBytes == 0
+        isRepetition = false
+        contentBytes = 0
+        report.note(next)
+        guard !isFirst, writer.hasName else { return }
+        if isWhole { try nextPart(because: "Another file comes") } else { try writer.truncate() }
+    }
+
     /// A further part is a file of its own; a pipe and a device just go on.
-    private func nextPart(_ number: Int) throws {
+    private func nextPart(because reason: String) throws {
+        parts += 1
         guard writer.hasName else {
-            report.warn("The tracks changed: a further WebM document begins in the same stream.")
+            report.warn("\(reason): it begins in the same stream.")
             return
         }
         let url = URL(fileURLWithPath: path)
         let stem = url.deletingPathExtension().path
         let ending = url.pathExtension.isEmpty ? "" : ".\(url.pathExtension)"
         // The user did not choose these names: files that are there stay as they are.
-        var suffix = number
+        var suffix = parts
         while [".part", ""].contains(where: {
             FileManager.default.fileExists(atPath: "\(stem)-\(suffix)\(ending)\($0)")
         }) {
@@ -118,6 +151,6 @@ actor WatchOutput {
         let next = "\(stem)-\(suffix)\(ending)"
         try writer.complete()
         writer = try OutputWriter(next)
-        report.warn("The tracks changed: '\(next)' goes on where the file before ends.")
+        report.warn("\(reason): '\(next)' goes on where the file before ends.")
     }
 }

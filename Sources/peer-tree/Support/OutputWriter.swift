@@ -66,6 +66,16 @@ final class OutputWriter: Sendable {
         }
     }
 
+    /// Begins the file anew. Nothing must be being written.
+    ///
+    /// - Throws: ``Failure`` if the file system refuses.
+    func truncate() throws {
+        guard isSeekable, ftruncate(descriptor, 0) == 0, lseek(descriptor, 0, SEEK_SET) == 0 else {
+            let reason = String(cString: strerror(errno))
+            throw Failure(status: .inputOutput, message: "Cannot begin '\(path ?? "the output")' anew: \(reason).")
+        }
+    }
+
     /// - Parameter place: the offset from the beginning; nil for the end.
     private func writeNow(_ bytes: ByteBuffer, at place: Int? = nil) throws {
         try bytes.withUnsafeReadableBytes { bytes in
