@@ -1,5 +1,4 @@
 import NIOCore
-import TestSupport
 import Testing
 
 @testable import WebRTC
@@ -106,54 +105,10 @@ struct ForgedHandshakeTests {
         #expect(server.state == .connected && !server.isOvertaken(at: deadline))
     }
 
-    fileprivate static func inject(_ bytes: [UInt8], into side: Pair.Side, as peer: Pair.Side) {
+    private static func inject(_ bytes: [UInt8], into side: Pair.Side, as peer: Pair.Side) {
         let source = peer.transport.localAddresses[0]
         guard let address = try? SocketAddress(ipAddress: source.ip, port: Int(source.port)) else { return }
         side.transport.inject(datagram: bytes, from: address)
-    }
-
-    @Test(
-        "A connection opens while somebody forges messages to both ends, of every kind",
-        arguments: [1, 2, 3] as [UInt64]
-    )
-    func attack(seed: UInt64) async throws {
-        let flights = try Self.foreignFlights()
-        let bound = try await BoundPair.make(.loopback(), .loopback())
-        defer { bound.close() }
-        try await bound.run { pair in
-            try pair.create("chat", at: pair.a)
-            try pair.signal()
-            Forger(pair, Self.nuisances(), flights.forServer + flights.forClient, seed).attack(rounds: 250)
-        }
-        try await bound.until { $0.a.opened == ["chat"] && $0.b.opened == ["chat"] }
-        try await bound.run { try $0.a.channels["chat"]?.send("through") }
-        try await bound.until { $0.b.messages.count == 1 }
-    }
-
-    /// Sends what is forged to both ends, every millisecond, while they are in a handshake.
-    private final class Forger {
-        private let pair: Pair
-        private let kinds: [[[UInt8]]]
-        private var random: SeededGenerator
-
-        init(_ pair: Pair, _ nuisances: [[UInt8]], _ foreign: [[UInt8]], _ seed: UInt64) {
-            self.pair = pair
-            self.kinds = [nuisances, foreign]
-            self.random = SeededGenerator(seed: seed)
-        }
-
-        func attack(rounds: Int) {
-            for (side, peer) in [(self.pair.a, self.pair.b), (self.pair.b, self.pair.a)]
-            where side.connection.dtls?.state == .handshaking {
-                for kind in self.kinds {
-                    if let forged = kind.randomElement(using: &self.random) {
-                        ForgedHandshakeTests.inject(forged, into: side, as: peer)
-                    }
-                }
-            }
-            guard rounds > 1 else { return }
-            WebRTCEventLoop.loop.assumeIsolated().scheduleTask(in: .milliseconds(1)) { self.attack(rounds: rounds - 1) }
-        }
     }
 
     /// A server's first flight, forged before the true one: the client cannot tell until a signature fails.
