@@ -111,9 +111,10 @@ NOISE = """
 """
 
 
-# It may go on falling for a while, until what was held up is gone.
+# Without new pictures, whose size no bit rate holds down. It may fall for a while, until what was held up is gone.
 RISES = """
 () => {
+  clearInterval(timer);
   let low = Infinity;
   return until(() => {
     low = Math.min(low, sender.statistics.bitrate);
