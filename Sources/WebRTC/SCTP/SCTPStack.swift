@@ -50,6 +50,9 @@ final class SCTPStack: Sendable {
         // Whether the peer is there, consent checks decide (RFC 7675). The stack would also give up a peer that is there but
         // does not read for a minute: it counts probes of a closed window as failures.
         usrsctp_sysctl_set_sctp_assoc_rtx_max_default(1_000)
+        // Nor does it give up for one chunk. A slow peer whose buffer is full drops what it gets: aiortc was seen to make
+        // the stack send the same chunk more than the default of 30 times within a second.
+        usrsctp_sysctl_set_sctp_max_retran_chunk(0)
         usrsctp_sysctl_set_sctp_max_chunks_on_queue(64 * 1024)
         usrsctp_sysctl_set_sctp_delayed_sack_time_default(20)
         usrsctp_sysctl_set_sctp_sack_freq_default(2)
