@@ -61,3 +61,26 @@ async def test_a_screen_is_broadcast(serve, open_page):
         width, height = await source.evaluate("[size.width & ~1, size.height & ~1]")
         assert await viewer.evaluate("[client.media.statistics.width, client.media.statistics.height]") == [width, height]
         assert await viewer.evaluate("client.media.catalog.title") == "screen"
+
+
+async def test_the_bit_rate_falls_while_the_uplink_is_full_and_rises_once_it_is_free(serve, open_page):
+    with serve() as server:
+        source = await open_page("chromium", server)
+        await source.evaluate(
+            """() => {
+              const canvas = document.createElement('canvas');
+              const context = canvas.getContext('2d');
+              setInterval(() => context.fillRect(Math.random() * 300, 0, 9, 150), 66);
+              const client = makeClient('built-in');
+              window.waiting = 0;
+              Object.defineProperty(client, 'uplink', { get: () => ({ buffered: waiting }), set() {} });
+              window.sender = client.broadcast(canvas.captureStream(), { video: { bitrate: 1_000_000 } });
+              return sender.started;
+            }"""
+        )
+        await source.evaluate("() => until(() => sender.statistics.bitrate === 1_000_000)")
+        # Half a second of the highest rate.
+        await source.evaluate("() => { window.waiting = 62_500; return until(() => sender.statistics.bitrate < 800_000); }")
+        # However much waits, a share of the rate is kept.
+        await source.evaluate("() => { window.waiting = 9e9; return until(() => sender.statistics.bitrate === 150_000); }")
+        await source.evaluate("() => { window.waiting = 0; return until(() => sender.statistics.bitrate > 160_000); }")

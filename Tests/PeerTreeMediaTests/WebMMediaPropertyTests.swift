@@ -105,16 +105,7 @@ import Testing
         var random = SeededGenerator(seed: seed)
         let (catalog, frames) = Self.randomMedia(&random)
         var stream = try mux(Array(frames.prefix(20)), of: catalog)
-        for _ in 0..<Int.random(in: 1...20, using: &random) {
-            let index = Int.random(in: stream.indices, using: &random)
-            switch Int.random(in: 0...3, using: &random) {
-            case 0: stream[index] = UInt8.random(in: 0...255, using: &random)
-            case 1: stream[index] ^= 1 << UInt8.random(in: 0...7, using: &random)
-            case 2: stream.insert(contentsOf: [0xFF, 0xFF, 0xFF], at: index)
-            default: stream.removeSubrange(index..<min(stream.count - 1, index + 9))
-            }
-            if stream.count < 2 { break }
-        }
+        scramble(&stream, &random)
         let options = WebMDemuxer.Options(maximumHeaderBytes: 4096, maximumBlockBytes: 8192, maximumHeldBytes: 2000)
         let sizes = (0..<5).map { _ in Int.random(in: 1...300, using: &random) }
         let whole = demux(stream, options: options)

@@ -68,16 +68,7 @@ import Testing
     func damage(seed: UInt64) {
         var random = SeededGenerator(seed: seed)
         var stream = Self.randomStream(&random)
-        for _ in 0..<Int.random(in: 1...20, using: &random) {
-            let index = Int.random(in: stream.indices, using: &random)
-            switch Int.random(in: 0...3, using: &random) {
-            case 0: stream[index] = UInt8.random(in: 0...255, using: &random)
-            case 1: stream[index] ^= 1 << UInt8.random(in: 0...7, using: &random)
-            case 2: stream.insert(contentsOf: [0xFF, 0xFF, 0xFF], at: index)
-            default: stream.removeSubrange(index..<min(stream.count - 1, index + 9))
-            }
-            if stream.count < 2 { break }
-        }
+        scramble(&stream, &random)
         let options = WebMSplitter.Options(maximumHeaderBytes: 4096, maximumPieceBytes: 1024)
         let whole = split(stream, options: options)
         let portioned = split(stream, sizes: Self.randomSizes(&random), options: options)

@@ -103,12 +103,7 @@ public struct WebMDemuxer: Sendable {
 
     /// Takes the next bytes of the stream. They are kept until the events are taken.
     public mutating func feed(_ bytes: ByteBuffer) {
-        if buffer.readableBytes == 0 {
-            buffer = bytes
-        } else {
-            if buffer.readerIndex > 0 { buffer.discardReadBytes() }
-            buffer.writeImmutableBuffer(bytes)
-        }
+        buffer.feed(bytes)
     }
 
     /// Says that the stream is over. An element that is cut short is dropped.

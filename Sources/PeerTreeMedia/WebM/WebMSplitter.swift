@@ -51,13 +51,7 @@ public struct WebMSplitter: Sendable {
 
     /// Takes the next bytes of the stream. They are kept until the pieces are taken.
     public mutating func feed(_ bytes: ByteBuffer) {
-        if buffer.readableBytes == 0 {
-            buffer = bytes
-        } else {
-            // Moves at most once per piece: afterwards the reader index is zero until the next piece is taken.
-            if buffer.readerIndex > 0 { buffer.discardReadBytes() }
-            buffer.writeImmutableBuffer(bytes)
-        }
+        buffer.feed(bytes)
     }
 
     /// Says that the stream is over: what is still held back comes out as the last pieces.

@@ -16,7 +16,8 @@ import Synchronization
 /// Handlers are called on `eventLoop`, one at a time, and must not block. Everything else may be called from any
 /// thread. Register handlers before ``connect()``. What is emitted while there is no connection waits for the next one.
 ///
-/// `@unchecked Sendable`: the mutable properties are used on `eventLoop` only, except `published`, which has a lock.
+/// `@unchecked Sendable`: the mutable properties are used on `eventLoop` only: every public method that touches them goes
+/// through `onLoop`, and the manager calls on that loop, too. `published`, which is read from anywhere, has a lock.
 public final class SocketIOClient: @unchecked Sendable {
     /// Where the handlers are called.
     public let eventLoop: any EventLoop

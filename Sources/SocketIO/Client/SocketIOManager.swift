@@ -15,7 +15,8 @@ public import NIOPosix
 /// The connection is opened when the first client connects and closed when the last one disconnects. After a loss each
 /// client waits as its back-off says; the first attempt takes all the others with it.
 ///
-/// `@unchecked Sendable`: the mutable properties are used on `eventLoop` only.
+/// `@unchecked Sendable`: the mutable properties are used on `eventLoop` only: the clients, who live on the same loop, call
+/// from there, and so does the connection. What may be called from anywhere touches none of them.
 public final class SocketIOManager: @unchecked Sendable {
     /// A client that need not be kept alive.
     private struct Member {

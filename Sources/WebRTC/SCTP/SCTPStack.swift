@@ -68,6 +68,8 @@ final class SCTPStack: Sendable {
 
     /// What lives on a loop. The loop has to be one of `WebRTCEventLoop.all`.
     func shard(of eventLoop: any EventLoop) -> SCTPShard {
+        // Cannot be reached from outside: a transport is bound with a `WebRTCEventLoopChoice` or by a group, and both take
+        // their loops from that list.
         guard let shard = self.shards.first(where: { $0.eventLoop === eventLoop }) else {
             preconditionFailure("the event loop is not one of WebRTCEventLoop.all")
         }
