@@ -22,7 +22,7 @@ enum EchoClient {
         }
         socket.onConnect {
             report("connect", socket.id ?? "")
-            socket.emit("hello", arguments: [1, "two", .binary(ByteBuffer(bytes: [3, 4]))], timeout: .seconds(5)) {
+            socket.emit("hello", arguments: [1, "two", .binary([3, 4])], timeout: .seconds(5)) {
                 result in
                 switch result {
                 case .success(let arguments): report("acknowledged", describe(arguments))
@@ -54,7 +54,7 @@ enum EchoClient {
         JSONValue.array(
             arguments.map { argument in
                 guard let bytes = argument.binaryValue else { return argument }
-                return ["bytes": .array(bytes.readableBytesView.map { JSONValue($0) })]
+                return ["bytes": .array(bytes.map { JSONValue($0) })]
             }
         ).jsonString
     }

@@ -10,9 +10,10 @@ import Darwin
 
 /// A server with the behaviour that the public Engine.IO and Socket.IO conformance suites expect.
 ///
-/// `socketio-echo [--port N] [--path PATH] [--engine-only] [--ping-interval MS] [--ping-timeout MS]` prints
-/// `listening on port N` and serves until it is ended. Pings default to the suites' 300 and 200 ms. `--pages FOLDER`
-/// serves its files as well, for tests with browsers; `--recovery` lets clients come back to their place.
+/// `socketio-echo [--port N] [--path PATH] [--engine-only] [--ping-interval MS] [--ping-timeout MS]
+/// [--connect-timeout MS]` prints `listening on port N` and serves until it is ended. Pings default to the suites' 300
+/// and 200 ms, the time to join a namespace to a second. `--pages FOLDER` serves its files as well, for tests with
+/// browsers; `--recovery` lets clients come back to their place.
 ///
 /// `socketio-echo --client URL [--transports websocket,polling]` is a client for the tests with other servers: it
 /// prints what happens, a line each, and answers every event `X` with `X-back` and the same arguments.
@@ -29,7 +30,8 @@ struct EchoServer {
         } catch {
             print("socketio-echo: \(error.message)")
             print("usage: socketio-echo [--port N] [--path PATH] [--engine-only]")
-            print("                     [--ping-interval MS] [--ping-timeout MS] [--pages FOLDER] [--recovery]")
+            print("                     [--ping-interval MS] [--ping-timeout MS] [--connect-timeout MS]")
+            print("                     [--pages FOLDER] [--recovery]")
             print("       socketio-echo --client URL [--transports polling,websocket]")
             exit(2)
         }
@@ -40,7 +42,7 @@ struct EchoServer {
         configuration.pingInterval = .milliseconds(arguments.pingInterval)
         configuration.pingTimeout = .milliseconds(arguments.pingTimeout)
         configuration.maximumPayload = 1_000_000
-        configuration.connectTimeout = .seconds(1)
+        configuration.connectTimeout = .milliseconds(arguments.connectTimeout)
         configuration.cors = CORSConfiguration(origins: .any)
         configuration.allowEIO3 = true
         configuration.allowJSONP = true
@@ -107,6 +109,7 @@ struct Arguments {
     var isEngineOnly = false
     var pingInterval: Int64 = 300
     var pingTimeout: Int64 = 200
+    var connectTimeout: Int64 = 1000
     var clientURL: String?
     var pages: String?
     var keepsPlaces = false
@@ -129,6 +132,7 @@ struct Arguments {
             case "--engine-only": isEngineOnly = true
             case "--ping-interval": pingInterval = try Self.milliseconds(iterator.next(), for: argument)
             case "--ping-timeout": pingTimeout = try Self.milliseconds(iterator.next(), for: argument)
+            case "--connect-timeout": connectTimeout = try Self.milliseconds(iterator.next(), for: argument)
             case "--client": clientURL = iterator.next()
             case "--pages": pages = iterator.next()
             case "--recovery": keepsPlaces = true

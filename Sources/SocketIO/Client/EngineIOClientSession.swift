@@ -1,4 +1,5 @@
 package import NIOCore
+import StateMachine
 
 /// What the server said when the session was opened.
 package struct EngineIOServerHandshake: Sendable, Hashable {

@@ -1,4 +1,5 @@
 package import NIOCore
+import StateMachine
 
 /// The Socket.IO side of a client: joining the namespace, keeping what is emitted while there is no connection, and
 /// coming back after a loss.

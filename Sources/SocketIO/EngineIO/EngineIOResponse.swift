@@ -69,7 +69,7 @@ package struct EngineIOResponse: Sendable, Hashable {
         return EngineIOResponse(
             status: error.status,
             contentType: "application/json",
-            body: ByteBuffer(string: json.jsonString),
+            body: ByteBuffer(bytes: json.jsonBytes),
             refusal: error.refusal
         )
     }

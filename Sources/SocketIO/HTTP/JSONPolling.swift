@@ -9,9 +9,7 @@ package enum JSONPolling {
         script.writeString("___eio[\(callback)](")
         // JSON allows two line ends in strings that JavaScript did not.
         let text = String(buffer: payload)
-        var quoted = ByteBuffer()
-        JSONSerializer.writeString(text, into: &quoted)
-        let safe = String(buffer: quoted)
+        let safe = JSONValue.string(text).jsonString
             .replacing("\u{2028}", with: "\\u2028").replacing("\u{2029}", with: "\\u2029")
         script.writeString(safe)
         script.writeStaticString(");")

@@ -32,18 +32,11 @@ final class SocketIOHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, 
         case closing
     }
 
-    struct FallbackExchange {
-        var requestEnded = false
-        var responseEnded = false
-        /// The decoder stops at a request to upgrade, so the connection cannot serve another one.
-        var isLast: Bool
-    }
-
     let server: EngineIOServer
-    private let fallback: FallbackInstaller?
-    private var isFallbackInstalled = false
+    let fallback: FallbackInstaller?
+    var isFallbackInstalled = false
     var state = State.idle
-    private var held: CircularBuffer<HTTPServerRequestPart> = []
+    var held: CircularBuffer<HTTPServerRequestPart> = []
     private var isProcessingHeld = false
     private var hasSeenRequest = false
     private var isReadPending = false
@@ -114,20 +107,17 @@ final class SocketIOHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, 
     }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        guard case .fallback(var exchange) = state else {
-            context.write(data, promise: promise)
-            return
+        switch state {
+        case .fallback(let exchange): writeFallback(data, of: exchange, promise: promise, context: context)
+        // The fallback answers a request that has been refused.
+        case .closing: promise?.fail(ChannelError.ioOnClosedChannel)
+        default: context.write(data, promise: promise)
         }
-        switch unwrapOutboundIn(data) {
-        case .head(let head) where head.status == .switchingProtocols:
-            state = .switched
-            context.write(data, promise: promise)
-        case .head, .body: context.write(data, promise: promise)
-        case .end:
-            context.write(data, promise: promise)
-            exchange.responseEnded = true
-            finish(exchange, context: context)
-        }
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if case .fallback(let exchange) = state { setDeadline(of: exchange, context: context) }
+        context.fireChannelWritabilityChanged()
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
@@ -167,13 +157,7 @@ final class SocketIOHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, 
             }
         case (.receiving, .body(let body)): receive(body, context: context)
         case (.receiving(let exchange), .end): dispatch(exchange, context: context)
-        case (.fallback(var exchange), _):
-            context.fireChannelRead(wrapInboundOut(part))
-            if case .end = part {
-                exchange.requestEnded = true
-                context.fireChannelReadComplete()
-                finish(exchange, context: context)
-            }
+        case (.fallback(let exchange), _): forward(part, of: exchange, context: context)
         default: break
         }
     }
@@ -192,7 +176,7 @@ final class SocketIOHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, 
 
     /// Takes up what waited. Requests that are answered at once come back here: they must not nest, or a client could
     /// exhaust the stack with many small ones.
-    private func processHeld(context: ChannelHandlerContext) {
+    func processHeld(context: ChannelHandlerContext) {
         guard !isProcessingHeld else { return }
         isProcessingHeld = true
         while !isBusy, let part = held.popFirst() { process(part, context: context) }
@@ -203,62 +187,15 @@ final class SocketIOHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, 
         }
     }
 
-    // MARK: - Fallback
-
-    private func beginFallback(_ head: HTTPRequestHead, context: ChannelHandlerContext) {
-        guard let fallback else {
-            refuseUnknownPath(head, context: context)
-            return
-        }
-        let exchange = FallbackExchange(isLast: head.headers.contains(name: "upgrade"))
-        guard !isFallbackInstalled else {
-            state = .fallback(exchange)
-            context.fireChannelRead(wrapInboundOut(.head(head)))
-            return
-        }
-        state = .installingFallback
-        held.prepend(.head(head))
-        // What the fallback serves may be large: buffers as NIO has them by default.
-        try? context.channel.syncOptions?.setOption(.recvAllocator, value: AdaptiveRecvByteBufferAllocator())
-        let bound = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
-        fallback(context.channel).hop(to: context.eventLoop).whenComplete { result in
-            bound.value.handler.fallbackInstalled(result, exchange: exchange, context: bound.value.context)
-        }
-    }
-
-    private func fallbackInstalled(
-        _ result: Result<Void, any Error>,
-        exchange: FallbackExchange,
-        context: ChannelHandlerContext
-    ) {
-        guard case .installingFallback = state else { return }
-        guard case .success = result else {
-            context.close(promise: nil)
-            return
-        }
-        isFallbackInstalled = true
-        state = .fallback(exchange)
-        if let head = held.popFirst() { context.fireChannelRead(wrapInboundOut(head)) }
-        processHeld(context: context)
-    }
-
-    private func finish(_ exchange: FallbackExchange, context: ChannelHandlerContext) {
-        state = .fallback(exchange)
-        guard exchange.requestEnded, exchange.responseEnded else { return }
-        if exchange.isLast {
-            state = .closing
-            context.flush()
-            context.close(promise: nil)
-        } else {
-            becomeIdle(context: context)
-        }
-    }
-
     // MARK: - Time-outs
 
     /// Sets when the client's patience with us, or ours with it, ends; `.distantFuture` waits for ever.
     func setDeadline(_ timeout: TimeAmount?, context: ChannelHandlerContext) {
-        deadline = timeout.map { .now() + $0 } ?? .distantFuture
+        setDeadline(at: timeout.map { .now() + $0 } ?? .distantFuture)
+    }
+
+    func setDeadline(at deadline: NIODeadline) {
+        self.deadline = deadline
         scheduleTimer()
     }
 
@@ -288,7 +225,8 @@ final class SocketIOHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, 
         case .receiving(let exchange):
             exchange.abort()
             refuseSlowRequest(exchange.head, context: context)
-        case .responding, .installingFallback, .fallback, .switched: break
+        case .fallback(let exchange): end(exchange, context: context)
+        case .responding, .installingFallback, .switched: break
         }
     }
 }

@@ -19,6 +19,16 @@ package struct AddressKey: Hashable, Sendable {
         (network, isIPv6) = parts
     }
 
+    /// Reads an address as text, such as `192.0.2.1` or `2001:db8::1`; nil for what is none. A zone (`%eth0`) is passed over.
+    package init?(_ text: String) {
+        let address = text.split(separator: "%", maxSplits: 1).first.map { String($0) } ?? ""
+        self.init(try? SocketAddress(ipAddress: address, port: 0))
+    }
+
+    /// The key as one number, which no two keys share: the networks of IPv6 that would look like an IPv4 address are in
+    /// a block that nobody has (RFC 4291, section 2.5).
+    package var number: UInt64 { network }
+
     /// `sockaddr_in` has its address at offset 4, `sockaddr_in6` at offset 8, on every system.
     private static func parts(_ address: UnsafeRawBufferPointer) -> (network: UInt64, isIPv6: Bool)? {
         func integer(_ range: Range<Int>) -> UInt64 { address[range].reduce(0) { $0 << 8 | UInt64($1) } }

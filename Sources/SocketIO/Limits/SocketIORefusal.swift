@@ -15,7 +15,8 @@ public enum SocketIORefusal: String, Sendable, Hashable, CaseIterable {
     case malformedRequest = "malformed-request"
     /// Headers above ``SocketIOServerConfiguration/maximumHeaderBytes``: status 431.
     case headersTooLarge = "headers-too-large"
-    /// A request that did not arrive within ``SocketIOServerConfiguration/requestTimeout``: status 408.
+    /// A request that did not arrive within ``SocketIOServerConfiguration/requestTimeout``: status 408, or closed where an
+    /// answer has begun already.
     case slowRequest = "slow-request"
     /// A request for a path that is not the endpoint's, on a server without a fallback: status 404.
     case unknownPath = "unknown-path"
@@ -37,7 +38,7 @@ public enum SocketIORefusal: String, Sendable, Hashable, CaseIterable {
     case webSocketProtocolError = "websocket-protocol-error"
     /// More than ``SocketIOServerConfiguration/maximumBufferedBytes`` waited for a client: close code 1008 with the reason
     /// `slow reader` behind what was sent before, and cut after ``SocketIOServerConfiguration/slowReaderTimeout``; its
-    /// next poll is answered error 1, status 400.
+    /// next poll is answered error 1, status 400. Who does not read a page for that time is cut.
     case slowReader = "slow-reader"
     /// No sign of life within the ping interval and time-out: an `1` packet if a poll waits, and cut.
     case pingTimeout = "ping-timeout"

@@ -47,12 +47,12 @@ extension SocketIOPacket {
         switch content {
         case .connect(let auth):
             writeHeader(type: "0", identifier: nil, into: &text)
-            if let auth { JSONValue.object(auth).writeJSON(into: &text) }
+            if let auth { text.writeBytes(JSONValue.object(auth).jsonBytes) }
         case .disconnect:
             writeHeader(type: "1", identifier: nil, into: &text)
         case .connectError(let error):
             writeHeader(type: "4", identifier: nil, into: &text)
-            error.writeJSON(into: &text)
+            text.writeBytes(error.jsonBytes)
         case .event(let name, let arguments, let identifier):
             return encode(types: ("2", "5"), identifier: identifier, elements: [.string(name)] + arguments)
         case .acknowledgement(let identifier, let arguments):
@@ -70,15 +70,15 @@ extension SocketIOPacket {
         guard elements.contains(where: \.containsBinary) else {
             var serializer = JSONSerializer()
             writeHeader(type: types.plain, identifier: identifier, into: &text)
-            serializer.write(elements, into: &text)
+            serializer.write(elements)
+            text.writeBytes(serializer.bytes)
             return EncodedPacket(text: text)
         }
-        var json = ByteBuffer()
         var serializer = JSONSerializer(collectingAttachments: true)
-        serializer.write(elements, into: &json)
-        let attachments = serializer.attachments ?? []
+        serializer.write(elements)
+        let attachments = (serializer.attachments ?? []).map { ByteBuffer(bytes: $0) }
         writeHeader(type: types.binary, attachmentCount: attachments.count, identifier: identifier, into: &text)
-        text.writeBuffer(&json)
+        text.writeBytes(serializer.bytes)
         return EncodedPacket(text: text, attachments: attachments)
     }
 

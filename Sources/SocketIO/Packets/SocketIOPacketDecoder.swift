@@ -189,7 +189,7 @@ package struct SocketIOPacketDecoder: Sendable {
                 guard let number = object["num"]?.intValue, attachments.indices.contains(number) else {
                     throw .illegalPlaceholder
                 }
-                return .binary(attachments[number])
+                return JSONValue(attachments[number])
             }
             var filled = JSONObject()
             for member in object { filled[member.key] = try fill(member.value, with: attachments) }

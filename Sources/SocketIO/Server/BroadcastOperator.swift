@@ -46,8 +46,10 @@ public struct BroadcastOperator: Sendable {
         assert(!SocketIOPacket.reservedEvents.contains(event), "\(event) cannot be emitted: the name is reserved")
         let content = SocketIOPacket.Content.event(name: event, arguments: arguments, acknowledgement: nil)
         let packet = SocketIOPacket(namespace: namespace.name, content).encode()
-        let isVolatile = isVolatile
-        forEach(includingAway: !isVolatile) { socket in socket.send(event: packet, isVolatile: isVolatile) }
+        let targets = namespace.sockets(in: rooms, except: excluded, includingAway: !isVolatile)
+        guard !targets.isEmpty else { return }
+        let event = namespace.outgoing(packet, isVolatile: isVolatile)
+        Self.forEach(of: targets) { socket in socket.send(event) }
     }
 
     /// Sends an event to all of them and waits until each has acknowledged it, at most for `timeout`. The answers come
@@ -84,8 +86,9 @@ public struct BroadcastOperator: Sendable {
     /// The sockets that are addressed now.
     public var sockets: [SocketIOSocket] { namespace.sockets(in: rooms, except: excluded, includingAway: false) }
 
-    private func forEach(includingAway: Bool = false, _ body: @escaping @Sendable (SocketIOSocket) -> Void) {
-        let sockets = namespace.sockets(in: rooms, except: excluded, includingAway: includingAway)
+    private func forEach(_ body: @escaping @Sendable (SocketIOSocket) -> Void) { Self.forEach(of: sockets, body) }
+
+    private static func forEach(of sockets: [SocketIOSocket], _ body: @escaping @Sendable (SocketIOSocket) -> Void) {
         let byLoop = Dictionary(grouping: sockets) { ObjectIdentifier($0.eventLoop) }
         for group in byLoop.values {
             guard let eventLoop = group.first?.eventLoop else { continue }

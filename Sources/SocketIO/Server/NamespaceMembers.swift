@@ -89,7 +89,7 @@ extension SocketIONamespace {
     /// Keeps a disconnected socket in its rooms; false if too many are away already.
     func keep(_ socket: SocketIOSocket, secret: String) -> Bool {
         members.withLock { members in
-            guard let recovery, members.away.count < recovery.maximumClients else { return false }
+            guard let recovery, members.away.count < recovery.options.maximumClients else { return false }
             members.connected[socket.id] = nil
             members.away[socket.id] = socket
             members.identifiers[secret] = socket.id

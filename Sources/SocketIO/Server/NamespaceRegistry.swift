@@ -13,13 +13,15 @@ final class NamespaceRegistry: Sendable {
     let configuration: SocketIOServerConfiguration
     let refusals: RefusalCounter
     let logger: Logger
+    private let recovery: RecoveryLog?
     private let state: Mutex<State>
 
     init(configuration: SocketIOServerConfiguration, refusals: RefusalCounter, logger: Logger) {
         self.configuration = configuration
         self.refusals = refusals
         self.logger = logger
-        state = Mutex(State(namespaces: ["/": SocketIONamespace(name: "/", recovery: configuration.recovery)]))
+        recovery = configuration.recovery.map(RecoveryLog.init)
+        state = Mutex(State(namespaces: ["/": SocketIONamespace(name: "/", recovery: recovery)]))
     }
 
     /// The namespace of this name, made if need be.
@@ -28,7 +30,7 @@ final class NamespaceRegistry: Sendable {
             // What the application has asked for by name is kept, whoever made it.
             state.members[name] = nil
             if let existing = state.namespaces[name] { return existing }
-            let namespace = SocketIONamespace(name: name, recovery: configuration.recovery)
+            let namespace = SocketIONamespace(name: name, recovery: recovery)
             state.namespaces[name] = namespace
             return namespace
         }
@@ -52,7 +54,7 @@ final class NamespaceRegistry: Sendable {
                 return existing
             }
             let handlers = family.handlers
-            let namespace = SocketIONamespace(name: name, handlers: handlers, recovery: configuration.recovery)
+            let namespace = SocketIONamespace(name: name, handlers: handlers, recovery: recovery)
             state.namespaces[name] = namespace
             state.members[name] = 1
             return namespace

@@ -136,8 +136,11 @@ final class SocketIOConnection: EngineIOApplication, @unchecked Sendable {
             namespace: namespace,
             connection: self,
             auth: auth,
-            recovery: recovery.map { options in
-                SocketRecovery(id: Base64.randomIdentifier(using: &generator), log: RecoveryLog(options: options))
+            recovery: recovery.map { log in
+                SocketRecovery(
+                    id: Base64.randomIdentifier(using: &generator),
+                    sent: SentEvents(maximum: log.options.maximumEvents)
+                )
             }
         )
     }
@@ -152,7 +155,7 @@ final class SocketIOConnection: EngineIOApplication, @unchecked Sendable {
             }
             // The socket entered the namespace when it first came.
             self.namespaces.leave(namespace)
-            let skips = namespace.recovery?.skipsMiddleware == true
+            let skips = namespace.recovery?.options.skipsMiddleware == true
             self.admit(socket, middleware: skips ? [] : namespace.handlers.middleware[...], missed: missed)
         }
     }

@@ -13,10 +13,10 @@ public final class SocketIONamespace: Sendable {
     /// The name, beginning with a slash.
     public let name: String
     let handlers: NamespaceHandlers
-    let recovery: ConnectionStateRecovery?
+    let recovery: RecoveryLog?
     let members = Mutex(NamespaceMembers())
 
-    init(name: String, handlers: NamespaceHandlers = NamespaceHandlers(), recovery: ConnectionStateRecovery?) {
+    init(name: String, handlers: NamespaceHandlers = NamespaceHandlers(), recovery: RecoveryLog?) {
         self.name = name
         self.handlers = handlers
         self.recovery = recovery

@@ -61,7 +61,7 @@ public struct SocketIOServerConfiguration: Sendable {
     public var maximumBufferedBytes = 4 << 20
     /// How long a client that was cut so, with a WebSocket, may take to read what was sent to it before, and behind that
     /// why it is cut: close code 1008 with the reason `slow reader`. Its session is over at once, and nothing more is kept
-    /// for it. Default 10 s.
+    /// for it. A client also has this time for every part of a page that it is sent. Default 10 s.
     public var slowReaderTimeout = TimeAmount.seconds(10)
     /// Bounds on JSON, attachments and names in packets.
     public var packetLimits = PacketLimits()
@@ -78,7 +78,7 @@ public struct SocketIOServerConfiguration: Sendable {
     public var maximumConnections = 100_000
     /// How many connections one address may have open, as with sessions. Default 20,000.
     public var maximumConnectionsPerAddress = 20_000
-    /// How long a client may take to send a request's head, and again its body. Default 10 s.
+    /// How long a client may take to send a request's head, and again its body, whoever serves it. Default 10 s.
     public var requestTimeout = TimeAmount.seconds(10)
     /// How long an HTTP connection may be idle between requests. Default 60 s.
     public var keepAliveTimeout = TimeAmount.seconds(60)
@@ -88,8 +88,8 @@ public struct SocketIOServerConfiguration: Sendable {
     public var closeTimeout = TimeAmount.seconds(5)
     /// Cross-origin access for polling. Default nil: none.
     public var cors: CORSConfiguration?
-    /// Whether clients that lost their connection may come back to where they were. It costs memory for what was sent
-    /// to each. Default nil: no.
+    /// Whether clients that lost their connection may come back to where they were. It costs memory for what was sent.
+    /// Default nil: no.
     public var recovery: ConnectionStateRecovery?
     /// A cookie with the session's identifier. Default nil: none.
     public var cookie: SocketIOCookie?

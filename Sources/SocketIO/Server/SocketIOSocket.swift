@@ -140,7 +140,10 @@ public final class SocketIOSocket: @unchecked Sendable {
         assert(!SocketIOPacket.reservedEvents.contains(event), "\(event) cannot be emitted: the name is reserved")
         let content = SocketIOPacket.Content.event(name: event, arguments: arguments, acknowledgement: nil)
         let packet = SocketIOPacket(namespace: namespace.name, content).encode()
-        onLoop { $0.send(event: packet, isVolatile: isVolatile) }
+        onLoop { socket in
+            guard socket.phase != .disconnected || socket.recovery?.successor != nil else { return }
+            socket.send(socket.namespace.outgoing(packet, isVolatile: isVolatile))
+        }
     }
 
     /// Sends an event and calls `completion` on the event loop with the client's acknowledgement, or with the error
@@ -217,20 +220,23 @@ public final class SocketIOSocket: @unchecked Sendable {
     private var isPresent: Bool { phase == .connecting || phase == .connected }
 
     /// Sends an event without acknowledgement; on the event loop.
-    func send(event packet: EncodedPacket, isVolatile: Bool) {
+    func send(_ event: OutgoingEvent) {
         if let successor = recovery?.successor {
-            successor.onLoop { $0.send(event: packet, isVolatile: isVolatile) }
+            successor.onLoop { $0.send(event) }
             return
         }
         switch phase {
         case .disconnected: break
-        case .away: if !isVolatile { _ = recovery?.log.append(packet, at: .now()) }
-        case .connecting where isRecovered: recovery?.held.append((packet, isVolatile))
+        case .away: if let numbered = event.numbered { recovery?.sent.append(numbered.number) }
+        case .connecting where isRecovered: recovery?.held.append(event)
         case .connecting, .connected:
-            if isVolatile {
-                connection.sendVolatile(packet)
+            if event.isVolatile {
+                connection.sendVolatile(event.plain)
+            } else if recovery != nil, let numbered = event.numbered {
+                recovery?.sent.append(numbered.number)
+                connection.send(numbered.packet)
             } else {
-                connection.send(recovery?.log.append(packet, at: .now()) ?? packet)
+                connection.send(event.plain)
             }
         }
     }
@@ -268,7 +274,7 @@ public final class SocketIOSocket: @unchecked Sendable {
         for packet in missed { connection.send(packet) }
         let held = recovery?.held ?? []
         recovery?.held = []
-        for event in held { send(event: event.packet, isVolatile: event.isVolatile) }
+        for event in held { send(event) }
     }
 
     func receive(event name: String, arguments: [JSONValue], acknowledgement identifier: Int?) {
@@ -319,7 +325,7 @@ extension SocketIOSocket {
     ]
 
     private func leaveOrWait(_ reason: SocketIODisconnectReason) {
-        guard let recovery, let options = namespace.recovery, phase == .connected,
+        guard let recovery, let options = namespace.recovery?.options, phase == .connected,
             Self.recoverableReasons.contains(reason), namespace.keep(self, secret: recovery.id)
         else {
             phase = .disconnected
@@ -348,7 +354,8 @@ extension SocketIOSocket {
     ) {
         onLoop { socket in
             guard socket.phase == .away, let recovery = socket.recovery,
-                let missed = recovery.log.missed(after: offset)
+                let numbers = recovery.sent.missed(after: offset),
+                let missed = socket.namespace.recovery?.events(numbers)
             else {
                 socket.giveUp()
                 connection.eventLoop.execute { completion(nil, []) }

@@ -221,6 +221,23 @@ extension SocketIOTests {
             #expect(harness.wait(.milliseconds(200)) == ["closed ping timeout"])
         }
 
+        @Test("A poll behind the time-out is refused, even if the timer has not noticed the time-out yet")
+        func latePoll() {
+            var harness = polling()
+            #expect(harness.wait(.milliseconds(301)) == [])
+            harness.now = harness.now + .milliseconds(199)
+            let refusal = #"respond 2 400 {"code":1,"message":"Session ID unknown"}"#
+            #expect(harness.feed(.poll(2)) == ["closed ping timeout", refusal])
+        }
+
+        @Test("A timer that is later than its tick takes nothing off the time a client has")
+        func lateTimer() {
+            var harness = polling()
+            #expect(harness.wait(.milliseconds(400)) == [])
+            harness.now = harness.now + .milliseconds(198)
+            #expect(harness.feed(.poll(2)) == ["respond 2 200 2"])
+        }
+
         @Test("A client that pings is refused: in revision 4 the server does")
         func wrongHeartbeat() {
             var harness = webSocket()

@@ -46,18 +46,19 @@ extension SocketIOTests {
         @Test("Half a request is cut after the time-out, at its head and at its body")
         func slowloris() async throws {
             try await withBystander {
-                $0.requestTimeout = .milliseconds(100)
+                // The bystander's own requests have to be in time, too.
+                $0.requestTimeout = .seconds(1)
             } attack: { _, port in
                 let silent = try await RawConnection(port: port)
-                #expect(try await silent.readToEnd().hasPrefix("HTTP/1.1 408 "))
                 let half = try await RawConnection(port: port)
                 try await half.send("GET /socket.io/?EIO=4 HTTP/1.1\r\nHost: a\r\nX-")
-                #expect(try await half.readToEnd().hasPrefix("HTTP/1.1 408 "))
                 let body = try await RawConnection(port: port)
                 try await body.send(
                     "POST /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n4"
                 )
-                #expect(try await body.readToEnd().hasPrefix("HTTP/1.1 408 "))
+                for raw in [silent, half, body] {
+                    #expect(try await raw.readToEnd().hasPrefix("HTTP/1.1 408 "))
+                }
             }
         }
 
@@ -106,7 +107,7 @@ extension SocketIOTests {
                 try await raw.openWebSocket()
                 try await raw.send(bytes)
                 #expect(try await raw.readCloseCode() == code)
-                while io.sessionCount > 1 { await Task.yield() }
+                try await eventually { io.sessionCount == 1 }
             }
         }
 
@@ -150,7 +151,7 @@ extension SocketIOTests {
                 try await raw.openWebSocket()
                 try await raw.send(RawConnection.frame(bytes))
                 #expect(try await raw.readCloseCode() == 0)
-                while io.sessionCount > 1 { await Task.yield() }
+                try await eventually { io.sessionCount == 1 }
             }
         }
 
@@ -168,7 +169,7 @@ extension SocketIOTests {
                 try await text.sendText(#"451-["message",{"_placeholder":true,"num":0}]"#)
                 try await text.sendText(#"42["message"]"#)
                 #expect(try await text.readCloseCode() == 0)
-                while io.sessionCount > 1 { await Task.yield() }
+                try await eventually { io.sessionCount == 1 }
             }
         }
 

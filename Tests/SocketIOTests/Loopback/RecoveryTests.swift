@@ -12,44 +12,100 @@ extension SocketIOTests {
             packets?.map { String(buffer: $0.text) }
         }
 
-        @Test("The log numbers events and knows what came after each, as far as it reaches")
+        @Test("The log gives each event a number and has it as long as it is kept")
         func log() {
-            var options = ConnectionStateRecovery()
-            options.maximumEvents = 3
-            var log = RecoveryLog(options: options)
+            let log = RecoveryLog(options: ConnectionStateRecovery())
             let now = NIODeadline.uptimeNanoseconds(1)
-            #expect(log.missed(after: "0") == [])
-            #expect(log.missed(after: "1") == nil)
             for number in 1...4 {
                 let sent = log.append(Self.packet(#"2["a",\#(number)]"#), at: now)
-                #expect(String(buffer: sent.text) == #"2["a",\#(number),"\#(number)"]"#)
+                #expect(sent.number == number)
+                #expect(String(buffer: sent.packet.text) == #"2["a",\#(number),"\#(number)"]"#)
             }
-            #expect(Self.texts(log.missed(after: "4")) == [])
-            #expect(Self.texts(log.missed(after: "2")) == [#"2["a",3,"3"]"#, #"2["a",4,"4"]"#])
-            #expect(Self.texts(log.missed(after: "1"))?.count == 3)
+            #expect(Self.texts(log.events([2, 4])) == [#"2["a",2,"2"]"#, #"2["a",4,"4"]"#])
+            #expect(log.events([]) == [])
+            for number in [0, 5, -1, Int.max] { #expect(log.events([number]) == nil, "\(number)") }
+        }
+
+        @Test("What a client has missed is what it was sent behind its place, in that order, while that is known")
+        func missed() {
+            var sent = SentEvents(maximum: 3)
+            for number in [4, 9, 7] { sent.append(number) }
+            #expect(sent.missed(after: "4") == [9, 7])
+            #expect(sent.missed(after: "7") == [])
             for offset in ["0", "5", "-1", "", "x", "9223372036854775807", "99999999999999999999"] {
-                #expect(log.missed(after: offset) == nil, "\(offset)")
+                #expect(sent.missed(after: offset) == nil, "\(offset)")
             }
+            for number in [10, 11] { sent.append(number) }
+            #expect(sent.missed(after: "4") == nil)
+            #expect(sent.missed(after: "9") == [7, 10, 11])
         }
 
         @Test("The log is bounded in bytes and in time")
         func bounds() {
             var options = ConnectionStateRecovery()
-            options.maximumBytes = 1000
+            options.maximumBytes = 1300
             options.maximumDisconnection = .seconds(10)
-            var log = RecoveryLog(options: options)
+            let log = RecoveryLog(options: options)
             var now = NIODeadline.uptimeNanoseconds(1)
             let large = Self.packet(#"2["\#(String(repeating: "x", count: 390))"]"#)
             for _ in 1...3 { _ = log.append(large, at: now) }
-            #expect(log.missed(after: "0") == nil)
-            #expect(log.missed(after: "1")?.count == 2)
+            #expect(log.events([1]) == nil)
+            #expect(log.events([2, 3])?.count == 2)
             now = now + .seconds(71)
             _ = log.append(Self.packet(#"2["a"]"#), at: now)
-            #expect(log.missed(after: "2") == nil)
-            #expect(log.missed(after: "3")?.count == 1)
-            _ = log.append(Self.packet(#"2["\#(String(repeating: "x", count: 2000))"]"#), at: now)
-            #expect(log.missed(after: "5") == [])
-            #expect(log.missed(after: "4") == nil, "an event above the limit is sent, but not kept")
+            #expect(log.events([3]) == nil)
+            #expect(log.events([4])?.count == 1)
+            let tooLarge = log.append(Self.packet(#"2["\#(String(repeating: "x", count: 2000))"]"#), at: now)
+            #expect(tooLarge.number == 5)
+            #expect(log.events([5]) == nil, "an event above the limit is sent, but not kept")
+        }
+
+        /// Sends 60,000 bytes to each of eight clients while they are away, and lets them come back; how many are where they
+        /// were. The log has room for five such events.
+        private func recovered(_ emit: (SocketIOServer, _ id: String?, JSONValue) -> Void) async throws -> Int {
+            var recovered = 0
+            try await withServer {
+                $0.recovery = ConnectionStateRecovery()
+                $0.recovery?.maximumBytes = 350_000
+            } body: { io, port in
+                let gone = Inbox<SocketIODisconnectReason>()
+                io.onDisconnect { _, reason in gone.put(reason) }
+                io.onConnection { $0.emit("hello") }
+                var clients: [(told: JSONValue, offset: String)] = []
+                for number in 1...8 {
+                    let raw = try await RawConnection(port: port)
+                    clients.append((try await join(raw), "\(number)"))
+                    #expect(try await raw.readText() == #"42["hello","\#(number)"]"#)
+                    raw.close()
+                    _ = try await gone.next()
+                }
+                let large = String(repeating: "x", count: 60_000)
+                for client in clients { emit(io, client.told["sid"]?.stringValue, .string(large)) }
+                emit(io, nil, .string(large))
+                for client in clients {
+                    let raw = try await RawConnection(port: port)
+                    let secret = try #require(client.told["pid"]?.stringValue)
+                    let again = try await join(raw, auth: #"{"pid":"\#(secret)","offset":"\#(client.offset)"}"#)
+                    if again["pid"]?.stringValue == secret {
+                        recovered += 1
+                        #expect(try await raw.readText().hasPrefix(#"42["missed","x"#))
+                    }
+                    raw.close()
+                }
+            }
+            return recovered
+        }
+
+        @Test("An event for many clients is kept once")
+        func oneCopyForAll() async throws {
+            let count = try await recovered { io, id, text in if id == nil { io.emit("missed", text) } }
+            #expect(count == 8)
+        }
+
+        @Test("The events of all clients together are bounded in bytes")
+        func bytesOfAll() async throws {
+            let count = try await recovered { io, id, text in if let id { io.to(id).emit("missed", text) } }
+            #expect(count == 5)
         }
 
         /// A WebSocket in the main namespace; what the server told it.
@@ -85,7 +141,7 @@ extension SocketIOTests {
                 #expect(try await gone.next() == .transportClose)
                 #expect(io.main.socketCount == 0)
                 io.to("room").emit("missed", "a")
-                io.to(id).emit("missed", .binary(ByteBuffer(bytes: [1])))
+                io.to(id).emit("missed", .binary([1]))
                 io.volatile.emit("not kept")
                 io.to("other").emit("not for it")
                 io.emit("missed", "c")
@@ -151,7 +207,7 @@ extension SocketIOTests {
                     _ = try await join(raws[raws.count - 1])
                 }
                 for raw in raws { raw.close() }
-                while io.sessionCount > 0 || !io.main.rooms.isEmpty { await Task.yield() }
+                try await eventually { io.sessionCount == 0 && io.main.rooms.isEmpty }
             }
         }
 
@@ -162,8 +218,6 @@ extension SocketIOTests {
         func client(transports: [SocketIOTransport]) async throws {
             try await withServer {
                 $0.recovery = ConnectionStateRecovery()
-                $0.pingInterval = .milliseconds(100)
-                $0.pingTimeout = .milliseconds(100)
             } body: { io, port in
                 let come = Inbox<SocketIOSocket>()
                 let gone = Inbox<Void>()

@@ -9,7 +9,7 @@ extension SocketIOTests {
     @Suite("Server and client over loopback", .timeLimit(.minutes(1)))
     struct ServerAndClientTests {
         private static let transports: [[SocketIOTransport]] = [[.webSocket], [.polling], [.polling, .webSocket]]
-        private static let bytes = JSONValue.binary(ByteBuffer(bytes: [0, 1, 2, 255]))
+        private static let bytes = JSONValue.binary([0, 1, 2, 255])
 
         @Test("Events, binary and acknowledgements go both ways by every transport", arguments: transports)
         func bothWays(transports: [SocketIOTransport]) async throws {

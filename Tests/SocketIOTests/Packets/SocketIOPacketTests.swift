@@ -41,19 +41,19 @@ extension SocketIOTests {
             "Binary packets travel with placeholders and attachments",
             arguments: [
                 (
-                    SocketIOPacket(.event(name: "baz", arguments: [.binary(bytes)], acknowledgement: nil)),
+                    SocketIOPacket(.event(name: "baz", arguments: [JSONValue(bytes)], acknowledgement: nil)),
                     #"51-["baz",{"_placeholder":true,"num":0}]"#, [bytes]
                 ),
                 (
                     SocketIOPacket(
                         namespace: "/admin",
-                        .event(name: "a", arguments: [["x": [.binary(bytes)]], .binary(more)], acknowledgement: 7)
+                        .event(name: "a", arguments: [["x": [JSONValue(bytes)]], JSONValue(more)], acknowledgement: 7)
                     ),
                     #"52-/admin,7["a",{"x":[{"_placeholder":true,"num":0}]},{"_placeholder":true,"num":1}]"#,
                     [bytes, more]
                 ),
                 (
-                    SocketIOPacket(namespace: "/admin", .acknowledgement(id: 456, arguments: [.binary(bytes)])),
+                    SocketIOPacket(namespace: "/admin", .acknowledgement(id: 456, arguments: [JSONValue(bytes)])),
                     #"61-/admin,456[{"_placeholder":true,"num":0}]"#, [bytes]
                 ),
             ]

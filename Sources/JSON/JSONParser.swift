@@ -1,5 +1,3 @@
-public import NIOCore
-
 /// Bounds on JSON taken from the network.
 public struct JSONLimits: Sendable, Hashable {
     /// How deep arrays and objects may nest. Default 32; at most 512 is honoured, because parsing recurses.
@@ -38,27 +36,30 @@ public enum JSONError: Error, Hashable {
 }
 
 extension JSONValue {
-    /// Parses the readable bytes of `buffer`, which must hold exactly one value.
+    /// Parses `bytes`, which must hold exactly one value.
     ///
     /// Strings must be valid UTF-8. A `\u` escape that names a lone surrogate becomes U+FFFD, as it cannot be
     /// represented in Swift. The last of equal keys wins, as in `JSON.parse`. Numbers beyond a double's range become
     /// infinite, as in JavaScript.
-    public init(parsing buffer: ByteBuffer, limits: JSONLimits = JSONLimits()) throws(JSONError) {
-        guard buffer.readableBytes <= limits.maximumBytes else {
-            throw .tooLong(bytes: buffer.readableBytes, limit: limits.maximumBytes)
+    public init(parsing bytes: UnsafeRawBufferPointer, limits: JSONLimits = JSONLimits()) throws(JSONError) {
+        guard bytes.count <= limits.maximumBytes else {
+            throw .tooLong(bytes: bytes.count, limit: limits.maximumBytes)
         }
-        let result = buffer.withUnsafeReadableBytes { bytes in
-            Result { () throws(JSONError) in
-                var parser = JSONParser(bytes: bytes, limits: limits)
-                return try parser.parseDocument()
-            }
+        var parser = JSONParser(bytes: bytes, limits: limits)
+        self = try parser.parseDocument()
+    }
+
+    /// Parses bytes; see ``init(parsing:limits:)-(UnsafeRawBufferPointer,_)``.
+    public init(parsing bytes: [UInt8], limits: JSONLimits = JSONLimits()) throws(JSONError) {
+        let result = bytes.withUnsafeBytes { bytes in
+            Result { () throws(JSONError) in try JSONValue(parsing: bytes, limits: limits) }
         }
         self = try result.get()
     }
 
-    /// Parses a text; see ``init(parsing:limits:)-(ByteBuffer,_)``.
+    /// Parses a text; see ``init(parsing:limits:)-(UnsafeRawBufferPointer,_)``.
     public init(parsing text: some StringProtocol, limits: JSONLimits = JSONLimits()) throws(JSONError) {
-        try self.init(parsing: ByteBuffer(string: String(text)), limits: limits)
+        try self.init(parsing: Array(text.utf8), limits: limits)
     }
 }
 

@@ -1,18 +1,13 @@
-public import NIOCore
-
-/// Bytes inside a `Codable` value, which travel as a Socket.IO attachment rather than as an array of numbers.
-public struct SocketIOBytes: Sendable, Hashable {
+/// Bytes inside a `Codable` value, which become a ``JSONValue/binary(_:)`` leaf rather than an array of numbers.
+public struct JSONBytes: Sendable, Hashable {
     /// The bytes.
-    public var buffer: ByteBuffer
-
-    /// The readable bytes of `buffer`.
-    public init(_ buffer: ByteBuffer) { self.buffer = buffer }
+    public var bytes: [UInt8]
 
     /// Some bytes.
-    public init(_ bytes: some Sequence<UInt8>) { buffer = ByteBuffer(bytes: bytes) }
+    public init(_ bytes: some Sequence<UInt8>) { self.bytes = Array(bytes) }
 }
 
-extension SocketIOBytes: Codable {
+extension JSONBytes: Codable {
     /// Only coders other than ours come here: an array of numbers.
     public init(from decoder: any Decoder) throws {
         self.init(try decoder.singleValueContainer().decode([UInt8].self))
@@ -21,7 +16,7 @@ extension SocketIOBytes: Codable {
     /// Only coders other than ours come here: an array of numbers.
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
-        try container.encode(Array(buffer.readableBytesView))
+        try container.encode(bytes)
     }
 }
 
@@ -55,7 +50,7 @@ extension JSONValue: Codable {
         case .string(let value): try container.encode(value)
         case .array(let value): try container.encode(value)
         case .object(let value): try value.encode(to: encoder)
-        case .binary(let value): try container.encode(SocketIOBytes(value))
+        case .binary(let value): try container.encode(JSONBytes(value))
         }
     }
 }

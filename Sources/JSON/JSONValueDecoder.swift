@@ -38,7 +38,7 @@ private struct ValueDecoder: Decoder {
         case is String.Type: decoded = value.stringValue
         case is Double.Type: decoded = value.doubleValue
         case is Float.Type: decoded = value.doubleValue.map { Float($0) }
-        case is SocketIOBytes.Type: decoded = value.binaryValue.map(SocketIOBytes.init)
+        case is JSONBytes.Type: decoded = value.binaryValue.map { JSONBytes($0) }
         case let integer as any FixedWidthInteger.Type: decoded = try decodeInteger(integer)
         default: return try T(from: self)
         }

@@ -1,5 +1,3 @@
-public import NIOCore
-
 /// A JSON value as JavaScript sees it, plus the binary leaf that Socket.IO adds.
 ///
 /// Objects keep their keys in the order they were given, so that what is serialized is byte for byte what
@@ -19,7 +17,7 @@ public enum JSONValue: Sendable, Hashable {
     /// An object; `__proto__` is a key like any other.
     case object(JSONObject)
     /// Bytes, sent as a Socket.IO attachment. Plain JSON has no such value: outside a packet it prints as `null`.
-    case binary(ByteBuffer)
+    case binary([UInt8])
 }
 
 extension JSONValue {
@@ -60,7 +58,7 @@ extension JSONValue {
     }
 
     /// The bytes, or nil if this is not binary.
-    public var binaryValue: ByteBuffer? {
+    public var binaryValue: [UInt8]? {
         guard case .binary(let value) = self else { return nil }
         return value
     }

@@ -1,4 +1,4 @@
-/// Turns `Encodable` values into JSON values. What is a ``SocketIOBytes`` inside becomes a binary leaf.
+/// Turns `Encodable` values into JSON values. What is a ``JSONBytes`` inside becomes a binary leaf.
 public struct JSONValueEncoder: Sendable {
     /// An encoder; it keeps nothing from one value to the next.
     public init() {}
@@ -70,7 +70,7 @@ final class EncodingBox {
         case let value as any BinaryInteger: set(.number(try Self.exact(value, codingPath: codingPath)))
         case let value as Double: set(.number(value))
         case let value as Float: set(.number(Double(value)))
-        case let value as SocketIOBytes: set(.binary(value.buffer))
+        case let value as JSONBytes: set(.binary(value.bytes))
         default: try value.encode(to: BoxEncoder(box: self, codingPath: codingPath))
         }
     }
