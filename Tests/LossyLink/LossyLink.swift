@@ -1,5 +1,6 @@
 public import NIOCore
 import NIOPosix
+public import NetworkEmulation
 
 #if canImport(Glibc)
 import Glibc
@@ -9,8 +10,10 @@ import Musl
 import Darwin
 #endif
 
-/// A bad network between two UDP sockets of this machine: each end sends to the link's socket on its side and hears
-/// the other end from there.
+/// A bad network between UDP sockets of this machine, in real time: each end sends to a socket of the link's and hears the
+/// other end from there.
+///
+/// It joins one pair of sockets or several; those share the paths, and so the bottleneck, of both directions.
 public final class LossyLink: Sendable {
     /// One of the two ends.
     public enum End: Int, Sendable {
@@ -20,19 +23,20 @@ public final class LossyLink: Sendable {
         case second = 1
     }
 
-    /// Where the first end has to send to, to reach the second; and the other way round.
-    public let addresses: [SocketAddress]
+    /// For each pair where its first end has to send to, to reach the second; and the other way round.
+    public let doors: [[SocketAddress]]
+    /// The same of the first pair.
+    public var addresses: [SocketAddress] { self.doors[0] }
     private let core: NIOLoopBound<Core>
     private let loop: any EventLoop
 
-    private init(core: Core, loop: any EventLoop, addresses: [SocketAddress]) {
+    private init(core: Core, loop: any EventLoop, doors: [[SocketAddress]]) {
         self.core = NIOLoopBound(core, eventLoop: loop)
         self.loop = loop
-        self.addresses = addresses
+        self.doors = doors
     }
 
-    /// Opens a link between two sockets on the IPv4 loopback. It runs on a thread of its own, so that what it joins
-    /// cannot slow it down.
+    /// Opens a link between two sockets on the IPv4 loopback.
     ///
     /// - Parameters:
     ///   - ports: UDP ports of the two ends.
@@ -42,16 +46,40 @@ public final class LossyLink: Sendable {
         _ conditions: PathConditions,
         random: @escaping @Sendable (End) -> any RandomNumberGenerator
     ) async throws -> LossyLink {
+        try await Self.open(between: [ports], conditions, conditions, random: random)
+    }
+
+    /// Opens a link that several pairs of sockets on the IPv4 loopback share. It runs on a thread of its own, so that what
+    /// it joins cannot slow it down.
+    ///
+    /// - Parameters:
+    ///   - pairs: UDP ports of the two ends of each.
+    ///   - forth: what befalls what the first ends send.
+    ///   - back: what befalls what the second ends send.
+    ///   - random: One generator for each direction.
+    public static func open(
+        between pairs: [(Int, Int)],
+        _ forth: PathConditions,
+        _ back: PathConditions,
+        random: @escaping @Sendable (End) -> any RandomNumberGenerator
+    ) async throws -> LossyLink {
         let loop = MultiThreadedEventLoopGroup.singleton.next()
         return try await loop.flatSubmit {
-            let core = Core(conditions, random: random)
+            let core = Core([forth, back], random: random)
             let bound = NIOLoopBound(core, eventLoop: loop)
-            let channels = [(End.first, ports.0), (End.second, ports.1)].map { end, port in
-                Self.bind(end, port: port, bound, loop)
+            let channels = pairs.enumerated().flatMap { flow, ports in
+                [(End.first, ports.0), (End.second, ports.1)].map { end, port in
+                    Self.bind(end, flow: flow, port: port, bound, loop)
+                }
             }
             return EventLoopFuture.whenAllSucceed(channels, on: loop).flatMapThrowing { channels in
-                bound.value.channels = channels
-                return LossyLink(core: bound.value, loop: loop, addresses: try channels.map { try $0.address() })
+                let core = bound.value
+                core.channels = stride(from: 0, to: channels.count, by: 2).map { [channels[$0], channels[$0 + 1]] }
+                return LossyLink(
+                    core: core,
+                    loop: loop,
+                    doors: try core.channels.map { try $0.map { try $0.address() } }
+                )
             }
         }.get()
     }
@@ -65,10 +93,13 @@ public final class LossyLink: Sendable {
 
     /// Datagrams dropped and delivered so far, both directions together.
     public func counts() async throws -> (dropped: Int, delivered: Int) {
-        try await self.loop.submit {
-            let paths = self.core.value.paths
-            return (paths.reduce(0) { $0 + $1.dropped }, paths.reduce(0) { $0 + $1.delivered })
-        }.get()
+        let statistics = try await self.statistics()
+        return (statistics.reduce(0) { $0 + $1.dropped }, statistics.reduce(0) { $0 + $1.delivered })
+    }
+
+    /// What became of the datagrams so far: of those the first ends sent, and those the second sent.
+    public func statistics() async throws -> [PathStatistics] {
+        try await self.loop.submit { self.core.value.paths.map(\.statistics) }.get()
     }
 
     /// Closes the link's sockets.
@@ -76,9 +107,13 @@ public final class LossyLink: Sendable {
         self.loop.execute { self.core.value.close() }
     }
 
-    private static func bind(_ end: End, port: Int, _ core: NIOLoopBound<Core>, _ loop: any EventLoop)
-        -> EventLoopFuture<any Channel>
-    {
+    private static func bind(
+        _ end: End,
+        flow: Int,
+        port: Int,
+        _ core: NIOLoopBound<Core>,
+        _ loop: any EventLoop
+    ) -> EventLoopFuture<any Channel> {
         DatagramBootstrap(group: loop)
             .channelOption(.datagramVectorReadMessageCount, value: 64)
             .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 64 * 2048))
@@ -92,7 +127,9 @@ public final class LossyLink: Sendable {
                 let grown = channel.eventLoop.makeSucceededVoidFuture()
                 #endif
                 return grown.flatMapThrowing {
-                    try channel.pipeline.syncOperations.addHandler(Handler(core: core.value, end: end, port: port))
+                    try channel.pipeline.syncOperations.addHandler(
+                        Handler(core: core.value, end: end, flow: flow, port: port)
+                    )
                 }
             }
             .bind(host: "127.0.0.1", port: 0)
@@ -108,39 +145,48 @@ extension Channel {
 
 /// The loop-bound part: two paths and their timer.
 private final class Core {
-    var paths: [LossyPath]
-    var channels: [any Channel] = []
+    var paths: [NetworkPath<Parcel>]
+    /// By flow, then by end.
+    var channels: [[any Channel]] = []
     private var timer: Scheduled<Void>?
     private var armed: NIODeadline?
 
-    init(_ conditions: PathConditions, random: (LossyLink.End) -> any RandomNumberGenerator) {
-        self.paths = [.first, .second].map { LossyPath(conditions, random: random($0)) }
+    struct Parcel {
+        var flow: Int
+        var datagram: ByteBuffer
+    }
+
+    init(_ conditions: [PathConditions], random: (LossyLink.End) -> any RandomNumberGenerator) {
+        self.paths = zip(conditions, [LossyLink.End.first, .second]).map { NetworkPath($0, random: random($1)) }
     }
 
     /// Something came from an end, perhaps several datagrams in one read.
-    func receive(_ datagram: ByteBuffer, from end: LossyLink.End) {
-        self.paths[end.rawValue].handle(datagram, at: .now())
+    func receive(_ datagram: ByteBuffer, of flow: Int, from end: LossyLink.End) {
+        let parcel = Parcel(flow: flow, datagram: datagram)
+        self.paths[end.rawValue].handle(parcel, size: datagram.readableBytes, at: NIODeadline.now().sinceBoot)
     }
 
     /// Delivers what is due and arms the timer for what follows.
     func pump() {
-        let now = NIODeadline.now()
-        for index in 0..<2 where self.channels.count == 2 {
-            let target = self.channels[1 - index]
-            var wrote = false
-            while let datagram = self.paths[index].nextOutput(at: now) {
-                target.write(datagram, promise: nil)
-                wrote = true
+        guard !self.channels.isEmpty else { return }
+        let now = NIODeadline.now().sinceBoot
+        for index in 0..<2 {
+            var written: Set<Int> = []
+            while let parcel = self.paths[index].nextOutput(at: now) {
+                self.channels[parcel.flow][1 - index].write(parcel.datagram, promise: nil)
+                written.insert(parcel.flow)
             }
-            if wrote { target.flush() }
+            for flow in written { self.channels[flow][1 - index].flush() }
         }
         self.arm()
     }
 
     private func arm() {
-        guard let due = self.paths.compactMap(\.deadline).min(), let loop = self.channels.first?.eventLoop else {
+        guard let next = self.paths.compactMap(\.deadline).min(), let loop = self.channels.first?.first?.eventLoop
+        else {
             return
         }
+        let due = NIODeadline.uptimeNanoseconds(UInt64(clamping: next.inNanoseconds))
         if let armed, armed <= due { return }
         self.timer?.cancel()
         self.armed = due
@@ -152,7 +198,7 @@ private final class Core {
 
     func close() {
         self.timer?.cancel()
-        for channel in self.channels { channel.close(promise: nil) }
+        for channel in self.channels.joined() { channel.close(promise: nil) }
         self.channels = []
     }
 }
@@ -165,18 +211,20 @@ private final class Handler: ChannelDuplexHandler {
 
     private let core: Core
     private let end: LossyLink.End
+    private let flow: Int
     private let peer: SocketAddress
 
-    init(core: Core, end: LossyLink.End, port: Int) throws {
+    init(core: Core, end: LossyLink.End, flow: Int, port: Int) throws {
         self.core = core
         self.end = end
+        self.flow = flow
         self.peer = try SocketAddress(ipAddress: "127.0.0.1", port: port)
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let envelope = self.unwrapInboundIn(data)
         // Anyone else on the machine could send here.
-        if envelope.remoteAddress == self.peer { self.core.receive(envelope.data, from: self.end) }
+        if envelope.remoteAddress == self.peer { self.core.receive(envelope.data, of: self.flow, from: self.end) }
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
@@ -191,4 +239,8 @@ private final class Handler: ChannelDuplexHandler {
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         // A refused datagram is a lost datagram.
     }
+}
+
+extension NIODeadline {
+    fileprivate var sinceBoot: Duration { .nanoseconds(Int64(clamping: self.uptimeNanoseconds)) }
 }
