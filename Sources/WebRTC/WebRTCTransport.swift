@@ -34,7 +34,9 @@ public final class WebRTCTransport: Sendable {
             do {
                 let core = try TransportCore(configuration, eventLoop: eventLoop)
                 let transport = WebRTCTransport(core: core)
-                return core.register().map { transport }
+                let registered = core.register().map { transport }
+                registered.whenFailure { _ in transport.close() }
+                return registered
             } catch {
                 return eventLoop.makeFailedFuture(error)
             }

@@ -91,11 +91,13 @@ extension FuzzTargetName {
     /// The share of the inputs this target gets.
     var weight: UInt64 {
         switch self {
-        case .stun, .sdp, .candidate, .dcep: 16
-        case .frames, .turn: 16
-        case .webm, .media: 4
-        case .sctp, .datagram, .checks: 6
-        case .handshake: 2
+        case .stun, .sdp, .candidate, .dcep: 256
+        case .frames, .turn: 256
+        case .webm, .media: 64
+        case .sctp, .association, .datagram, .checks: 96
+        case .handshake: 32
+        case .churn: 1
+        case .adversary: 80
         }
     }
 }

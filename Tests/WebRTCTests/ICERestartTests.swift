@@ -23,14 +23,14 @@ struct ICERestartTests {
     @Test("Either side can restart, again and again; credentials are new each time, and no message is lost")
     func restarts() async throws {
         try await withConnectedPair { bound in
-            let before = try await bound.run { $0.a.connection.agent.local }
+            let before = try await bound.run { $0.a.connection.ice.agent.local }
             try await bound.run { pair in
                 try Self.send(0..<50, over: pair)
                 try Self.restart(pair.a, pair.b)
                 try Self.send(50..<100, over: pair)
             }
             try await bound.untilRestarted()
-            #expect(try await bound.run { $0.a.connection.agent.local } != before)
+            #expect(try await bound.run { $0.a.connection.ice.agent.local } != before)
             try await bound.run { pair in
                 try Self.restart(pair.b, pair.a)
                 try Self.send(100..<150, over: pair)
@@ -86,7 +86,26 @@ struct ICERestartTests {
                 }
                 let forged = SessionDescription(type: .offer, sdp: lines.joined(separator: "\r\n") + "\r\n")
                 #expect(throws: WebRTCError.self) { try pair.b.connection.setRemoteDescription(forged) }
-                #expect(pair.b.connection.previousAgent == nil)
+                #expect(pair.b.connection.ice.previousAgent == nil)
+            }
+        }
+    }
+
+    @Test("Each further description of a session has a higher version, however often it is looked at")
+    func versions() async throws {
+        @Sendable func version(_ description: SessionDescription?) -> UInt64? {
+            let origin = description?.sdp.split(separator: "\r\n").first { $0.hasPrefix("o=") }
+            return origin.flatMap { UInt64($0.split(separator: " ")[2]) }
+        }
+        try await withConnectedPair { bound in
+            try await bound.run { pair in
+                #expect(version(pair.a.connection.localDescription) == 2)
+                let offer = try pair.a.connection.createOffer(iceRestart: true)
+                #expect(version(offer) == 3)
+                #expect(version(pair.a.connection.localDescription) == 3)
+                #expect(version(pair.a.connection.localDescription) == 3)
+                try pair.b.connection.setRemoteDescription(offer)
+                #expect(version(try pair.b.connection.createAnswer()) == 3)
             }
         }
     }
@@ -105,16 +124,12 @@ struct ICERestartTests {
 extension BoundPair {
     /// Waits until both sides have left the old path.
     fileprivate func untilRestarted() async throws {
-        let loop = self.loop
-        for _ in 0..<2_000 {
-            let isDone = try await self.run { pair in
+        try await eventually {
+            try await self.run { pair in
                 [pair.a, pair.b].allSatisfy {
-                    $0.connection.previousAgent == nil && $0.connection.agent.selected?.isNominated == true
+                    $0.connection.ice.previousAgent == nil && $0.connection.ice.agent.selected?.isNominated == true
                 }
             }
-            if isDone { return }
-            try await loop.scheduleTask(in: .milliseconds(5)) {}.futureResult.get()
         }
-        throw WaitedTooLong()
     }
 }

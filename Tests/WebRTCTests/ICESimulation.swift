@@ -116,7 +116,7 @@ final class ICESimulation {
             switch output {
             case .send(let bytes, let to, let base): self.send(bytes, from: index, base: base, to: to)
             case .state(let state): self.states[index].append(state)
-            case .use, .authenticated, .discarded: break
+            case .use, .heard, .proved, .discarded: break
             }
         }
     }

@@ -1,5 +1,6 @@
 import LossyLink
 import NIOCore
+import NetworkEmulation
 import TestSupport
 import Testing
 
@@ -80,7 +81,7 @@ struct LossTests {
                     }
                 }
             }
-            try await bound.until(patience: .seconds(90)) { pair in
+            try await bound.until { pair in
                 pair.a.messages.count == 2 * count && pair.b.messages.count == 2 * count
             }
             try await bound.run { pair in
@@ -123,7 +124,7 @@ struct LossTests {
                 }
             }
             // What is given up must not hold up what is not.
-            try await bound.until(patience: .seconds(90)) { pair in
+            try await bound.until { pair in
                 pair.b.messages.filter { $0.label == "reliable" }.count == count
             }
             try await Self.acknowledged(bound)
@@ -132,13 +133,18 @@ struct LossTests {
                     pair.b.messages.filter { $0.label == label }.map { Self.number(of: $0.message) }
                 }
                 #expect(numbers("reliable") == Array(0..<count), "seed \(seed)")
+                var missing = 0
                 for label in ["ordered", "unordered"] {
                     let arrived = numbers(label)
                     #expect(!arrived.contains(nil), "seed \(seed), \(label)")
                     #expect(Set(arrived).count == arrived.count, "seed \(seed), \(label)")
-                    // About one in twenty datagrams is lost, and some carry parts of two messages.
-                    #expect((count / 2..<count).contains(arrived.count), "seed \(seed), \(label): \(arrived.count)")
+                    // One in twenty datagrams is lost, and some carry parts of two messages. Where the machine stands
+                    // still for longer than the retransmission time-out, SCTP gives up all that is on its way, which is
+                    // a part of the messages: the window grows slowly at this distance.
+                    #expect(arrived.count >= count / 4, "seed \(seed), \(label): \(arrived.count)")
+                    missing += count - arrived.count
                 }
+                #expect(missing > 0, "seed \(seed): no datagram with either was lost, or it was sent again")
                 let inOrder = numbers("ordered").compactMap { $0 }
                 #expect(inOrder == inOrder.sorted(), "seed \(seed)")
             }
@@ -147,11 +153,7 @@ struct LossTests {
 
     /// Waits until nothing is under way any more. That is no event, so it has to be asked for.
     private static func acknowledged(_ bound: BoundPair) async throws {
-        for _ in 0..<600 {
-            if try await bound.run({ !$0.a.connection.hasUnacknowledgedData }) { return }
-            try await bound.loop.scheduleTask(in: .milliseconds(50)) {}.futureResult.get()
-        }
-        throw WaitedTooLong()
+        try await eventually { try await bound.run { !$0.a.connection.hasUnacknowledgedData } }
     }
 
     // Of large messages one may be late: what SCTP has taken and not sent, it sends once; it gets what the window lets out.
@@ -184,15 +186,19 @@ struct LossTests {
             try await bound.loop.scheduleTask(in: .milliseconds(600)) {}.futureResult.get()
             link.set(PathConditions(delay: .milliseconds(10), loss: 0))
             _ = try await link.counts()
-            try await bound.run { pair in try pair.a.channels["brief"]?.send("fresh") }
-            try await bound.until { pair in
-                pair.b.messages.filter { $0.label == "reliable" }.count == 20
-                    && pair.b.messages.contains { $0.label == "brief" && $0.kind == .text }
+            // A fresh message may itself be late, if the machine has no time: the next one is not.
+            try await eventually {
+                try await bound.run { pair in
+                    try pair.a.channels["brief"]?.send("fresh")
+                    return pair.b.messages.contains { $0.label == "brief" && $0.kind == .text }
+                }
             }
+            try await bound.until { pair in pair.b.messages.filter { $0.label == "reliable" }.count == 20 }
             try await bound.run { pair in
                 let brief = pair.b.messages.filter { $0.label == "brief" }
                 #expect(brief.last.map { String(buffer: $0.message) } == "fresh")
-                #expect(brief.count <= 1 + late, "\(brief.count - 1) of 20 came late")
+                let old = brief.count { $0.kind == .binary }
+                #expect(old <= late, "\(old) of 20 came late")
             }
         }
     }

@@ -73,11 +73,10 @@ final class Pair {
         try self.a.connection.setRemoteDescription(SessionDescription(type: .answer, sdp: edit(answer.sdp)))
     }
 
-    func until(_ condition: @escaping (Pair) -> Bool) -> EventLoopFuture<Void> {
-        let promise = WebRTCEventLoop.loop.makePromise(of: Void.self)
+    /// Fulfils the promise once the condition holds.
+    func until(_ condition: @escaping (Pair) -> Bool, _ promise: EventLoopPromise<Void>) {
         self.waiters.append((condition, promise))
         self.check()
-        return promise.futureResult
     }
 
     private func check() {
@@ -106,24 +105,21 @@ struct BoundPair: Sendable {
         try await self.loop.submit { try body(self.pair.value) }.get()
     }
 
-    /// Waits for the condition; gives up after a time that only a broken build needs.
-    func until(patience: TimeAmount = .seconds(30), _ condition: @escaping @Sendable (Pair) -> Bool) async throws {
-        try await self.loop.flatSubmit {
-            let future = self.pair.value.until(condition)
-            let promise = self.loop.makePromise(of: Void.self)
-            let alarm = self.loop.scheduleTask(in: patience) { promise.fail(WaitedTooLong()) }
-            future.cascade(to: promise)
-            promise.futureResult.whenComplete { _ in alarm.cancel() }
-            return promise.futureResult
-        }.get()
+    /// Waits for the condition, until the time limit of the test cancels it.
+    func until(_ condition: @escaping @Sendable (Pair) -> Bool) async throws {
+        let promise = self.loop.makePromise(of: Void.self)
+        try await withTaskCancellationHandler {
+            self.loop.execute { self.pair.value.until(condition, promise) }
+            try await promise.futureResult.get()
+        } onCancel: {
+            promise.fail(CancellationError())
+        }
     }
 
     func close() {
         for transport in self.transports { transport.close() }
     }
 }
-
-struct WaitedTooLong: Error {}
 
 extension WebRTCConfiguration {
     /// Bound to one loopback address.

@@ -128,7 +128,7 @@ enum SampleOffers {
     static let all = [chromium, firefox, aiortc, pion, simplePeer]
 }
 
-@Suite("SDP")
+@Suite("SDP", .timeLimit(.minutes(2)))
 struct SDPTests {
     @Test("Chromium's offer: mDNS and TCP candidates are left out, the rest is taken")
     func chromium() throws {
@@ -172,11 +172,45 @@ struct SDPTests {
         #expect(description.sctpPort == 5000)
         #expect(description.dataSection == 1)
         #expect(description.fingerprints[0].bytes.first == 0xA1)
-        let answer = description.written(sessionID: 1)
+        let answer = description.written(sessionID: 1, version: 2)
         #expect(answer.contains("m=audio 0 UDP/TLS/RTP/SAVPF 111\r\n"))
         #expect(answer.contains("m=application 9 DTLS/SCTP 5000\r\n"))
         #expect(answer.contains("a=sctpmap:5000 webrtc-datachannel 1024\r\n"))
         #expect(answer.contains("a=group:BUNDLE data\r\n"))
+    }
+
+    @Test("A data section that is to be had in a bundle alone is reached as the bundle's first section says")
+    func bundleOnly() throws {
+        let offer = """
+            v=0
+            o=- 1 2 IN IP4 127.0.0.1
+            s=-
+            t=0 0
+            a=group:BUNDLE a d
+            m=audio 5004 UDP/TLS/RTP/SAVPF 111
+            a=mid:a
+            a=ice-ufrag:tagged
+            a=ice-pwd:\(SampleOffers.password)
+            a=fingerprint:sha-256 \(SampleOffers.fingerprint)
+            a=setup:actpass
+            a=candidate:1 1 udp 2122260223 192.0.2.7 51472 typ host
+            m=application 0 UDP/DTLS/SCTP webrtc-datachannel
+            a=bundle-only
+            a=mid:d
+            a=sctp-port:5001
+
+            """
+        let description = try DataSessionDescription(parsing: offer)
+        #expect(description.dataSection == 1 && description.mid == "d")
+        #expect(description.usernameFragment == "tagged" && description.candidates.count == 1)
+        #expect(description.sctpPort == 5001)
+        // Port 0 and not in a bundle: refused. So it is when the first of the bundle has no port either.
+        for refused in [
+            offer.replacing("a=bundle-only\n", with: ""), offer.replacing("BUNDLE a d", with: "BUNDLE a"),
+            offer.replacing("m=audio 5004", with: "m=audio 0"),
+        ] {
+            #expect(throws: SDPError.self) { try DataSessionDescription(parsing: refused) }
+        }
     }
 
     @Test("A written description is read back the same")
@@ -185,7 +219,9 @@ struct SDPTests {
             var description = try DataSessionDescription(parsing: offer)
             // Names are the peer's affair: this side never writes any.
             description.hostNames = []
-            #expect(try DataSessionDescription(parsing: description.written(sessionID: .max)) == description)
+            #expect(
+                try DataSessionDescription(parsing: description.written(sessionID: .max, version: .max)) == description
+            )
         }
     }
 

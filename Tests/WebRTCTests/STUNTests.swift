@@ -2,7 +2,7 @@ import Testing
 
 @testable import WebRTC
 
-@Suite("STUN")
+@Suite("STUN", .timeLimit(.minutes(2)))
 struct STUNTests {
     /// RFC 5769 section 2.1: a request with short-term credentials.
     static let request = bytes(
@@ -81,6 +81,20 @@ struct STUNTests {
         #expect(decoder.isAuthentic(password: "secret"))
         #expect(!decoder.isAuthentic(password: "Secret"))
         #expect(try !STUNDecoder(message.encoded(password: nil)).isAuthentic(password: ""))
+    }
+
+    @Test("A relayed datagram is not copied: it is a part of the message that it came in")
+    func relayedData() throws {
+        let datagram = [UInt8](repeating: 9, count: 1100)
+        let message = TURNTestServer.data(datagram, from: TransportAddress(ipv4: 0x0102_0304, port: 5))
+        let data = try #require(try STUNDecoder(message).message.turn.data)
+        #expect(Array(data) == datagram)
+        message.withUnsafeBytes { whole in
+            data.withUnsafeBytes { part in
+                let start = part.baseAddress.map { $0 - (whole.baseAddress ?? $0) } ?? -1
+                #expect(start > 20 && start < whole.count, "copied to elsewhere")
+            }
+        }
     }
 
     @Test("A single flipped bit is noticed anywhere but in the type of FINGERPRINT, which nothing protects")

@@ -48,7 +48,7 @@ private struct TURNHarness {
             case .allocated(let relayed, _): self.allocated.append(relayed)
             case .permitted(let host): self.permitted.append(host)
             case .denied(let host): self.denied.append(host)
-            case .data(let bytes, let peer): self.data.append((bytes, peer))
+            case .data(let bytes, let peer): self.data.append((Array(bytes), peer))
             case .discarded: self.discarded += 1
             case .redirected(let server): self.redirections.append(server)
             case .failed(let error): self.errors.append(error)
@@ -73,7 +73,7 @@ private struct TURNHarness {
     }
 }
 
-@Suite("TURN client")
+@Suite("TURN client", .timeLimit(.minutes(2)))
 struct TURNClientTests {
     @Test("An allocation takes two requests: one to learn realm and nonce, one with credentials")
     func allocates() {
@@ -191,9 +191,13 @@ struct TURNClientTests {
         #expect(harness.client.framing(to: TURNHarness.peer) == .blocked)
         harness.feed(.permit(TURNHarness.peer))
         #expect(harness.client.framing(to: TURNHarness.peer) == .indication)
-        let indication = [1, 2, 3].withUnsafeBytes { harness.client.sendIndication($0, to: TURNHarness.peer, nonce: 9) }
-        _ = harness.server.answer(indication)
-        #expect(harness.server.relayedData.first?.peer == TURNHarness.peer)
+        for count in 0...4 {
+            let payload = Array(1...5 as ClosedRange<UInt8>).prefix(count)
+            let header = harness.client.sendIndication(of: count, to: TURNHarness.peer, nonce: 9)
+            _ = harness.server.answer(header + payload + [UInt8](repeating: 0, count: -count & 3))
+            #expect(harness.server.relayedData.last?.peer == TURNHarness.peer)
+            #expect(harness.server.relayedData.last?.data == Array(payload))
+        }
         harness.feed(.bindChannel(TURNHarness.peer))
         #expect(harness.client.framing(to: TURNHarness.peer) == .channel(0x4000))
         #expect(harness.client.peer(ofChannel: 0x4000) == TURNHarness.peer)

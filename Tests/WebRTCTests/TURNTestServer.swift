@@ -49,7 +49,7 @@ struct TURNTestServer {
         let message = decoder.message
         if message.messageClass == .indication {
             if let peer = message.turn.peerAddresses.first, let data = message.turn.data {
-                self.relayedData.append((peer, data))
+                self.relayedData.append((peer, Array(data)))
             }
             return nil
         }
@@ -128,7 +128,7 @@ struct TURNTestServer {
             transactionID: STUNTransactionID(connection: 0, nonce: 1)
         )
         message.turn.peerAddresses = [peer]
-        message.turn.data = bytes
+        message.turn.data = bytes[...]
         return message.encoded(key: nil)
     }
 }

@@ -13,15 +13,6 @@ public struct AsyncDataChannel: Sendable {
         public var text: String { String(buffer: self.payload) }
     }
 
-    /// Messages until the channel closes. To be iterated once. Throws `DataChannelError.connectionLost` when the
-    /// connection failed under the channel.
-    ///
-    /// A reader that falls 64 messages behind stops reading from the connection, all its channels included, until it
-    /// has caught up: the peer's send buffer fills instead of this side's memory.
-    public typealias Messages = NIOThrowingAsyncSequenceProducer<
-        Message, any Error, NIOAsyncSequenceProducerBackPressureStrategies.HighLowWatermark, AsyncDataChannelReader
-    >
-
     /// The name its creator gave it.
     public let label: String
     /// How the channel behaves.
@@ -61,8 +52,9 @@ public struct AsyncDataChannel: Sendable {
     /// Takes a channel over: its closures are replaced.
     init(adopting channel: DataChannel, of connection: PeerConnection, eventLoop: any EventLoop) {
         let waiters = Waiters()
-        let reader = AsyncDataChannelReader(connection: connection, eventLoop: eventLoop)
-        let sequence = Messages.makeSequence(
+        let share = ReadingBudget.Share(of: connection.readingBudget)
+        let reader = AsyncDataChannelReader(connection: connection, share: share, eventLoop: eventLoop)
+        let sequence = Messages.Base.makeSequence(
             elementType: Message.self,
             failureType: (any Error).self,
             backPressureStrategy: NIOAsyncSequenceProducerBackPressureStrategies.HighLowWatermark(
@@ -72,30 +64,39 @@ public struct AsyncDataChannel: Sendable {
             finishOnDeinit: true,
             delegate: reader
         )
+        // The closures must not hold the sequence: that nobody holds it any more is how it learns that nobody reads.
+        let source = sequence.source
         // The connection may have been lost while the channel was being accepted: then nothing calls any more.
         if channel.readyState == .closed {
             reader.end()
-            sequence.source.finish()
+            source.finish()
         }
         channel.bufferedAmountLowThreshold = Self.highWatermark / 4
         channel.onOpen = { waiters.release() }
         channel.onBufferedAmountLow = { waiters.release() }
         channel.onMessage = { payload, kind in
-            if sequence.source.yield(Message(payload: payload, kind: kind)) == .stopProducing { reader.pause() }
+            let message = Message(payload: payload, kind: kind)
+            // Before it can be taken, which is on another thread.
+            share.add(message)
+            switch source.yield(message) {
+            case .produceMore: break
+            case .stopProducing: reader.pause()
+            case .dropped: share.remove(message)
+            }
         }
         channel.onError = { waiters.failure = $0 }
         channel.onClose = {
             reader.end()
             waiters.release()
             if let failure = waiters.failure {
-                sequence.source.finish(failure)
+                source.finish(failure)
             } else {
-                sequence.source.finish()
+                source.finish()
             }
         }
         self.label = channel.label
         self.configuration = channel.configuration
-        self.messages = sequence.sequence
+        self.messages = Messages(base: sequence.sequence, share: share)
         self.eventLoop = eventLoop
         self.channel = NIOLoopBound(channel, eventLoop: eventLoop)
         self.waiters = NIOLoopBound(waiters, eventLoop: eventLoop)
@@ -186,8 +187,10 @@ public struct AsyncDataChannel: Sendable {
 }
 
 /// Stops and resumes the reading of a connection as a message sequence is read.
-public struct AsyncDataChannelReader: NIOAsyncSequenceProducerDelegate {
+struct AsyncDataChannelReader: NIOAsyncSequenceProducerDelegate {
     private let state: NIOLoopBound<State>
+    /// What the sequence holds; nil for one that holds no messages.
+    private let share: ReadingBudget.Share?
     private let eventLoop: any EventLoop
 
     private final class State {
@@ -205,7 +208,8 @@ public struct AsyncDataChannelReader: NIOAsyncSequenceProducerDelegate {
         }
     }
 
-    init(connection: PeerConnection, eventLoop: any EventLoop) {
+    init(connection: PeerConnection, share: ReadingBudget.Share? = nil, eventLoop: any EventLoop) {
+        self.share = share
         self.state = NIOLoopBound(State(connection), eventLoop: eventLoop)
         self.eventLoop = eventLoop
     }
@@ -220,11 +224,14 @@ public struct AsyncDataChannelReader: NIOAsyncSequenceProducerDelegate {
     }
 
     /// The reader has caught up.
-    public func produceMore() {
+    func produceMore() {
         let state = self.state
         self.eventLoop.execute { state.value.set(paused: false) }
     }
 
     /// Nobody reads any more: what still comes is dropped.
-    public func didTerminate() { self.produceMore() }
+    func didTerminate() {
+        self.share?.removeAll()
+        self.produceMore()
+    }
 }

@@ -31,10 +31,10 @@ extension PeerConnection {
     func awaits(_ flight: DTLSFlight) -> Bool {
         guard !self.isOver, !self.isSecure else { return false }
         switch flight {
-        case .client: return self.dtlsRole != .client
-        case .server: return self.dtlsRole == .client
-        case .certificate: return self.dtls?.hasPeerCertificate != true
-        case .other: return self.dtls?.hasPeerCertificate == true
+        case .client: return self.negotiation.dtlsRole != .client
+        case .server: return self.negotiation.dtlsRole == .client
+        case .certificate: return self.handshake.dtls?.hasPeerCertificate != true
+        case .other: return self.handshake.dtls?.hasPeerCertificate == true
         }
     }
 }

@@ -1,6 +1,7 @@
 public import NIOCore
+import SCTP
 
-// From `send` to SCTP's send buffer.
+// From `send` to the association.
 extension DataChannel {
     private static let emptyMessage = ByteBuffer(bytes: [0])
 
@@ -18,7 +19,9 @@ extension DataChannel {
         let limit = connection.maximumSendSize
         guard size <= limit else { throw .messageTooLarge(size: size, limit: limit) }
         let capacity = connection.transport.configuration.maximumBufferedAmount
-        guard self.queue.isEmpty || self.bufferedAmount + size <= capacity else { throw .bufferFull(limit: capacity) }
+        guard self.bufferedAmount == 0 || self.bufferedAmount + size <= capacity else {
+            throw .bufferFull(limit: capacity)
+        }
         // SCTP has no empty messages: one zero byte and a protocol identifier of its own (RFC 8831 section 6.6).
         switch (kind, size) {
         case (.binary, 0): try self.submit(Self.emptyMessage, PayloadProtocol.binaryEmpty, bytes: 0)
@@ -58,83 +61,38 @@ extension DataChannel {
         self.note()
     }
 
-    /// Hands the first queued message on, or as much of it as there is room for.
-    func handFirst() -> SCTPAssociation.SendResult {
-        self.dropExpired()
-        guard let first = self.queue.first else { return .sent }
-        var message = first.message
-        message.moveReaderIndex(forwardBy: self.handedOfFirst)
-        let result = self.hand(message, first.ppid, bytes: first.bytes)
-        switch result {
-        case .sent:
-            self.queue.removeFirst()
-            self.handedOfFirst = 0
-        case .partly(let count):
-            self.handedOfFirst += count
-        case .wouldBlock, .failed:
-            break
-        }
-        return result
-    }
-
-    /// Drops what is queued. A message that SCTP has got a part of is ended there, as nothing else could be sent before.
-    func abandonQueue() {
-        self.queue.removeAll()
-        guard self.handedOfFirst > 0 else { return }
-        self.handedOfFirst = 0
-        self.connection?.association?.endOpenMessage()
-    }
-
-    /// Messages whose time has passed while they waited here count as transmitted. Not those of which a part has been
-    /// sent: the peer has to get the rest.
-    private func dropExpired() {
-        guard case .maxPacketLifeTime = self.reliability, self.handedOfFirst == 0 else { return }
-        let now = NIODeadline.now()
-        while let first = self.queue.first, let expires = first.expires, expires < now {
-            self.queue.removeFirst()
-            self.transmitted(first.bytes)
-        }
+    /// Drops what waits.
+    func dropQueue() {
+        guard let connection, let association = connection.association, let id else { return }
+        association.dropQueue(of: id, at: .now())
+        // Whoever gets the stream next has nothing to do with it.
+        connection.reportTransmitted()
     }
 
     private func submit(_ message: ByteBuffer, _ ppid: UInt32, bytes: Int) throws(DataChannelError) {
-        guard let connection = self.connection else { throw .closed }
-        // Past those that wait nobody pushes in.
-        if !connection.scheduler.isBusy {
-            switch self.hand(message, ppid, bytes: bytes) {
-            case .sent:
-                self.bufferedAmount += bytes
-                connection.transport.markDirty(connection)
-                return
-            case .partly(let count):
-                self.handedOfFirst = count
-            case .failed(let code):
-                throw .transport(code: code)
-            case .wouldBlock:
-                break
-            }
+        guard let connection, let association = connection.association, let id else { throw .closed }
+        let isControl = ppid == PayloadProtocol.dcep
+        var outgoing = OutgoingMessage(stream: id, protocolIdentifier: ppid, payload: message)
+        outgoing.isOrdered = isControl || self.ordered || !self.isAcknowledged
+        outgoing.isCounted = bytes > 0
+        if !isControl { outgoing.reliability = self.reliability.fromNow }
+        do throws(SendError) {
+            try association.send(outgoing)
+        } catch {
+            throw .closed
         }
         self.bufferedAmount += bytes
-        var expires: NIODeadline?
-        if case .maxPacketLifeTime(let milliseconds) = self.reliability, ppid != PayloadProtocol.dcep {
-            expires = .now() + .milliseconds(Int64(milliseconds))
-        }
-        self.queue.append(Outgoing(message: message, ppid: ppid, bytes: bytes, expires: expires))
-        connection.scheduler.add(self)
         connection.transport.markDirty(connection)
     }
+}
 
-    private func hand(_ message: ByteBuffer, _ ppid: UInt32, bytes: Int) -> SCTPAssociation.SendResult {
-        guard let connection = self.connection, let association = connection.association, let id = self.id else {
-            return .wouldBlock
+extension DataChannelReliability {
+    /// For a message that is sent now.
+    fileprivate var fromNow: Reliability {
+        switch self {
+        case .reliable: .reliable
+        case .maxRetransmits(let count): .retransmissions(count)
+        case .maxPacketLifeTime(let milliseconds): .until(.now() + .milliseconds(Int64(milliseconds)))
         }
-        let isControl = ppid == PayloadProtocol.dcep
-        return association.send(
-            message,
-            counting: bytes,
-            stream: id,
-            ppid: ppid,
-            reliability: isControl ? .reliable : self.reliability,
-            ordered: isControl || self.ordered || !self.isAcknowledged
-        )
     }
 }

@@ -31,8 +31,7 @@ public final class DataChannel {
     public internal(set) var id: UInt16?
     /// The state of the channel.
     public internal(set) var readyState = DataChannelState.connecting
-    /// Bytes given to `send` that have not been put on the wire: what waits here and what waits in SCTP's send buffer.
-    /// Stays as it is when the channel closes.
+    /// Bytes given to `send` that have not been put on the wire. Stays as it is when the channel closes.
     public internal(set) var bufferedAmount = 0
     /// See `onBufferedAmountLow`. Default 0.
     public var bufferedAmountLowThreshold = 0
@@ -42,27 +41,9 @@ public final class DataChannel {
     var traffic = Traffic()
     /// Held until the channel closes, so that a channel is never without a connection while it may need one.
     var connection: PeerConnection?
-    /// What SCTP's send buffer has no room for.
-    var queue = CircularBuffer<Outgoing>()
-    /// Bytes of the first message in `queue` that SCTP has taken already.
-    var handedOfFirst = 0
-    /// Bytes this channel may still send in its turn (see `SendScheduler`).
-    var credit = 0
     var isLowDue = false
     /// In its connection's list of channels that have something to raise, or are to be closed.
     var isNoted = false
-    /// In the turn of those whose queue is not empty.
-    var isWaiting = false
-
-    /// A message that waits for SCTP.
-    struct Outgoing {
-        var message: ByteBuffer
-        var ppid: UInt32
-        /// What it counts in `bufferedAmount`.
-        var bytes: Int
-        /// When it is of no use any more (`maxPacketLifeTime`).
-        var expires: NIODeadline?
-    }
 
     /// What went over the channel, for the statistics.
     struct Traffic {
@@ -97,7 +78,7 @@ public final class DataChannel {
     func becomeOpen() {
         guard self.readyState == .connecting else { return }
         self.readyState = .open
-        self.connection?.openedChannels &+= 1
+        self.connection?.streams.openedChannels &+= 1
         self.onOpen?()
     }
 
@@ -105,8 +86,8 @@ public final class DataChannel {
         guard self.readyState != .closed else { return }
         let wasOpen = self.readyState != .connecting
         self.readyState = .closed
-        self.abandonQueue()
-        if wasOpen { self.connection?.closedChannels &+= 1 }
+        self.dropQueue()
+        if wasOpen { self.connection?.streams.closedChannels &+= 1 }
         if let error { self.onError?(error) }
         self.onClose?()
         // Whoever captured the channel in its own closures would keep it for ever.
@@ -123,13 +104,13 @@ public final class DataChannel {
         self.onMessage?(message, kind)
     }
 
-    /// Raises what is due; true when the channel waits to be closed and has nothing left to send.
+    /// Raises what is due; true when the channel is to be closed once it has sent all it had.
     func raiseDue() -> Bool {
         if self.isLowDue {
             self.isLowDue = false
             if self.bufferedAmount <= self.bufferedAmountLowThreshold { self.onBufferedAmountLow?() }
         }
-        return self.readyState == .closing && self.queue.isEmpty
+        return self.readyState == .closing
     }
 
     /// Asks the connection to look at this channel at the end of the tick.
@@ -137,7 +118,7 @@ public final class DataChannel {
         guard let connection = self.connection else { return }
         if !self.isNoted {
             self.isNoted = true
-            connection.noted.append(self)
+            connection.streams.noted.append(self)
         }
         connection.transport.markDirty(connection)
     }

@@ -14,8 +14,6 @@ public enum DataChannelError: Error, Hashable, Sendable, CustomStringConvertible
     case invalidConfiguration(String)
     /// More channels than the connection takes.
     case tooManyChannels(limit: Int)
-    /// The SCTP stack refused the message; its `errno`.
-    case transport(code: Int32)
     /// The task that waited was cancelled; nothing was sent.
     case cancelled
 
@@ -29,7 +27,6 @@ public enum DataChannelError: Error, Hashable, Sendable, CustomStringConvertible
         case .bufferFull(let limit): "\(limit) bytes are buffered already: wait for onBufferedAmountLow"
         case .invalidConfiguration(let reason): reason
         case .tooManyChannels(let limit): "the limit of \(limit) data channels is reached: raise maximumDataChannels"
-        case .transport(let code): "SCTP refused the message (errno \(code))"
         case .cancelled: "the task was cancelled while it waited to send"
         }
     }

@@ -7,25 +7,23 @@ struct StreamResets {
         var attempts = 0
     }
 
-    /// Streams in one request (RFC 6525 section 4.1); more wait for the answer.
-    private static let maximumAtOnce = 128
     /// A peer that refuses a reset so often will not grant it: the stream is never used again.
     private static let maximumAttempts = 3
 
     private var streams: [UInt16: State] = [:]
     /// Streams whose outgoing side has yet to be reset.
     private var wanted: [UInt16] = []
-    private var requested: Set<UInt16> = []
 
     /// Whether every stream may be used.
     var isEmpty: Bool { self.streams.isEmpty }
 
     func isFree(_ stream: UInt16) -> Bool { self.streams[stream] == nil }
 
-    /// Whether there is a request to make now.
-    var nextRequest: [UInt16]? {
-        guard !self.wanted.isEmpty, self.requested.isEmpty else { return nil }
-        return Array(self.wanted.prefix(Self.maximumAtOnce))
+    /// The streams that are to be reset now.
+    mutating func takeRequest() -> [UInt16] {
+        guard !self.wanted.isEmpty else { return [] }
+        defer { self.wanted = [] }
+        return self.wanted
     }
 
     /// The channel is closed on this side: its outgoing side is to be reset. Idempotent.
@@ -43,20 +41,13 @@ struct StreamResets {
     }
 
     mutating func outgoingDone(_ stream: UInt16) {
-        self.requested.remove(stream)
         self.streams[stream]?.isOutgoingDone = true
         self.release(stream)
     }
 
-    /// A request was handed to the stack.
-    mutating func didRequest(_ streams: [UInt16]) {
-        self.wanted.removeFirst(min(streams.count, self.wanted.count))
-        self.requested.formUnion(streams)
-    }
-
-    /// The peer refused, or never answered.
+    /// The peer refused.
     mutating func failed(_ streams: [UInt16]) {
-        for stream in streams where self.requested.remove(stream) != nil {
+        for stream in streams {
             guard let attempts = self.streams[stream]?.attempts, attempts + 1 < Self.maximumAttempts else { continue }
             self.streams[stream]?.attempts = attempts + 1
             self.wanted.append(stream)
@@ -66,7 +57,6 @@ struct StreamResets {
     /// The peer uses the stream again, which proves that both directions had been reset, whatever was lost.
     mutating func forget(_ stream: UInt16) {
         self.streams[stream] = nil
-        self.requested.remove(stream)
         self.wanted.removeAll { $0 == stream }
     }
 

@@ -11,17 +11,12 @@ extension PeerConnection {
 
     /// Sees every SCTP packet this side sends, before it is encrypted.
     package func tapPlaintext(_ tap: @escaping ([UInt8]) -> Void) {
-        guard let association else { return }
-        let output = association.output
-        association.output = { packet in
-            tap(Array(packet))
-            output(packet)
-        }
+        self.messaging.tap = { tap(Array($0)) }
     }
 
     /// The ICE credentials of this side: username fragment and password.
     package var localCredentials: (usernameFragment: String, password: String) {
-        (self.agent.local.usernameFragment, self.agent.local.password)
+        (self.ice.agent.local.usernameFragment, self.ice.agent.local.password)
     }
 }
 

@@ -26,7 +26,7 @@ package enum ParserProbe {
     package static func sdp(_ input: [UInt8]) throws(BrokenPromise) -> Bool {
         let text = String(decoding: input, as: UTF8.self)
         guard let description = try? DataSessionDescription(parsing: text) else { return false }
-        guard let again = try? DataSessionDescription(parsing: description.written(sessionID: 1)) else {
+        guard let again = try? DataSessionDescription(parsing: description.written(sessionID: 1, version: 2)) else {
             throw BrokenPromise(description: "an accepted description is refused when it is written again")
         }
         guard again.usernameFragment == description.usernameFragment, again.password == description.password,

@@ -80,7 +80,7 @@ package final class TURNProbe {
         }
         try self.expect(frames == expected.frames, "a stream was cut into other frames in pieces than as a whole")
         try self.expect(isMalformed == expected.isMalformed, "a stream is malformed in pieces or as a whole only")
-        for case .message(let bytes) in frames { _ = try self.receive(message: bytes) }
+        for case .message(let bytes) in frames { _ = try self.receive(message: Array(bytes)) }
         return !frames.isEmpty
     }
 

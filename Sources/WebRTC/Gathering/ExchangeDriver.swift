@@ -22,12 +22,12 @@ extension TURNClient: ServerExchange {
 /// Drives one exchange: performs what it puts out, and wakes it at its deadline.
 final class ExchangeDriver<Exchange: ServerExchange> {
     var exchange: Exchange
-    private var timer: DeadlineTimer?
+    private var alarm: Alarm?
     private var perform: ((Exchange.Output) -> Void)?
 
     init(_ exchange: Exchange, on eventLoop: any EventLoop) {
         self.exchange = exchange
-        self.timer = DeadlineTimer(on: eventLoop) { [unowned self] in self.feed(Exchange.timeoutInput) }
+        self.alarm = Alarm(on: eventLoop) { [unowned self] in self.feed(Exchange.timeoutInput) }
     }
 
     /// Begins.
@@ -41,11 +41,11 @@ final class ExchangeDriver<Exchange: ServerExchange> {
         guard self.perform != nil else { return }
         self.exchange.handle(input, at: .now())
         while let perform, let output = self.exchange.nextOutput() { perform(output) }
-        if self.perform != nil { self.timer?.follow(self.exchange.deadline) }
+        if self.perform != nil { self.alarm?.follow(self.exchange.deadline) }
     }
 
     func stop() {
         self.perform = nil
-        self.timer?.cancel()
+        self.alarm?.cancel()
     }
 }

@@ -17,7 +17,7 @@ final class RelaySession: ServerSession {
     private let driver: ExchangeDriver<TURNClient>
     private var path: Path?
     private var silence: RelaySilence
-    private var silenceTimer: DeadlineTimer?
+    private var silenceAlarm: Alarm?
     private var random = SystemRandomNumberGenerator()
     /// Datagrams that wait for a permission.
     private var waiting: [(peer: TransportAddress, datagram: [UInt8])] = []
@@ -40,7 +40,7 @@ final class RelaySession: ServerSession {
             on: context.core.eventLoop
         )
         self.silence = RelaySilence(patience: configuration.relaySilence)
-        self.silenceTimer = DeadlineTimer(on: context.core.eventLoop) { [unowned self] in self.checkSilence() }
+        self.silenceAlarm = Alarm(on: context.core.eventLoop) { [unowned self] in self.checkSilence() }
     }
 
     /// Whether it talks to the server through the transport's own sockets.
@@ -108,10 +108,11 @@ final class RelaySession: ServerSession {
         switch self.driver.exchange.framing(to: peer) {
         case .channel(let number):
             self.noteSent()
-            self.write(self.channelData(number, datagram))
+            self.write(datagram, behind: Self.channelHeader(number, datagram.count), padded: !self.usesSocket)
         case .indication:
             self.noteSent()
-            self.write(self.driver.exchange.sendIndication(datagram, to: peer, nonce: self.random.next()))
+            let header = self.driver.exchange.sendIndication(of: datagram.count, to: peer, nonce: self.random.next())
+            self.write(datagram, behind: header, padded: true)
         case .blocked:
             guard self.waitingBytes + datagram.count <= self.core.configuration.ice.maximumRelayQueue,
                 self.waiting.count < self.core.configuration.ice.maximumRelayedPeers
@@ -140,11 +141,11 @@ final class RelaySession: ServerSession {
     }
 
     private func noteSent() {
-        if self.silence.sent(at: .now()) { self.silenceTimer?.follow(self.silence.deadline) }
+        if self.silence.sent(at: .now()) { self.silenceAlarm?.follow(self.silence.deadline) }
     }
 
     private func noteHeard() {
-        if self.silence.heard(at: .now()) { self.silenceTimer?.follow(self.silence.deadline) }
+        if self.silence.heard(at: .now()) { self.silenceAlarm?.follow(self.silence.deadline) }
     }
 
     /// Whether the server still has the allocation, it has to be asked: of data for one that it has lost, it says nothing.
@@ -154,13 +155,13 @@ final class RelaySession: ServerSession {
             self.driver.feed(.probe)
             self.core.requestFlush()
         }
-        if !self.isOver { self.silenceTimer?.follow(self.silence.deadline) }
+        if !self.isOver { self.silenceAlarm?.follow(self.silence.deadline) }
     }
 
     private func receive(_ frame: TURNStreamFramer.Frame) {
         switch frame {
         case .message(let bytes):
-            guard let decoder = try? STUNDecoder(bytes) else {
+            guard let decoder = try? STUNDecoder(Array(bytes)) else {
                 return self.core.counters.droppedMalformedSTUN &+= 1
             }
             self.driver.feed(.message(decoder))
@@ -170,14 +171,30 @@ final class RelaySession: ServerSession {
         self.core.requestFlush()
     }
 
-    private func channelData(_ number: UInt16, _ datagram: UnsafeRawBufferPointer) -> [UInt8] {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(datagram.count + 7)
-        bytes.append(bigEndian: number)
-        bytes.append(bigEndian: UInt16(truncatingIfNeeded: datagram.count))
-        bytes.append(contentsOf: datagram)
-        if !self.usesSocket { while bytes.count % 4 != 0 { bytes.append(0) } }
-        return bytes
+    private static func channelHeader(_ number: UInt16, _ count: Int) -> [UInt8] {
+        var header: [UInt8] = []
+        header.reserveCapacity(4)
+        header.append(bigEndian: number)
+        header.append(bigEndian: UInt16(truncatingIfNeeded: count))
+        return header
+    }
+
+    /// Sends a peer's datagram behind a header, padded to four bytes if need be. It is copied once: to where the socket or
+    /// the stream takes it from.
+    private func write(_ datagram: UnsafeRawBufferPointer, behind header: [UInt8], padded: Bool) {
+        let padding = padded ? -datagram.count & 3 : 0
+        switch self.path {
+        case .udp(let base):
+            header.withUnsafeBytes {
+                self.core.sendToServer($0, datagram, padding: padding, self.server, base: base)
+            }
+        case .stream, nil:
+            var bytes = header
+            bytes.reserveCapacity(header.count + datagram.count + padding)
+            bytes.append(contentsOf: datagram)
+            bytes.append(contentsOf: repeatElement(0, count: padding))
+            self.write(bytes)
+        }
     }
 
     private func write(_ bytes: [UInt8]) {
@@ -252,7 +269,7 @@ final class RelaySession: ServerSession {
         self.candidates = []
         self.waiting = []
         self.driver.stop()
-        self.silenceTimer?.cancel()
+        self.silenceAlarm?.cancel()
         if case .stream(let stream) = self.path {
             // What was written last, the end of the allocation, still leaves.
             self.core.eventLoop.assumeIsolated().execute { stream.close() }

@@ -17,12 +17,20 @@ final class ServerPool {
         self.core = core
     }
 
+    /// Servers, by address, that are talked to.
+    var sessionCount: Int { self.sessionsByID.count }
     func session(_ id: UInt32) -> (any ServerSession)? { self.sessionsByID[id] }
     func relay(base: Int) -> RelaySession? { self.relaysByBase[base] }
     func relay(at server: TransportAddress) -> RelaySession? { self.relaysByServer[server] }
 
     func networkChanged() {
         for session in self.sessionsByID.values { session.networkChanged() }
+        // What was out of reach before may be in reach now.
+        for entry in self.entries.values where entry.sessions.isEmpty && entry.retry != nil {
+            entry.retry?.cancel()
+            entry.retry = nil
+            self.begin(entry)
+        }
     }
 
     func close() {
@@ -100,13 +108,24 @@ final class ServerPool {
         entry.isResolved = false
         entry.lastError = nil
         let bound = NIOLoopBound((self, entry), eventLoop: self.core.eventLoop)
-        HostResolver.resolve(entry.url.host, port: entry.url.port, on: self.core.eventLoop).whenSuccess { addresses in
+        let addresses = self.core.serverNames.resolve(entry.url.host, port: entry.url.port, on: self.core.eventLoop)
+        addresses.whenSuccess { addresses in
             let (pool, entry) = bound.value
             guard !pool.isClosed, pool.entries[entry.url] === entry else { return }
-            entry.isResolved = true
-            for address in addresses { pool.open(address, for: entry) }
-            pool.changed(entry)
+            pool.resolved(entry, addresses)
         }
+    }
+
+    private func resolved(_ entry: ServerEntry, _ addresses: [TransportAddress]) {
+        entry.isResolved = true
+        if addresses.isEmpty {
+            // The host may have no network yet, or the resolver a bad moment.
+            entry.lastError = .unresolved(host: entry.url.host)
+            entry.failures = max(entry.failures, 1)
+            self.scheduleRetry(entry, .unresolved(host: entry.url.host))
+        }
+        for address in addresses { self.open(address, for: entry) }
+        self.changed(entry)
     }
 
     /// Begins to talk to a server at an address, unless no socket can reach it.
@@ -190,7 +209,8 @@ final class ServerPool {
     /// credentials do not get better by themselves.
     private func scheduleRetry(_ entry: ServerEntry, _ error: TURNError) {
         guard error != .unauthorized, entry.sessions.isEmpty, entry.retry == nil else { return }
-        let pause = TimeAmount.seconds(entry.failures == 0 ? 0 : 1 << Int64(min(entry.failures, 5)))
+        let unit = self.core.configuration.ice.serverRetry
+        let pause = entry.failures == 0 ? .zero : unit * (1 << (min(entry.failures, 5) - 1))
         entry.failures += 1
         entry.retry = self.core.eventLoop.assumeIsolated().scheduleTask(in: pause) { [weak self] in
             entry.retry = nil

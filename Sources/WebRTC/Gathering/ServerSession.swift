@@ -48,31 +48,3 @@ enum ServerSessionEvent {
     /// The server names another one.
     case redirected(TransportAddress)
 }
-
-/// One timer that follows a state machine's deadline.
-final class DeadlineTimer {
-    private var scheduled: (at: NIODeadline, task: Scheduled<Void>)?
-    private let eventLoop: any EventLoop
-    private let fire: () -> Void
-
-    init(on eventLoop: any EventLoop, _ fire: @escaping () -> Void) {
-        self.eventLoop = eventLoop
-        self.fire = fire
-    }
-
-    func follow(_ deadline: NIODeadline?) {
-        guard let deadline else { return self.cancel() }
-        if let scheduled, scheduled.at <= deadline { return }
-        self.cancel()
-        let task = self.eventLoop.assumeIsolated().scheduleTask(deadline: deadline) {
-            self.scheduled = nil
-            self.fire()
-        }
-        self.scheduled = (deadline, task)
-    }
-
-    func cancel() {
-        self.scheduled?.task.cancel()
-        self.scheduled = nil
-    }
-}

@@ -26,6 +26,8 @@ struct CandidatePair: Sendable {
     var attempts = 0
     var retransmitAt: NIODeadline?
     var roundTripTime: TimeAmount?
+    /// The shortest so far: what the path takes without the queues on it.
+    var shortestRoundTripTime: TimeAmount?
     /// This side's candidate as the peer sees it, from the last answered check (RFC 8445 section 7.2.5.3.1).
     var valid: ICECandidate?
     var requestsSent: UInt64 = 0
@@ -33,6 +35,34 @@ struct CandidatePair: Sendable {
     var responsesReceived: UInt64 = 0
     /// The sum over all answered checks.
     var totalRoundTripTime = TimeAmount.nanoseconds(0)
+    /// The peer's consent to be sent data on this pair.
+    var consent = Consent()
+
+    /// Consent to send (RFC 7675 section 5.1). Only the authenticated answer to a request of this side on this very pair
+    /// gives or renews it: requests can be sent in another's name, and answers on another pair speak for another address.
+    struct Consent: Sendable {
+        /// When the last answer came; nil before the first.
+        var receivedAt: NIODeadline?
+        /// Consent checks since then.
+        var unanswered = 0
+
+        /// How long the peer has not confirmed that it wants to be sent data.
+        func silence(at now: NIODeadline) -> TimeAmount? { self.receivedAt.map { now - $0 } }
+    }
+
+    /// It does not work, as far as checks go.
+    mutating func fail() {
+        self.state = .failed
+        self.retransmitAt = nil
+    }
+
+    /// A check was answered after this time.
+    mutating func took(_ time: TimeAmount) {
+        self.roundTripTime = time
+        self.shortestRoundTripTime = min(self.shortestRoundTripTime ?? time, time)
+        self.totalRoundTripTime = self.totalRoundTripTime + time
+        self.responsesReceived &+= 1
+    }
 
     /// Whether either end is an address of a TURN server.
     var isRelayed: Bool { self.local.type == .relayed || self.remote.type == .relayed }

@@ -26,7 +26,7 @@ extension ICEAgent {
     ) {
         let request = decoder.message
         // A socket that this connection does not use, for it must not be seen there (`iceTransportPolicy` relay).
-        guard self.localBases.contains(where: { $0.base == base }) else { return self.emit(.discarded(.unexpected)) }
+        guard self.candidates.hasBase(base) else { return self.emit(.discarded(.unexpected)) }
         guard self.isAddressedToUs(request.username), decoder.isAuthentic(password: self.local.password) else {
             return self.emit(.discarded(.notAuthentic))
         }
@@ -35,7 +35,7 @@ extension ICEAgent {
         }
         guard self.settleRoles(request, source: source, base: base) else { return }
         self.respond(to: request, error: nil, source: source, base: base)
-        self.emit(.authenticated(source, base: base))
+        self.emit(.heard(source, base: base, bytes: decoder.byteCount))
         if self.remote == nil {
             // The answer is still on its way. Whom it was and what was asked is remembered, once per address.
             if let index = self.early.firstIndex(where: { $0.source == source && $0.base == base }) {
@@ -95,24 +95,30 @@ extension ICEAgent {
         at now: NIODeadline
     ) {
         guard let index = self.pairIndex(for: request, from: source, base: base) else { return }
-        self.pairs[index].requestsReceived &+= 1
+        self.checklist.pairs[index].requestsReceived &+= 1
         if self.role == .controlled, request.useCandidate {
-            self.pairs[index].wantsNomination = true
-            if self.pairs[index].state == .succeeded { return self.succeed(index, at: now) }
+            self.checklist.pairs[index].wantsNomination = true
+            // A pair whose last answer is old has to answer anew.
+            if self.checklist.pairs[index].state == .succeeded,
+                index == self.checklist.selectedIndex || self.hasConsent(index, at: now)
+            {
+                self.nominate(index, at: now)
+                return self.reselect(at: now)
+            }
         }
-        guard index != self.selectedIndex, !self.triggered.contains(index) else { return }
+        guard index != self.checklist.selectedIndex, !self.checklist.triggered.contains(index) else { return }
         if self.isSettled(at: now) {
             // The peer uses another path than agreed on: it has moved, or is about to.
             self.beginDoubt(at: now)
         } else {
-            guard self.pairs[index].state != .succeeded else { return }
-            guard !self.isDecided || request.useCandidate else { return }
+            guard self.checklist.pairs[index].state != .succeeded || !self.hasConsent(index, at: now) else { return }
+            guard !self.checklist.isDecided || request.useCandidate else { return }
         }
-        self.pairs[index].state = .inProgress
-        self.pairs[index].retransmitAt = nil
-        self.triggered.append(index)
+        self.checklist.pairs[index].state = .inProgress
+        self.checklist.pairs[index].retransmitAt = nil
+        self.checklist.trigger(index)
         // At once: the peer is there, so pacing protects nobody, and the queue holds a pair only once.
-        self.nextCheckAt = now
+        self.due.check = now
     }
 
     private mutating func pairIndex(
@@ -120,20 +126,12 @@ extension ICEAgent {
         from source: TransportAddress,
         base: Int
     ) -> Int? {
-        if let index = self.index(base: base, remote: source) { return index }
-        guard let local = self.localBases.first(where: { $0.base == base }),
-            self.pairs.count < self.configuration.maximumRemoteCandidates * 2
+        if let index = self.checklist.index(base: base, remote: source) { return index }
+        guard let local = self.candidates.best(of: base),
+            self.checklist.pairs.count < self.configuration.maximumRemoteCandidates * 2
         else { return nil }
-        let known = self.remoteCandidates.first { $0.address == source }
-        let candidate =
-            known
-            ?? ICECandidate(
-                foundation: "prflx",
-                priority: request.priority ?? 0,
-                address: source,
-                type: .peerReflexive
-            )
-        return self.appendPair(base: base, local: local.best, remote: candidate, isChecked: true)
+        let candidate = self.candidates.remoteCandidate(at: source, priority: request.priority)
+        return self.appendPair(base: base, local: local, remote: candidate, isChecked: true)
     }
 
     // MARK: - Responses
@@ -151,40 +149,40 @@ extension ICEAgent {
         guard decoder.isAuthentic(password: remote.password) else { return self.emit(.discarded(.notAuthentic)) }
         let index = transaction.pair
         // Only a symmetric answer proves that the pair works both ways (RFC 8445 section 7.2.5.2.1).
-        guard self.pairs[index].base == base, self.pairs[index].remote.address == source else {
+        guard self.checklist.pairs[index].base == base, self.checklist.pairs[index].remote.address == source else {
             return self.emit(.discarded(.unexpected))
         }
-        self.transactions[id.nonce] = nil
+        self.transactions.remove(id.nonce)
         if decoder.message.messageClass == .error {
             return self.receiveError(decoder.message, transaction, at: now)
         }
-        self.emit(.authenticated(source, base: base))
-        self.pairs[index].roundTripTime = now - transaction.sentAt
-        self.pairs[index].totalRoundTripTime = self.pairs[index].totalRoundTripTime + (now - transaction.sentAt)
-        self.pairs[index].responsesReceived &+= 1
+        self.emit(.proved(source, base: base))
+        self.checklist.pairs[index].took(now - transaction.sentAt)
         if let mapped = decoder.message.mappedAddress {
-            self.pairs[index].valid = self.localCandidate(seenAs: mapped, base: base)
+            self.checklist.pairs[index].valid = self.candidates.localCandidate(seenAs: mapped, base: base)
         }
-        if index == self.selectedIndex { self.consent(at: now) }
+        self.renewConsent(of: index, at: now)
         if transaction.nominates { self.nominate(index, at: now) }
         // A late answer to an ordinary check must not end the sending of the nomination.
-        let isNominating = self.role == .controlling && self.pairs[index].wantsNomination
-        if isNominating, !self.pairs[index].isNominated { return }
-        if self.pairs[index].state != .succeeded || transaction.nominates { self.succeed(index, at: now) }
+        let isNominating = self.role == .controlling && self.checklist.pairs[index].wantsNomination
+        if isNominating, !self.checklist.pairs[index].isNominated { return }
+        if self.checklist.pairs[index].state != .succeeded || transaction.nominates { self.succeed(index, at: now) }
     }
 
-    private mutating func receiveError(_ message: STUNMessage, _ transaction: Transaction, at now: NIODeadline) {
+    private mutating func receiveError(
+        _ message: STUNMessage,
+        _ transaction: CheckTransactions.Transaction,
+        at now: NIODeadline
+    ) {
         guard message.errorCode == 487 else {
-            self.pairs[transaction.pair].state = .failed
-            self.pairs[transaction.pair].retransmitAt = nil
-            return
+            return self.checklist.pairs[transaction.pair].fail()
         }
         // The peer keeps the role we took: take the other one, unless that has already happened since.
         if transaction.role == self.role {
             self.switchRole(to: transaction.role == .controlling ? .controlled : .controlling)
         }
-        self.pairs[transaction.pair].wantsNomination = false
-        if !self.triggered.contains(transaction.pair) { self.triggered.append(transaction.pair) }
-        self.nextCheckAt = now
+        self.checklist.pairs[transaction.pair].wantsNomination = false
+        self.checklist.trigger(transaction.pair)
+        self.due.check = now
     }
 }

@@ -8,9 +8,6 @@ extension ICEAgent {
     /// For so long after a nomination, checks of other pairs are still under way in the network.
     private static let settlingTime = TimeAmount.seconds(1)
 
-    /// A pair was nominated.
-    var isDecided: Bool { self.pairs.contains { $0.isNominated } }
-
     /// Both sides have agreed on the selected pair, and not just now.
     func isSettled(at now: NIODeadline) -> Bool {
         guard let selected, let nominatedAt = selected.nominatedAt else { return false }
@@ -19,60 +16,62 @@ extension ICEAgent {
 
     /// A check on this pair has been answered.
     mutating func succeed(_ index: Int, at now: NIODeadline) {
-        self.pairs[index].state = .succeeded
-        self.pairs[index].retransmitAt = nil
-        self.pairs[index].attempts = 0
-        if self.role == .controlled, self.pairs[index].wantsNomination { self.nominate(index, at: now) }
-        self.choose(at: now)
-        guard self.role == .controlling, !self.isDecided else { return }
-        let pair = self.pairs[index]
-        let isBetterPending = self.pairs.contains {
+        self.checklist.pairs[index].state = .succeeded
+        self.checklist.pairs[index].retransmitAt = nil
+        self.checklist.pairs[index].attempts = 0
+        if self.role == .controlled, self.checklist.pairs[index].wantsNomination { self.nominate(index, at: now) }
+        self.reselect(at: now)
+        guard self.role == .controlling, !self.checklist.isDecided else { return }
+        let pair = self.checklist.pairs[index]
+        let isBetterPending = self.checklist.pairs.contains {
             $0.priority > pair.priority && ($0.state == .waiting || $0.state == .inProgress)
         }
-        let isMoreToCome = pair.isRelayed && !(self.localEnded && self.remoteEnded)
+        let isMoreToCome = pair.isRelayed && !self.candidates.isComplete
         guard isBetterPending || isMoreToCome else { return self.nominateBest(at: now) }
         let delay = pair.isRelayed ? self.configuration.relayNominationDelay : self.configuration.nominationDelay
-        self.nominateAt = min(self.nominateAt ?? .distantFuture, now + delay)
+        self.due.nomination = min(self.due.nomination ?? .distantFuture, now + delay)
     }
 
     mutating func nominate(_ index: Int, at now: NIODeadline) {
-        if !self.pairs[index].isNominated { self.pairs[index].nominatedAt = now }
-        self.pairs[index].isNominated = true
+        if !self.checklist.pairs[index].isNominated { self.checklist.pairs[index].nominatedAt = now }
+        self.checklist.pairs[index].isNominated = true
     }
 
     mutating func nominateBest(at now: NIODeadline) {
-        self.nominateAt = nil
-        guard self.role == .controlling, !self.pairs.contains(where: { $0.isNominated || $0.wantsNomination }),
-            let best = self.pairs.indices.filter({ self.pairs[$0].state == .succeeded })
-                .max(by: { self.pairs[$0].priority < self.pairs[$1].priority })
+        self.due.nomination = nil
+        guard self.role == .controlling,
+            !self.checklist.pairs.contains(where: { $0.isNominated || $0.wantsNomination }),
+            let best = self.checklist.pairs.indices.filter({ self.checklist.pairs[$0].state == .succeeded })
+                .max(by: { self.checklist.pairs[$0].priority < self.checklist.pairs[$1].priority })
         else { return }
-        self.pairs[best].wantsNomination = true
+        self.checklist.pairs[best].wantsNomination = true
         // In progress again, so that a lost nomination is sent again. Data flows on it meanwhile.
-        self.pairs[best].state = .inProgress
+        self.checklist.pairs[best].state = .inProgress
         self.beginCheck(best, at: now)
     }
 
-    /// Uses the best nominated pair, or else the best valid one.
-    mutating func choose(at now: NIODeadline) {
-        let usable = self.pairs.indices.filter {
-            self.pairs[$0].state == .succeeded || ($0 == self.selectedIndex && !self.isSelectedDead)
+    /// Selects anew after something about the pairs has changed, and draws the consequences.
+    mutating func reselect(at now: NIODeadline) {
+        self.choose()
+        guard let selectedIndex = self.checklist.selectedIndex else { return }
+        if self.checklist.pairs[selectedIndex].isNominated {
+            self.checklist.end(for: selectedIndex)
+            (self.due.check, self.due.nomination) = (nil, nil)
         }
-        guard let best = usable.max(by: { self.isWorse(self.pairs[$0], than: self.pairs[$1]) }) else { return }
-        if best != self.selectedIndex {
-            self.selectedIndex = best
-            self.doubt = nil
-            self.emit(.use(self.pairs[best]))
-        }
-        self.isSelectedDead = false
-        if self.pairs[best].isNominated { self.endChecks(for: best) }
-        self.consentReceivedAt = now
-        self.unansweredConsents = 0
-        self.failAt = nil
-        if self.nextConsentAt == nil { self.scheduleConsent(at: now) }
-        self.move(to: .connected)
+        self.due.failure = nil
+        if self.due.consent == nil { self.scheduleConsent(at: now) }
+        // Being selected is no sign of life: that, only answers are.
+        if self.hasConsent(selectedIndex, at: now) { self.move(to: .connected) }
     }
 
-    private func isWorse(_ first: CandidatePair, than second: CandidatePair) -> Bool {
+    /// Selects the best nominated pair, or else the best valid one.
+    private mutating func choose() {
+        guard let chosen = self.checklist.select(by: Self.isWorse) else { return }
+        self.doubt.end()
+        self.emit(.use(chosen))
+    }
+
+    private static func isWorse(_ first: CandidatePair, than second: CandidatePair) -> Bool {
         guard first.isNominated == second.isNominated else { return second.isNominated }
         if let a = first.nominatedAt, let b = second.nominatedAt, first.isNominated {
             if a + Self.nominationSpan < b { return true }
@@ -81,24 +80,9 @@ extension ICEAgent {
         return first.priority < second.priority
     }
 
-    /// The checklist is complete: no further ordinary checks (RFC 8445 section 8.1.2).
-    private mutating func endChecks(for chosen: Int) {
-        for index in self.pairs.indices where index != chosen {
-            self.pairs[index].isNominated = false
-            self.pairs[index].wantsNomination = false
-            if self.pairs[index].state == .waiting || self.pairs[index].state == .inProgress {
-                self.pairs[index].state = .failed
-            }
-        }
-        self.triggered = []
-        self.nextCheckAt = nil
-        self.nominateAt = nil
-    }
-
     mutating func failIfHopeless(at now: NIODeadline) {
-        guard self.selectedIndex == nil else { return }
-        if let due = self.failAt, due <= now { return self.move(to: .failed) }
-        let allFailed = !self.pairs.isEmpty && self.pairs.allSatisfy { $0.state == .failed }
-        if allFailed, self.remoteEnded, self.localEnded { self.move(to: .failed) }
+        guard self.checklist.selectedIndex == nil else { return }
+        if let due = self.due.failure, due <= now { return self.move(to: .failed) }
+        if self.checklist.isExhausted, self.candidates.isComplete { self.move(to: .failed) }
     }
 }

@@ -1,4 +1,5 @@
 import NIOCore
+import StateMachine
 
 /// A full ICE agent for one component (RFC 8445), with trickle (RFC 8838) and consent freshness (RFC 7675), as a state
 /// machine: `handle` an input, drain `nextOutput()`, call again with `.timeout` at `deadline`.
@@ -35,8 +36,10 @@ struct ICEAgent {
 
     enum Output {
         case send([UInt8], to: TransportAddress, base: Int)
-        /// The peer proved, by a message with valid integrity, to be at this address.
-        case authenticated(TransportAddress, base: Int)
+        /// The peer sent a request of so many bytes and put this address on it.
+        case heard(TransportAddress, base: Int, bytes: Int)
+        /// The peer answered what was sent to this address: it is there.
+        case proved(TransportAddress, base: Int)
         /// Data now goes to this pair.
         case use(CandidatePair)
         case state(ICEConnectionState)
@@ -54,51 +57,32 @@ struct ICEAgent {
     private(set) var remote: Credentials?
     private(set) var role: Role
     private(set) var state = ICEConnectionState.new
-    /// The pair that data uses: the nominated one, or until then the best valid one (RFC 8445 section 12.1).
-    var selected: CandidatePair? { self.selectedIndex.map { self.pairs[$0] } }
+    /// The pair that data uses.
+    var selected: CandidatePair? { self.checklist.selected }
 
     let configuration: ICEConfiguration
     let connection: UInt32
     let tieBreaker: UInt64
     var random: any RandomNumberGenerator
 
-    var pairs: [CandidatePair] = []
-    var selectedIndex: Int?
-    var localBases: [(base: Int, best: ICECandidate)] = []
-    var localCandidates: [(candidate: ICECandidate, base: Int)] = []
-    var localEnded = false
-    var remoteCandidates: [ICECandidate] = []
-    var remoteEnded = false
-    /// Pairs to check before all others, by index.
-    var triggered: [Int] = []
-    var transactions: [UInt64: Transaction] = [:]
-    var transactionOrder: [UInt64] = []
+    var candidates = CandidateTable()
+    var checklist = Checklist()
+    var transactions = CheckTransactions()
     /// Checks that came before the answer did.
     var early: [(request: STUNMessage, source: TransportAddress, base: Int)] = []
-    /// The test of a selected pair that may have died.
-    var doubt: Doubt?
-    var doubtedAt: NIODeadline?
-    /// The selected pair failed such a test, and there is no other yet.
-    var isSelectedDead = false
-    var nextCheckAt: NIODeadline?
-    var nominateAt: NIODeadline?
-    var failAt: NIODeadline?
-    var nextConsentAt: NIODeadline?
-    var consentReceivedAt: NIODeadline?
-    var unansweredConsents = 0
-    private var outputs: [Output] = []
-    private var outputIndex = 0
+    var doubt = Doubt()
+    var due = DueTimes()
+    private var outputs = OutputQueue<Output>()
 
-    struct Doubt {
-        var attempts = 0
-        var nextAt: NIODeadline
-    }
+    /// When what is to be done; nil for what is not.
+    struct DueTimes {
+        var check: NIODeadline?
+        var nomination: NIODeadline?
+        var consent: NIODeadline?
+        /// No pair has worked until then: the agent gives up.
+        var failure: NIODeadline?
 
-    struct Transaction {
-        var pair: Int
-        var sentAt: NIODeadline
-        var role: Role
-        var nominates: Bool
+        var all: [NIODeadline?] { [self.check, self.nomination, self.consent, self.failure] }
     }
 
     init(
@@ -125,7 +109,9 @@ struct ICEAgent {
 
     mutating func switchRole(to role: Role) {
         self.role = role
-        for index in self.pairs.indices { self.pairs[index].priority = self.priority(of: self.pairs[index]) }
+        for index in self.checklist.pairs.indices {
+            self.checklist.pairs[index].priority = self.priority(of: self.checklist.pairs[index])
+        }
     }
 
     mutating func handle(_ input: Input, at now: NIODeadline) {
@@ -134,7 +120,7 @@ struct ICEAgent {
         case .localCandidate(let candidate, let base):
             self.add(local: candidate, base: base, at: now)
         case .endOfLocalCandidates:
-            self.localEnded = true
+            self.candidates.isLocalComplete = true
         case .removeBase(let base):
             self.remove(base: base, at: now)
         case .networkChanged:
@@ -144,7 +130,7 @@ struct ICEAgent {
         case .remoteCandidate(let candidate):
             self.add(remote: candidate, at: now)
         case .endOfRemoteCandidates:
-            self.remoteEnded = true
+            self.candidates.isRemoteComplete = true
         case .message(let decoder, let source, let base):
             self.receive(decoder, from: source, base: base, at: now)
         case .timeout:
@@ -153,31 +139,14 @@ struct ICEAgent {
         self.runTimers(at: now)
     }
 
-    mutating func nextOutput() -> Output? {
-        guard self.outputIndex < self.outputs.count else {
-            self.outputs.removeAll(keepingCapacity: true)
-            self.outputIndex = 0
-            return nil
-        }
-        defer { self.outputIndex += 1 }
-        return self.outputs[self.outputIndex]
-    }
+    mutating func nextOutput() -> Output? { self.outputs.next() }
 
     /// When to call `handle(.timeout)` next. Nil when nothing is due.
     var deadline: NIODeadline? {
         guard self.state != .closed, self.state != .failed else { return nil }
-        var earliest: NIODeadline?
-        func consider(_ candidate: NIODeadline?) {
-            guard let candidate else { return }
-            earliest = earliest.map { min($0, candidate) } ?? candidate
-        }
-        consider(self.nextCheckAt)
-        consider(self.nominateAt)
-        consider(self.failAt)
-        consider(self.nextConsentAt)
-        consider(self.doubt?.nextAt)
-        for pair in self.pairs where pair.state == .inProgress { consider(pair.retransmitAt) }
-        return earliest
+        let times = (self.due.all + [self.doubt.nextAt]).compactMap { $0 }
+        let checks = self.checklist.pairs.lazy.filter { $0.state == .inProgress }.compactMap(\.retransmitAt)
+        return [times.min(), checks.min()].compactMap { $0 }.min()
     }
 
     mutating func emit(_ output: Output) {
@@ -203,16 +172,15 @@ struct ICEAgent {
     /// Before anything was paired: the application has changed which candidates to use.
     mutating func forgetLocalCandidates() {
         guard self.remote == nil else { return }
-        self.localBases = []
-        self.localCandidates = []
+        self.candidates.removeLocal()
     }
 
     private mutating func setRemote(_ credentials: Credentials, at now: NIODeadline) {
         guard self.remote == nil else { return }
         self.remote = credentials
-        self.failAt = now + self.configuration.connectTimeout
+        self.due.failure = now + self.configuration.connectTimeout
         self.move(to: .checking)
-        for candidate in self.remoteCandidates { self.pair(with: candidate, at: now) }
+        for candidate in self.candidates.remote { self.pair(with: candidate, at: now) }
         let early = self.early
         self.early = []
         for check in early { self.noticeCheck(check.request, from: check.source, base: check.base, at: now) }

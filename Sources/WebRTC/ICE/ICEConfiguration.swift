@@ -60,6 +60,9 @@ public struct ICEConfiguration: Sendable {
     public var maximumServers = 16
     /// How long a server that no connection uses any more is kept for the next one. Default 10 s.
     public var serverLinger: TimeAmount = .seconds(10)
+    /// Pause before a server is tried again that was lost twice in a row, or whose name was not found once; twice as
+    /// long after each further failure, up to 16 times this. Default 2 s.
+    public var serverRetry: TimeAmount = .seconds(2)
     /// Life of an allocation to ask a TURN server for; it is refreshed in time. Default 10 min (RFC 8656).
     public var relayLifetime: TimeAmount = .minutes(10)
     /// Peers, by address, relayed at one time by one TURN server. Default 1,024.

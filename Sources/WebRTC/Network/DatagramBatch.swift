@@ -81,31 +81,40 @@ struct DatagramBatch: ~Copyable {
 
     var isEmpty: Bool { self.next == self.runs.count }
 
-    /// Adds a datagram. False when there is no room.
-    mutating func append(_ datagram: UnsafeRawBufferPointer, to destination: TransportAddress) -> Bool {
-        guard let source = datagram.baseAddress, datagram.count > 0 else { return true }
-        guard self.used + datagram.count <= Self.capacity else { return false }
-        (self.slab + self.used).copyMemory(from: source, byteCount: datagram.count)
+    /// Adds a datagram: a header if there is one, what it is for, and so many zeroes. False when there is no room.
+    mutating func append(
+        _ datagram: UnsafeRawBufferPointer,
+        behind header: UnsafeRawBufferPointer,
+        padding: Int,
+        to destination: TransportAddress
+    ) -> Bool {
+        let size = header.count + datagram.count + padding
+        guard size > 0 else { return true }
+        guard self.used + size <= Self.capacity else { return false }
+        let target = UnsafeMutableRawBufferPointer(start: self.slab + self.used, count: size)
+        target.copyMemory(from: header)
+        UnsafeMutableRawBufferPointer(rebasing: target[header.count...]).copyMemory(from: datagram)
+        for index in (size - padding)..<size { target[index] = 0 }
         let last = self.runs.count - 1
         if last >= self.next, self.runs[last].destination == destination,
             self.runs[last].lastSize == self.runs[last].segmentSize,
-            datagram.count <= self.runs[last].segmentSize,
-            self.runs[last].length + datagram.count <= Self.maximumRunLength,
+            size <= self.runs[last].segmentSize,
+            self.runs[last].length + size <= Self.maximumRunLength,
             self.runs[last].count < Self.maximumRunCount
         {
-            self.runs[last].length += datagram.count
-            self.runs[last].lastSize = datagram.count
+            self.runs[last].length += size
+            self.runs[last].lastSize = size
         } else {
             let run = Run(
                 offset: self.used,
-                length: datagram.count,
-                segmentSize: datagram.count,
-                lastSize: datagram.count,
+                length: size,
+                segmentSize: size,
+                lastSize: size,
                 destination: destination
             )
             self.runs.append(run)
         }
-        self.used += datagram.count
+        self.used += size
         return true
     }
 

@@ -11,38 +11,56 @@ import Darwin
 #endif
 
 /// Looks host names up with the system's resolver, on threads of its own, since that blocks.
-enum HostResolver {
-    /// Look-ups under way or waiting, in the whole process. Beyond it a look-up fails at once.
-    private static let maximumPending = 64
-    private static let pending = Atomic(0)
+final class HostResolver: Sendable {
+    /// For names that the application chose: STUN and TURN servers.
+    static let ofServers = HostResolver()
+    /// For names that peers chose. However many lead nowhere, slowly, servers are still found.
+    static let ofPeers = HostResolver()
 
-    private static let threads: NIOThreadPool = {
-        let pool = NIOThreadPool(numberOfThreads: 2)
-        pool.start()
-        return pool
-    }()
+    typealias LookUp = @Sendable (_ host: String, _ port: UInt16) -> [TransportAddress]
+
+    private let lookUp: LookUp
+    private let maximumPending: Int
+    private let pending = Atomic(0)
+    private let threads: NIOThreadPool
+
+    /// - Parameters:
+    ///   - threads: how many look-ups run at a time. Default 2.
+    ///   - maximumPending: look-ups under way or waiting. Beyond it a look-up fails at once. Default 64.
+    ///   - lookUp: what blocks until it knows. Default `getaddrinfo`.
+    init(threads: Int = 2, maximumPending: Int = 64, lookUp: @escaping LookUp = HostResolver.system) {
+        self.lookUp = lookUp
+        self.maximumPending = maximumPending
+        self.threads = NIOThreadPool(numberOfThreads: threads)
+        self.threads.start()
+    }
+
+    deinit {
+        self.threads.shutdownGracefully { _ in }
+    }
 
     /// The addresses of a host, at most one of each IP version; none when the name leads nowhere. A literal address is
     /// its own answer.
-    static func resolve(
+    func resolve(
         _ host: String,
         port: UInt16,
         on loop: any EventLoop
     ) -> EventLoopFuture<[TransportAddress]> {
         if let literal = TransportAddress(ip: host, port: port) { return loop.makeSucceededFuture([literal]) }
-        guard Self.pending.wrappingAdd(1, ordering: .relaxed).newValue <= Self.maximumPending else {
-            Self.pending.wrappingSubtract(1, ordering: .relaxed)
+        guard self.pending.wrappingAdd(1, ordering: .relaxed).newValue <= self.maximumPending else {
+            self.pending.wrappingSubtract(1, ordering: .relaxed)
             return loop.makeSucceededFuture([])
         }
-        return Self.threads.runIfActive(eventLoop: loop) { Self.lookUp(host, port) }
+        return self.threads.runIfActive(eventLoop: loop) { self.lookUp(host, port) }
             .recover { _ in [] }
             .map { addresses in
-                Self.pending.wrappingSubtract(1, ordering: .relaxed)
+                self.pending.wrappingSubtract(1, ordering: .relaxed)
                 return addresses
             }
     }
 
-    private static func lookUp(_ host: String, _ port: UInt16) -> [TransportAddress] {
+    /// Asks the system.
+    static let system: LookUp = { host, port in
         var hints = addrinfo()
         hints.ai_family = AF_UNSPEC
         #if canImport(Glibc)

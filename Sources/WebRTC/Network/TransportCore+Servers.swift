@@ -28,6 +28,18 @@ extension TransportCore {
         self.requestFlush()
     }
 
+    /// The same, of a header and a peer's datagram.
+    func sendToServer(
+        _ header: UnsafeRawBufferPointer,
+        _ datagram: UnsafeRawBufferPointer,
+        padding: Int,
+        _ server: TransportAddress,
+        base: Int
+    ) {
+        self.sockets[base].append(datagram, behind: header, padding: padding, to: server)
+        self.requestFlush()
+    }
+
     // MARK: - Receiving
 
     /// Channel data comes from the server that has the channel, and from nobody else.

@@ -1,12 +1,13 @@
 import NIOCore
+import SCTP
 
 /// The loop-bound part of a transport: finds the connection a datagram belongs to, and flushes what a tick produced.
 final class TransportCore {
     let configuration: WebRTCConfiguration
     let eventLoop: any EventLoop
     let dtls: DTLSContext
-    /// The associations of this loop.
-    let sctp: SCTPShard
+    /// What the receive windows of all connections may grow by.
+    let windowBudget: WindowBudget
     let sockets: [UDPSocket]
     /// `iceServers` of the configuration.
     let defaultServers: [ResolvedServer]
@@ -14,6 +15,8 @@ final class TransportCore {
     /// Told, by number, when the host's addresses have changed.
     var networkObservers: [Int: (NetworkChange) -> Void] = [:]
     var counters = WebRTCCounters()
+    let serverNames: HostResolver
+    let peerNames: HostResolver
     private var connections: [UInt32: PeerConnection] = [:]
     private var byUsernameFragment: [String: PeerConnection] = [:]
     /// Who is at an address. More than one only if two connections join the same two transports.
@@ -31,12 +34,21 @@ final class TransportCore {
 
     /// Plaintext of one datagram, for all connections: it is emptied before anything else happens.
     let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 16)
+    /// Plaintext of the packet that is just being sent.
+    let packet = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 16)
 
-    init(_ configuration: WebRTCConfiguration, eventLoop: any EventLoop) throws {
+    init(
+        _ configuration: WebRTCConfiguration,
+        eventLoop: any EventLoop,
+        serverNames: HostResolver = .ofServers,
+        peerNames: HostResolver = .ofPeers
+    ) throws {
         eventLoop.preconditionInEventLoop()
         self.configuration = configuration
         self.eventLoop = eventLoop
-        self.sctp = SCTPStack.shared.shard(of: eventLoop)
+        self.serverNames = serverNames
+        self.peerNames = peerNames
+        self.windowBudget = WindowBudget(bytes: configuration.receiveWindowBudget)
         do throws(DTLSError) {
             self.dtls = try DTLSContext.ofProcess.get()
         } catch {
@@ -59,6 +71,7 @@ final class TransportCore {
 
     deinit {
         self.scratch.deallocate()
+        self.packet.deallocate()
     }
 
     func register() -> EventLoopFuture<Void> {
@@ -87,7 +100,7 @@ final class TransportCore {
             policy: policy ?? self.configuration.iceTransportPolicy
         )
         self.connections[connection.id] = connection
-        self.add(usernameFragment: connection.agent.local.usernameFragment, of: connection)
+        self.add(usernameFragment: connection.ice.agent.local.usernameFragment, of: connection)
         return connection
     }
 
@@ -112,7 +125,7 @@ final class TransportCore {
     func remove(_ connection: PeerConnection, routes addresses: [TransportAddress]) {
         self.connections[connection.id] = nil
         self.shared.forget(connection)
-        for agent in [connection.agent, connection.previousAgent].compactMap({ $0 }) {
+        for agent in [connection.ice.agent, connection.ice.previousAgent].compactMap({ $0 }) {
             self.remove(usernameFragment: agent.local.usernameFragment)
         }
         self.servers.detach(connection)
@@ -173,8 +186,8 @@ final class TransportCore {
 
     /// Notes that a connection has something to drain. Once per tick everything noted is drained and sent.
     func markDirty(_ connection: PeerConnection) {
-        if connection.isDirty { return }
-        connection.isDirty = true
+        if connection.work.isDirty { return }
+        connection.work.isDirty = true
         self.dirty.append(connection)
         self.requestFlush()
     }
@@ -196,7 +209,7 @@ final class TransportCore {
         var index = 0
         while index < self.dirty.count {
             let connection = self.dirty[index]
-            connection.isDirty = false
+            connection.work.isDirty = false
             connection.pump()
             index += 1
         }
@@ -247,6 +260,7 @@ final class TransportCore {
                 self.counters.droppedUnroutedDTLS &+= 1
                 return
             }
+            for connection in route { connection.credit(datagram.count, from: source) }
             let isTaken =
                 route.count == 1 ? first.receiveDTLS(datagram) : self.receiveShared(datagram, from: source, route)
             if !isTaken { self.counters.droppedInvalidDTLS &+= 1 }
@@ -368,6 +382,11 @@ private final class DatagramHandler: ChannelInboundHandler, Sendable {
 
     func channelReadComplete(context: ChannelHandlerContext) {
         self.core.value.readComplete()
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        self.core.value.sockets[self.base].close()
+        context.fireChannelInactive()
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {

@@ -15,11 +15,14 @@ import Darwin
 /// reasons: SwiftNIO closes a datagram channel when a single send fails with, say, "network unreachable", so one bad
 /// remote candidate would end every connection; and datagrams of a tick are laid out in one slab and leave with one
 /// `sendmmsg`, runs of equal size as one GSO send, without an allocation per datagram.
+///
+/// Reader and writer each own a descriptor of the same socket, so neither can close the other's under its hands.
 final class UDPSocket {
     let family: TransportAddress.Family
     let localAddress: TransportAddress
     private let eventLoop: any EventLoop
-    private let descriptor: Int32
+    /// Nil once closed: nothing can be sent then.
+    private var descriptor: SocketDescriptor?
     private var channel: (any Channel)?
     private var batch = DatagramBatch()
     private var usesSegmentation: Bool
@@ -44,6 +47,7 @@ final class UDPSocket {
         #endif
         let descriptor = socket(domain, type, 0)
         guard descriptor >= 0 else { throw .bindFailed(address: address.description, reason: Self.errorText()) }
+        let owner = SocketDescriptor(owning: descriptor)
         _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
         _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
         if address.family == .ipv6 { Self.set(descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, 1) }
@@ -54,29 +58,29 @@ final class UDPSocket {
         let bound = withUnsafePointer(to: &storage) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, length) }
         }
-        guard bound == 0 else {
-            let reason = Self.errorText()
-            _ = Self.closeDescriptor(descriptor)
-            throw .bindFailed(address: address.description, reason: reason)
-        }
+        guard bound == 0 else { throw .bindFailed(address: address.description, reason: Self.errorText()) }
         self.eventLoop = eventLoop
-        self.descriptor = descriptor
+        self.descriptor = owner
         self.family = address.family
         self.localAddress = Self.boundAddress(of: descriptor) ?? address
         self.usesSegmentation = System.supportsUDPSegmentationOffload
     }
 
-    /// Hands the descriptor to SwiftNIO for reading.
+    /// Has SwiftNIO read from the socket.
     func register(
         on loop: any EventLoop,
         handler: @escaping @Sendable () -> any ChannelInboundHandler & Sendable
     ) -> EventLoopFuture<any Channel> {
-        DatagramBootstrap(group: loop)
+        guard let copy = self.descriptor?.duplicate() else {
+            let error = WebRTCError.bindFailed(address: self.localAddress.description, reason: Self.errorText())
+            return loop.makeFailedFuture(error)
+        }
+        return DatagramBootstrap(group: loop)
             .channelOption(.datagramVectorReadMessageCount, value: Self.readsPerCall)
             .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: Self.readsPerCall << 16))
             .channelOption(.maxMessagesPerRead, value: 1)
             .channelInitializer { $0.pipeline.addHandler(handler()) }
-            .withBoundSocket(self.descriptor)
+            .withBoundSocket(copy)
             .flatMap { channel in
                 guard System.supportsUDPReceiveOffload else { return channel.eventLoop.makeSucceededFuture(channel) }
                 return channel.setOption(.datagramReceiveOffload, value: true)
@@ -90,9 +94,17 @@ final class UDPSocket {
         self.channel = channel
     }
 
+    /// Ends the reading alone, as an error of the socket does.
+    func endReading() -> EventLoopFuture<Void> {
+        self.channel?.close() ?? self.eventLoop.makeSucceededVoidFuture()
+    }
+
+    /// Sends what the kernel takes at once, and nothing after that. Idempotent.
     func close() {
-        self.retry?.cancel()
         self.flush()
+        self.retry?.cancel()
+        self.retry = nil
+        self.descriptor = nil
         self.channel?.close(promise: nil)
         self.channel = nil
     }
@@ -100,19 +112,27 @@ final class UDPSocket {
     // MARK: - Sending
 
     /// Adds a datagram to the current batch. It leaves with `flush`.
-    func append(_ datagram: UnsafeRawBufferPointer, to destination: TransportAddress) {
-        guard self.channel != nil else { return }
-        self.counters.largestDatagram = max(self.counters.largestDatagram, datagram.count)
-        if !self.batch.append(datagram, to: destination) {
+    func append(
+        _ datagram: UnsafeRawBufferPointer,
+        behind header: UnsafeRawBufferPointer = .init(start: nil, count: 0),
+        padding: Int = 0,
+        to destination: TransportAddress
+    ) {
+        guard self.descriptor != nil else { return }
+        let size = header.count + datagram.count + padding
+        self.counters.largestDatagram = max(self.counters.largestDatagram, size)
+        if !self.batch.append(datagram, behind: header, padding: padding, to: destination) {
             self.flush()
-            if !self.batch.append(datagram, to: destination) { self.counters.unsentDatagrams += 1 }
+            if !self.batch.append(datagram, behind: header, padding: padding, to: destination) {
+                self.counters.unsentDatagrams += 1
+            }
         }
     }
 
     /// Sends the batch. What the kernel's buffer has no room for stays and is tried again after a millisecond.
     func flush() {
-        guard !self.batch.isEmpty else { return }
-        while let result = self.batch.send(on: self.descriptor, segmented: self.usesSegmentation) {
+        guard let descriptor, !self.batch.isEmpty else { return }
+        while let result = self.batch.send(on: descriptor.number, segmented: self.usesSegmentation) {
             self.counters.sendCalls += 1
             switch result {
             case .sent(let datagrams, let bytes):
@@ -165,16 +185,6 @@ final class UDPSocket {
                 getsockname(descriptor, address, &length) == 0 ? TransportAddress(address) : nil
             }
         }
-    }
-
-    private static func closeDescriptor(_ descriptor: Int32) -> Int32 {
-        #if canImport(Glibc)
-        Glibc.close(descriptor)
-        #elseif canImport(Musl)
-        Musl.close(descriptor)
-        #else
-        Darwin.close(descriptor)
-        #endif
     }
 
     private static func errorText() -> String { String(cString: strerror(errno)) }

@@ -20,18 +20,24 @@ public struct WebRTCConfiguration: Sendable {
     /// Largest message in bytes that is sent or accepted; announced to the peer, whose own limit counts for what is sent
     /// to it. Default 262,144, which every browser takes.
     public var maximumMessageSize = 262_144
-    /// SCTP send buffer per connection, in bytes: what may be in flight. Messages may be larger. Default 1 MiB.
-    public var sctpSendBufferSize = 1024 * 1024
-    /// SCTP receive buffer per connection, in bytes: what a peer may have in flight. Default 1 MiB.
-    public var sctpReceiveBufferSize = 1024 * 1024
-    /// Bytes a channel queues beyond the SCTP send buffer before `send` throws. Default 16 MiB.
+    /// SCTP's receive window of a connection to begin with, in bytes: what a peer may have in flight, and what is held of it
+    /// while nobody reads. There is always room for one message of `maximumMessageSize`. Default 256 KiB.
+    public var initialReceiveWindow = 256 * 1024
+    /// What the receive window grows to while it is what holds the peer back, in bytes. Default 8 MiB.
+    public var maximumReceiveWindow = 8 * 1024 * 1024
+    /// What the receive windows of all connections may grow by, together, in bytes. Default 64 MiB.
+    public var receiveWindowBudget = 64 * 1024 * 1024
+    /// Bytes a channel queues before `send` throws; a single message may be larger. Default 16 MiB.
     public var maximumBufferedAmount = 16 * 1024 * 1024
+    /// Memory in bytes that messages may take which wait for the readers of one connection's `AsyncDataChannel`s. Beyond it
+    /// nothing more is read from the connection until they have caught up. Default 4 MiB.
+    public var maximumUnreadBytes = 4 * 1024 * 1024
     /// Kernel receive buffer of each UDP socket, in bytes, as far as the system allows. Default 4 MiB.
     public var udpReceiveBufferSize = 4 * 1024 * 1024
     /// Connections at one time; `makePeerConnection` throws beyond. Default 10,000.
     public var maximumPeerConnections = 10_000
-    /// Data channels of one connection at a time, at most 32,767; further ones that a peer opens are closed at once. Each
-    /// costs 200 bytes of every connection, open or not. Default 128.
+    /// Data channels of one connection at a time, at most 32,767; further ones that a peer opens are closed at once. Default
+    /// 128.
     public var maximumDataChannels = 128
     /// The timing of ICE and of consent checks.
     public var ice = ICEConfiguration()
@@ -65,8 +71,10 @@ public struct WebRTCCounters: Hashable, Sendable {
     public var droppedUnknownProtocol: UInt64 = 0
     /// Not a valid STUN message.
     public var droppedMalformedSTUN: UInt64 = 0
-    /// STUN for no connection here, or without valid integrity, or an answer to no question.
+    /// STUN for no connection here, or without valid integrity.
     public var droppedUnauthenticSTUN: UInt64 = 0
+    /// STUN that a connection does not use, or an answer to no question of it: a second answer, one that came too late.
+    public var droppedUnexpectedSTUN: UInt64 = 0
     /// DTLS from an address that no connection has authenticated.
     public var droppedUnroutedDTLS: UInt64 = 0
     /// DTLS records that did not decrypt, were no records, or came too early and were too many.

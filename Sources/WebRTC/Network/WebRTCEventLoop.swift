@@ -5,7 +5,7 @@ import Synchronization
 /// The event loops on which a process's transports live: one for each processor.
 enum WebRTCEventLoop {
     static let group = MultiThreadedEventLoopGroup(
-        numberOfThreads: max(1, min(System.coreCount, SCTPStack.maximumShards))
+        numberOfThreads: max(1, System.coreCount)
     )
     static let all = group.makeIterator().map { $0 as any EventLoop }
     /// The one that is used when nobody asks for another.

@@ -13,7 +13,7 @@ public struct ICECandidatePair: Hashable, Sendable {
 extension PeerConnection {
     /// The pair in use; nil before there is one.
     public var selectedCandidatePair: ICECandidatePair? {
-        guard let pair = self.agent.selected ?? self.previousAgent?.selected else { return nil }
+        guard let pair = self.ice.agent.selected ?? self.ice.previousAgent?.selected else { return nil }
         return ICECandidatePair(
             local: pair.valid ?? pair.local,
             remote: pair.remote,

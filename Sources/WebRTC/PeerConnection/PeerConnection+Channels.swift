@@ -1,4 +1,5 @@
 import NIOCore
+import SCTP
 
 // Data channels: streams of the SCTP association (RFC 8831, RFC 8832).
 extension PeerConnection {
@@ -15,86 +16,33 @@ extension PeerConnection {
             throw .invalidConfiguration("label and subprotocol have at most 65,535 bytes")
         }
         let limit = self.transport.configuration.maximumDataChannels
-        guard self.channels.count + self.unassigned.count < limit else { throw .tooManyChannels(limit: limit) }
+        guard self.streams.channels.count + self.streams.unassigned.count < limit else {
+            throw .tooManyChannels(limit: limit)
+        }
         let channel = DataChannel(label: label, configuration: configuration, connection: self)
         if let id = configuration.negotiatedID {
-            let streams = self.outgoingStreams == 0 ? 65_535 : self.outgoingStreams
+            let streams = self.streams.outgoingStreams == 0 ? 65_535 : self.streams.outgoingStreams
             guard id < streams else {
                 throw .invalidConfiguration("id \(id) is not below the number of streams, \(streams)")
             }
-            guard self.channels[id] == nil, self.resets.isFree(id) else {
+            guard self.streams.channels[id] == nil, self.streams.resets.isFree(id) else {
                 throw .invalidConfiguration("id \(id) is in use, or was until now: wait until the peer has closed it")
             }
             channel.id = id
-            self.channels[id] = channel
+            self.streams.channels[id] = channel
         } else {
-            self.unassigned.append(channel)
+            self.streams.unassigned.append(channel)
         }
         // It opens at the end of the tick: the caller has to set its closures first.
-        self.hasUnopened = true
+        self.streams.hasUnopened = true
         self.transport.markDirty(self)
-        if self.isOfferer == nil { self.needNegotiation() }
+        if !self.negotiation.hasBegun { self.needNegotiation() }
         return channel
     }
 
-    func startSCTP() {
-        guard self.association == nil, self.isSecure, let remote, !self.isOver else { return }
-        let configuration = self.transport.configuration
-        let association = SCTPAssociation(
-            shard: self.transport.sctp,
-            configuration: SCTPAssociation.Configuration(
-                localPort: 5000,
-                remotePort: remote.sctpPort,
-                // usrsctp's path MTU does not count the common header of 12 bytes.
-                pathMTU: configuration.maximumDatagramSize - DTLSSession.overhead - 12,
-                sendBuffer: configuration.sctpSendBufferSize,
-                receiveBuffer: configuration.sctpReceiveBufferSize,
-                maximumMessageSize: configuration.maximumMessageSize,
-                // Either side may open all channels, and has every second stream for them (RFC 8832 section 6). RFC 8831
-                // section 6.2 would have 65,535, but each costs a hundred bytes from the first moment.
-                streams: UInt16(clamping: min(max(1, configuration.maximumDataChannels), 32_767) * 2)
-            ),
-            // Unowned: the stack forgets an association before its connection ends, and a weak reference would make
-            // every retain of the connection slow.
-            output: { [unowned self] packet in
-                guard let dtls = self.dtls else { return }
-                if dtls.write(packet) { self.traffic.sentBytes &+= UInt64(packet.count) }
-                // A timer of the stack may be what sends: the tick that flushes has to be asked for.
-                self.transport.markDirty(self)
-            },
-            onWork: { [unowned self] in self.transport.markDirty(self) }
-        )
-        self.association = association
-        if !association.start() { self.finish(.failed, reason: "the SCTP stack refused an association") }
-    }
+    // MARK: - Messages
 
-    // MARK: - Events of the association
-
-    func resumeReading() {
-        if !self.isOver { self.transport.markDirty(self) }
-    }
-
-    func drainAssociation() {
-        while !self.isOver, self.readingPauses == 0, let event = self.association?.nextEvent() {
-            switch event {
-            case .up(let streams):
-                self.outgoingStreams = streams
-                self.hasUnopened = true
-            case .message(let stream, let ppid, let message):
-                self.receive(message, ppid: ppid, stream: stream)
-            case .incomingReset(let streams):
-                self.peerClosed(streams)
-            case .outgoingReset(let streams):
-                for stream in streams { self.resets.outgoingDone(stream) }
-            case .resetFailed(let streams):
-                self.resets.failed(streams)
-            case .down(let reason):
-                self.finish(.closed, reason: reason)
-            }
-        }
-    }
-
-    private func receive(_ message: ByteBuffer, ppid: UInt32, stream: UInt16) {
+    func receive(_ message: ByteBuffer, ppid: UInt32, stream: UInt16) {
         switch ppid {
         case PayloadProtocol.dcep:
             self.receiveDCEP(message, stream: stream)
@@ -112,7 +60,7 @@ extension PeerConnection {
     }
 
     private func deliver(_ message: ByteBuffer, as kind: DataChannelMessageKind, stream: UInt16) {
-        guard let channel = self.channels[stream] else {
+        guard let channel = self.streams.channels[stream] else {
             self.transport.counters.droppedMalformedMessages &+= 1
             return
         }
@@ -123,7 +71,7 @@ extension PeerConnection {
         do throws(DCEPError) {
             switch try DCEPMessage(message) {
             case .acknowledge:
-                self.channels[stream]?.isAcknowledged = true
+                self.streams.channels[stream]?.isAcknowledged = true
             case .open(let open):
                 self.accept(open, stream: stream)
             }
@@ -134,14 +82,17 @@ extension PeerConnection {
 
     private func accept(_ open: DCEPMessage.Open, stream: UInt16) {
         // The peer's streams have the other parity (RFC 8832 section 6).
-        let isTheirs = (stream & 1 == 0) == (self.dtlsRole == .server)
-        guard isTheirs, self.channels[stream] == nil else {
+        let isTheirs = (stream & 1 == 0) == (self.negotiation.dtlsRole == .server)
+        guard isTheirs, self.streams.channels[stream] == nil else {
             self.transport.counters.droppedMalformedMessages &+= 1
             return
         }
-        guard self.channels.count + self.unassigned.count < self.transport.configuration.maximumDataChannels else {
+        guard
+            self.streams.channels.count + self.streams.unassigned.count
+                < self.transport.configuration.maximumDataChannels
+        else {
             self.transport.counters.droppedMalformedMessages &+= 1
-            self.resets.close(stream)
+            self.streams.resets.close(stream)
             return
         }
         let configuration = DataChannelConfiguration(
@@ -151,10 +102,9 @@ extension PeerConnection {
             priority: open.priority
         )
         let channel = DataChannel(label: open.label, configuration: configuration, connection: self)
-        channel.id = stream
         channel.isAcknowledged = true
-        self.resets.forget(stream)
-        self.channels[stream] = channel
+        self.streams.resets.forget(stream)
+        self.assign(stream, to: channel)
         channel.sendControl(.acknowledge)
         // Open before the application hears of it: it may send at once.
         channel.becomeOpen()
@@ -165,21 +115,20 @@ extension PeerConnection {
     // MARK: - Opening
 
     private func openChannels() {
-        guard self.hasUnopened, self.outgoingStreams > 0 else { return }
-        self.hasUnopened = false
-        for channel in self.channels.values.sorted(by: { $0.id ?? 0 < $1.id ?? 0 })
+        guard self.streams.hasUnopened, self.streams.outgoingStreams > 0 else { return }
+        self.streams.hasUnopened = false
+        for channel in self.streams.channels.values.sorted(by: { $0.id ?? 0 < $1.id ?? 0 })
         where channel.readyState == .connecting {
             self.openNegotiated(channel)
         }
-        let waiting = self.unassigned
-        self.unassigned = []
+        let waiting = self.streams.unassigned
+        self.streams.unassigned = []
         for channel in waiting where channel.readyState == .connecting {
             guard let stream = self.freeStream() else {
-                channel.becomeClosed(error: .tooManyChannels(limit: self.outgoingStreams / 2))
+                channel.becomeClosed(error: .tooManyChannels(limit: self.streams.outgoingStreams / 2))
                 continue
             }
-            channel.id = stream
-            self.channels[stream] = channel
+            self.assign(stream, to: channel)
             let open = DCEPMessage.Open(
                 label: channel.label,
                 subprotocol: channel.subprotocol,
@@ -193,72 +142,76 @@ extension PeerConnection {
     }
 
     private func openNegotiated(_ channel: DataChannel) {
-        guard let id = channel.id, Int(id) < self.outgoingStreams else {
-            if let id = channel.id { self.channels[id] = nil }
-            let reason = "the peer takes \(self.outgoingStreams) streams: choose a lower id"
+        guard let id = channel.id, Int(id) < self.streams.outgoingStreams else {
+            if let id = channel.id { self.streams.channels[id] = nil }
+            let reason = "the peer takes \(self.streams.outgoingStreams) streams: choose a lower id"
             return channel.becomeClosed(error: .invalidConfiguration(reason))
         }
         channel.isAcknowledged = true
+        self.assign(id, to: channel)
         channel.becomeOpen()
+    }
+
+    private func assign(_ stream: UInt16, to channel: DataChannel) {
+        channel.id = stream
+        self.streams.channels[stream] = channel
+        self.association?.setWeight(channel.priority.rawValue, of: stream)
     }
 
     /// Even streams belong to the DTLS client, odd ones to the server (RFC 8832 section 6).
     private func freeStream() -> UInt16? {
-        let first = self.dtlsRole == .client ? 0 : 1
-        for stream in stride(from: first, to: min(self.outgoingStreams, 65_535), by: 2) {
+        let first = self.negotiation.dtlsRole == .client ? 0 : 1
+        for stream in stride(from: first, to: min(self.streams.outgoingStreams, 65_535), by: 2) {
             let id = UInt16(truncatingIfNeeded: stream)
-            if self.channels[id] == nil, self.resets.isFree(id) { return id }
+            if self.streams.channels[id] == nil, self.streams.resets.isFree(id) { return id }
         }
         return nil
     }
 
     func forget(unassigned channel: DataChannel) {
-        self.unassigned.removeAll { $0 === channel }
+        self.streams.unassigned.removeAll { $0 === channel }
     }
 
     // MARK: - Closing
 
     /// The peer reset its side of these streams: the channels are over (RFC 8831 section 6.7).
-    private func peerClosed(_ streams: [UInt16]) {
-        let affected = streams.isEmpty ? Array(self.channels.keys) : streams
+    func peerClosed(_ streams: [UInt16]) {
+        let affected = streams.isEmpty ? Array(self.streams.channels.keys) : streams
         for stream in affected {
-            self.resets.incomingDone(stream)
-            self.channels.removeValue(forKey: stream)?.becomeClosed()
+            self.streams.resets.incomingDone(stream)
+            self.streams.channels.removeValue(forKey: stream)?.becomeClosed()
         }
     }
 
-    /// Moves queued messages on, reports what has been sent, closes what is to be closed.
+    /// Opens what is to be opened, closes what is to be closed, sends, and notes what has been sent.
     func settleChannels() {
         guard let association, !self.isOver else { return }
-        association.adaptAcknowledgements(isShortPath: self.isShortPath)
-        // First what was sent, then what is new: a new channel may get the stream of one that has just closed.
-        self.reportTransmitted()
+        association.pathRoundTrip = self.ice.roundTrip
         self.openChannels()
-        association.isShared = self.channels.count > 1
-        var failed = self.scheduler.run()
-        while association.isShared, self.scheduler.isBusy, self.reportTransmitted() { failed += self.scheduler.run() }
-        for (channel, code) in failed {
-            channel.onError?(.transport(code: code))
-            channel.close()
-        }
         self.raiseNoted()
-        if !self.isOver, let streams = self.resets.nextRequest, association.reset(streams) {
-            self.resets.didRequest(streams)
-        }
+        guard !self.isOver else { return }
+        association.reset(self.streams.resets.takeRequest())
+        self.sendPackets()
+        self.reportTransmitted()
+        self.followAssociation()
     }
 
-    @discardableResult
-    private func reportTransmitted() -> Bool {
-        self.association?.drainTransmitted { stream, bytes in self.channels[stream]?.transmitted(bytes) } ?? false
+    /// Whoever has sent enough by this is looked at once more before the end of the tick.
+    func reportTransmitted() {
+        while let (stream, bytes) = self.association?.nextTransmission() {
+            self.streams.channels[stream]?.transmitted(bytes)
+        }
     }
 
     private func raiseNoted() {
-        guard !self.noted.isEmpty else { return }
-        let noted = self.noted
-        self.noted = []
+        guard !self.streams.noted.isEmpty else { return }
+        let noted = self.streams.noted
+        self.streams.noted = []
         for channel in noted {
             channel.isNoted = false
-            if channel.raiseDue(), let id = channel.id, self.channels[id] === channel { self.resets.close(id) }
+            if channel.raiseDue(), let id = channel.id, self.streams.channels[id] === channel {
+                self.streams.resets.close(id)
+            }
         }
     }
 }

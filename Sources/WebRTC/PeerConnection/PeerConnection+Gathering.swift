@@ -16,14 +16,14 @@ extension PeerConnection {
     func startGathering() {
         guard self.iceGatheringState == .new else { return }
         self.iceGatheringState = .gathering
-        self.isAttaching = true
-        self.transport.servers.attach(self, self.servers)
-        self.isAttaching = false
+        self.gathering.isAttaching = true
+        self.transport.servers.attach(self, self.gathering.servers)
+        self.gathering.isAttaching = false
         // What is known by now is in the description that is being made.
         let isComplete = self.transport.servers.isSettled(for: self)
         if isComplete {
             self.iceGatheringState = .complete
-            self.agent.handle(.endOfLocalCandidates, at: .now())
+            self.ice.agent.handle(.endOfLocalCandidates, at: .now())
         }
         // The application is not called from inside its own call.
         self.transport.eventLoop.assumeIsolated().execute {
@@ -35,24 +35,25 @@ extension PeerConnection {
 
     /// A candidate came to light: at first, from a server, or by a change of the network.
     func gathered(_ gathered: GatheredCandidate) {
-        guard !self.isOver, self.policy == .all || gathered.candidate.type == .relayed else { return }
+        guard !self.isOver, self.gathering.policy == .all || gathered.candidate.type == .relayed else { return }
         var gathered = gathered
-        if self.policy == .relay {
+        if self.gathering.policy == .relay {
             // Where the relay is used from is what the policy hides (RFC 8828 section 5.2).
             let nowhere = gathered.candidate.address.family == .ipv4 ? "0.0.0.0" : "::"
             gathered.candidate.relatedAddress = TransportAddress(ip: nowhere, port: 0)
         }
-        guard self.learn(gathered), !self.isAttaching, self.offer != nil || self.answer != nil else { return }
+        guard self.learn(gathered), !self.gathering.isAttaching, self.negotiation.local != nil else { return }
         self.announce(gathered.candidate)
     }
 
     /// False when it is known already.
     @discardableResult
     func learn(_ gathered: GatheredCandidate) -> Bool {
-        guard !self.localCandidates.contains(where: { $0.candidate.address == gathered.candidate.address }) else {
+        guard !self.gathering.localCandidates.contains(where: { $0.candidate.address == gathered.candidate.address })
+        else {
             return false
         }
-        self.localCandidates.append(gathered)
+        self.gathering.localCandidates.append(gathered)
         self.handle(.localCandidate(gathered.candidate, base: gathered.base))
         return true
     }
@@ -60,8 +61,8 @@ extension PeerConnection {
     /// A relay is gone.
     func lost(base: Int) {
         guard !self.isOver else { return }
-        self.localCandidates.removeAll { $0.base == base }
-        self.previousAgent?.handle(.removeBase(base), at: .now())
+        self.gathering.localCandidates.removeAll { $0.base == base }
+        self.ice.previousAgent?.handle(.removeBase(base), at: .now())
         self.handle(.removeBase(base))
     }
 
@@ -79,11 +80,11 @@ extension PeerConnection {
     func networkChanged(added: [GatheredCandidate]) {
         guard !self.isOver else { return }
         let current = self.transport.hostCandidates
-        self.localCandidates.removeAll { known in
+        self.gathering.localCandidates.removeAll { known in
             known.candidate.type == .host && !current.contains { $0.candidate.address == known.candidate.address }
         }
         for candidate in added { self.gathered(candidate) }
-        self.previousAgent?.handle(.networkChanged, at: .now())
+        self.ice.previousAgent?.handle(.networkChanged, at: .now())
         self.handle(.networkChanged)
     }
 
@@ -97,8 +98,8 @@ extension PeerConnection {
     }
 
     private func announce(_ candidate: String) {
-        let mid = self.remote?.mid ?? "0"
-        let index = self.remote?.dataSection ?? 0
+        let mid = self.negotiation.remote?.mid ?? "0"
+        let index = self.negotiation.remote?.dataSection ?? 0
         self.onICECandidate?(IceCandidate(candidate: candidate, sdpMid: mid, sdpMLineIndex: index))
     }
 
@@ -107,10 +108,11 @@ extension PeerConnection {
     /// Looks up names of the local network that the peer gave instead of addresses.
     func resolve(_ names: [HostNameCandidate]) {
         for named in names {
-            guard self.hostNameCount < self.transport.configuration.ice.maximumHostNames else { return }
-            self.hostNameCount += 1
+            guard self.gathering.hostNameCount < self.transport.configuration.ice.maximumHostNames else { return }
+            self.gathering.hostNameCount += 1
             let bound = NIOLoopBound(self, eventLoop: self.transport.eventLoop)
-            HostResolver.resolve(named.name, port: named.candidate.address.port, on: self.transport.eventLoop)
+            self.transport.peerNames
+                .resolve(named.name, port: named.candidate.address.port, on: self.transport.eventLoop)
                 .whenSuccess { addresses in
                     let connection = bound.value
                     guard !connection.isOver else { return }

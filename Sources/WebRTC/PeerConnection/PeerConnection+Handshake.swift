@@ -4,51 +4,66 @@ import NIOCore
 // from the peer's address can break one.
 extension PeerConnection {
     func startDTLS() {
-        guard self.dtls == nil, !self.isHandshakePaused, let role = self.dtlsRole, let remote, !self.isOver else {
+        guard self.handshake.dtls == nil, !self.handshake.isPaused, let role = self.negotiation.dtlsRole,
+            let remote = self.negotiation.remote, !self.isOver
+        else {
             return
         }
         do throws(DTLSError) {
-            let trip = self.agent.selected?.roundTripTime ?? .nanoseconds(0)
+            let trip = self.ice.agent.selected?.roundTripTime ?? .nanoseconds(0)
             let session = try DTLSSession(
                 context: self.transport.dtls,
                 role: role,
                 fingerprints: remote.fingerprints,
                 mtu: self.transport.configuration.maximumDatagramSize,
                 patience: max(.milliseconds(300), trip * 3),
-                staleRandoms: self.staleRandoms
+                staleRandoms: self.handshake.staleRandoms
             ) { [unowned self] datagram in self.sendDTLS(datagram) }
-            self.dtls = session
-            self.hasSentFlight = false
+            self.handshake.dtls = session
+            self.handshake.hasSentFlight = false
             if role == .client { session.start() }
         } catch {
             return self.finish(.failed, reason: error.description)
         }
-        let early = self.earlyDatagrams
-        self.earlyDatagrams = []
+        let early = self.handshake.earlyDatagrams
+        self.handshake.earlyDatagrams = []
         for datagram in early { datagram.withUnsafeBytes { _ = self.receiveDTLS($0) } }
-        self.hasControlWork = true
+        self.work.hasControlWork = true
         self.transport.markDirty(self)
     }
 
     private func sendDTLS(_ datagram: UnsafeRawBufferPointer) {
-        guard let destination else { return }
-        if self.dtls?.state == .handshaking {
+        guard let destination = self.ice.destination else { return }
+        if self.handshake.dtls?.state == .handshaking {
             // A client that waits for the first flight will find the next attempt, unless it is told to give up.
             let isAlert = datagram.first == 21
-            if isAlert, self.dtlsRole == .server, !self.hasSentFlight, self.mayRestartHandshake { return }
-            self.hasSentFlight = true
+            if isAlert, self.negotiation.dtlsRole == .server, !self.handshake.hasSentFlight, self.mayRestartHandshake {
+                return
+            }
+            self.handshake.hasSentFlight = true
         }
+        guard destination.isProved || self.ice.destination?.admits(datagram) == true else { return }
+        self.send(datagram, to: destination)
+    }
+
+    /// Sends what had to wait until the peer had shown that it is where it says.
+    func sendHeld(_ datagrams: [[UInt8]]) {
+        guard let destination = self.ice.destination, !datagrams.isEmpty else { return }
+        for datagram in datagrams { datagram.withUnsafeBytes { self.send($0, to: destination) } }
+    }
+
+    private func send(_ datagram: UnsafeRawBufferPointer, to destination: DTLSDestination) {
         self.traffic.sentDatagrams &+= 1
         self.transport.send(datagram, to: destination.address, base: destination.base)
     }
 
     func advanceDTLS() {
-        guard let dtls else { return }
+        guard let dtls = self.handshake.dtls else { return }
         switch dtls.state {
         case .handshaking:
             if dtls.isOvertaken(at: .now()) { self.restartHandshake(reason: "the peer began anew") }
         case .connected:
-            self.handshakeDeadline = nil
+            self.handshake.deadline = nil
             self.startSCTP()
             if self.connectionState == .connecting { self.move(to: .connected) }
         case .closed:
@@ -61,10 +76,12 @@ extension PeerConnection {
     }
 
     /// What a handshake that came to nothing was told by the peer, or by somebody in its place.
-    var heldAlert: String { self.dtls?.heldAlert.map { ", and alert \($0) came from the peer's address" } ?? "" }
+    var heldAlert: String {
+        self.handshake.dtls?.heldAlert.map { ", and alert \($0) came from the peer's address" } ?? ""
+    }
 
     private var mayRestartHandshake: Bool {
-        self.handshakeRestarts < self.transport.configuration.maximumHandshakeRestarts
+        self.handshake.restarts < self.transport.configuration.maximumHandshakeRestarts
     }
 
     /// Another attempt in place of one that broke: at once the first time, then after longer and longer pauses.
@@ -72,17 +89,17 @@ extension PeerConnection {
         guard self.mayRestartHandshake else {
             return self.finish(.failed, reason: "DTLS: \(reason)\(self.heldAlert)")
         }
-        let number = self.handshakeRestarts
-        self.handshakeRestarts += 1
-        self.staleRandoms.formUnion(self.dtls?.peerRandoms ?? [])
-        self.earlyDatagrams = self.dtls?.challenge.map { [$0] } ?? []
-        self.dtls = nil
+        let number = self.handshake.restarts
+        self.handshake.restarts += 1
+        self.handshake.staleRandoms.formUnion(self.handshake.dtls?.peerRandoms ?? [])
+        self.handshake.earlyDatagrams = self.handshake.dtls?.challenge.map { [$0] } ?? []
+        self.handshake.dtls = nil
         guard number > 0 else { return self.startDTLS() }
-        self.isHandshakePaused = true
+        self.handshake.isPaused = true
         let pause = min(TimeAmount.milliseconds(50) * (1 << min(number - 1, 8)), .seconds(1))
         self.transport.eventLoop.assumeIsolated().scheduleTask(in: pause) { [weak self] in
             guard let self else { return }
-            self.isHandshakePaused = false
+            self.handshake.isPaused = false
             self.startDTLS()
         }
     }

@@ -17,26 +17,19 @@ public enum SignalingState: String, Hashable, Sendable {
 extension PeerConnection {
     /// How far an exchange of descriptions has come.
     public var signalingState: SignalingState {
-        if self.isOver { return .closed }
-        if self.restartOffer != nil { return .haveLocalOffer }
-        if self.mustAnswerRestart { return .haveRemoteOffer }
-        switch self.isOfferer {
-        case true?: return self.remote == nil ? .haveLocalOffer : .stable
-        case false?: return self.answer == nil ? .haveRemoteOffer : .stable
-        case nil: return .stable
-        }
+        self.isOver ? .closed : self.negotiation.state
     }
 
     /// What this side has offered or answered last, with all candidates that are known by now: once
     /// `iceGatheringState` is `complete`, all that a peer needs to which candidates cannot be trickled. Nil before the
     /// first offer or answer.
     public var localDescription: SessionDescription? {
-        self.localShape.map { SessionDescription(type: $0.type, sdp: self.describe($0)) }
+        self.negotiation.local.map { self.write($0) }
     }
 
     /// Whether the peer takes candidates one by one, as they are found (W3C `canTrickleIceCandidates`); nil before its
     /// description. One that does not is handed `localDescription` when gathering is complete.
-    public var canTrickleICECandidates: Bool? { self.remote?.supportsTrickle }
+    public var canTrickleICECandidates: Bool? { self.negotiation.remote?.supportsTrickle }
 
     /// The largest message in bytes that `DataChannel.send` takes (W3C `RTCSctpTransport.maxMessageSize`): the smaller of
     /// what this side is configured for and, once its description is there, what the peer accepts.
@@ -46,9 +39,9 @@ extension PeerConnection {
     /// `restartIce()` does. Data goes on flowing on the old path, if there still is one. Without effect before the
     /// first answer, when any offer looks for a path.
     public func restartICE() {
-        guard !self.isOver, self.remote != nil, self.dtlsRole != nil else { return }
-        self.isRestartWanted = true
-        self.needNegotiation()
+        guard !self.isOver else { return }
+        self.negotiation.need(restart: true)
+        self.drainNegotiation()
     }
 
     /// Changes by which servers candidates are found, and which candidates are used.
@@ -66,50 +59,75 @@ extension PeerConnection {
         iceTransportPolicy: ICETransportPolicy? = nil
     ) throws(WebRTCError) {
         if self.isOver { throw .closed }
-        let servers = try iceServers.map { list throws(WebRTCError) in try ResolvedServer.parse(list) } ?? self.servers
-        let policy = iceTransportPolicy ?? self.policy
-        guard servers != self.servers || policy != self.policy else { return }
-        self.servers = servers
-        self.policy = policy
+        let servers =
+            try iceServers.map { list throws(WebRTCError) in try ResolvedServer.parse(list) } ?? self.gathering.servers
+        let policy = iceTransportPolicy ?? self.gathering.policy
+        guard servers != self.gathering.servers || policy != self.gathering.policy else { return }
+        self.gathering.servers = servers
+        self.gathering.policy = policy
         if self.iceGatheringState == .new {
             self.gatherAnew()
         } else {
-            self.mustGatherAnew = true
-            self.isRestartWanted = self.remote != nil && self.dtlsRole != nil
+            self.gathering.mustGatherAnew = true
+            self.negotiation.restartWithNextOffer()
         }
     }
 
     /// Begins with the candidates of the host.
     func gatherAnew() {
-        self.mustGatherAnew = false
+        self.gathering.mustGatherAnew = false
         self.iceGatheringState = .new
-        self.localCandidates = []
-        self.agent.forgetLocalCandidates()
-        if self.policy == .all { for gathered in self.transport.hostCandidates { self.learn(gathered) } }
+        self.gathering.localCandidates = []
+        self.ice.agent.forgetLocalCandidates()
+        if self.gathering.policy == .all { for gathered in self.transport.hostCandidates { self.learn(gathered) } }
     }
 
-    // MARK: - Events
+    // MARK: - The machine
 
     /// Something has to be offered. The application hears of it when no exchange is under way.
     func needNegotiation() {
-        self.isNegotiationNeeded = true
-        self.announceSignaling()
+        self.negotiation.need()
+        self.drainNegotiation()
+    }
+
+    func drainNegotiation() {
+        while let output = self.negotiation.nextOutput() {
+            switch output {
+            case .assume(let role): self.ice.agent.assume(role)
+            case .gather: self.startGathering()
+            case .beginRestart: self.beginRestart()
+            case .abandonRestart: self.abandonRestart()
+            case .connect(let remote): self.connect(remote)
+            case .add(let candidates): for candidate in candidates { self.handle(.remoteCandidate(candidate)) }
+            case .announce: self.announceSignaling()
+            }
+        }
     }
 
     /// Tells what the exchange has come to, outside of any call of the application's.
-    func announceSignaling() {
-        guard !self.isAnnouncementDue else { return }
-        self.isAnnouncementDue = true
+    private func announceSignaling() {
         self.transport.eventLoop.assumeIsolated().execute {
-            self.isAnnouncementDue = false
-            let state = self.signalingState
-            if state != self.announcedSignalingState {
-                self.announcedSignalingState = state
-                self.onSignalingStateChange?(state)
-            }
-            guard self.isNegotiationNeeded, self.signalingState == .stable else { return }
-            self.isNegotiationNeeded = false
-            self.onNegotiationNeeded?()
+            guard !self.isOver else { return }
+            let (state, isNeeded) = self.negotiation.takeAnnouncement()
+            if let state { self.onSignalingStateChange?(state) }
+            if isNeeded { self.onNegotiationNeeded?() }
         }
+    }
+
+    /// A local description with what is known of this side by now.
+    func write(_ shape: Negotiation.LocalShape) -> SessionDescription {
+        var description = DataSessionDescription()
+        description.sections = shape.sections
+        description.dataSection = shape.dataSection
+        description.usernameFragment = self.ice.agent.local.usernameFragment
+        description.password = self.ice.agent.local.password
+        description.fingerprints = [self.transport.dtls.fingerprint]
+        description.setup = shape.setup
+        description.maximumMessageSize = self.transport.configuration.maximumMessageSize
+        description.candidates = self.gathering.localCandidates.map(\.candidate)
+        description.isComplete = self.iceGatheringState == .complete
+        description.supportsTrickle = true
+        let sdp = description.written(sessionID: self.negotiation.sessionID, version: shape.version)
+        return SessionDescription(type: shape.type, sdp: sdp)
     }
 }

@@ -9,7 +9,7 @@ extension PeerConnection {
 
     func receive(_ decoder: STUNDecoder, from source: TransportAddress, base: Int) {
         guard !self.isOver else { return }
-        self.hasControlWork = true
+        self.work.hasControlWork = true
         self.giveMessage(decoder, from: source, base: base)
         self.transport.markDirty(self)
         // At once and not at the end of the tick: DTLS may follow in the same read, and needs the route.
@@ -19,11 +19,13 @@ extension PeerConnection {
     /// Takes a DTLS datagram. False when it was of no use: not for this session, forged, or too early and too much.
     func receiveDTLS(_ datagram: UnsafeRawBufferPointer) -> Bool {
         guard !self.isOver else { return false }
-        guard let dtls else {
-            guard !self.isHandshakePaused else { return false }
+        guard let dtls = self.handshake.dtls else {
+            guard !self.handshake.isPaused else { return false }
             // The peer is faster than its answer, or than our first check.
-            guard self.earlyDatagrams.count < Self.maximumEarlyDatagrams, datagram.count <= 2048 else { return false }
-            self.earlyDatagrams.append(Array(datagram))
+            guard self.handshake.earlyDatagrams.count < Self.maximumEarlyDatagrams, datagram.count <= 2048 else {
+                return false
+            }
+            self.handshake.earlyDatagrams.append(Array(datagram))
             return true
         }
         let wasConnected = dtls.state == .connected
@@ -42,36 +44,49 @@ extension PeerConnection {
         return true
     }
 
-    func receivePlaintext(_ packet: UnsafeRawBufferPointer) {
-        // The association is made when the handshake ends, which may be in this very datagram.
-        if self.association == nil { self.startSCTP() }
-        self.association?.receive(packet)
-    }
-
     // MARK: - Draining
 
     /// Drains everything that is pending in every layer, calls the application, arms the timer.
     func pump() {
         guard !self.isOver else { return }
-        if self.hasControlWork { self.drainAgent() }
+        if self.work.hasControlWork { self.drainAgent() }
         self.advanceDTLS()
         self.drainAssociation()
         self.settleChannels()
-        if self.hasControlWork {
-            self.hasControlWork = self.dtls?.state == .handshaking
+        if self.work.hasControlWork {
+            self.work.hasControlWork = self.handshake.dtls?.state == .handshaking
             self.scheduleTimer()
         }
     }
 
-    func learnRoute(_ address: TransportAddress, base: Int) {
-        if self.agent.selected == nil, self.previousAgent == nil { self.destination = (address, base) }
-        guard !self.routes.contains(address) else { return }
-        if self.routes.count >= Self.maximumRoutes {
-            // A peer on the move leaves addresses behind: the oldest that is not in use gives way.
-            guard let oldest = self.routes.firstIndex(where: { $0 != self.destination?.address }) else { return }
-            self.transport.removeRoute(self.routes.remove(at: oldest), to: self)
+    /// A request of the peer's came from this address, or so it says.
+    func heard(from address: TransportAddress, base: Int, bytes: Int) {
+        if self.ice.destination?.address == address, self.ice.destination?.base == base {
+            self.credit(bytes, from: address)
+        } else if self.ice.agent.selected == nil, self.ice.previousAgent == nil {
+            self.ice.destination = .unproved(address, base: base, received: bytes)
         }
-        self.routes.append(address)
+        self.learnRoute(address)
+    }
+
+    /// Bytes that came from an address pay for what may be sent there before it is proved.
+    func credit(_ bytes: Int, from address: TransportAddress) {
+        guard let destination = self.ice.destination, !destination.isProved, destination.address == address else {
+            return
+        }
+        self.sendHeld(self.ice.destination?.received(bytes) ?? [])
+    }
+
+    func learnRoute(_ address: TransportAddress) {
+        guard !self.ice.routes.contains(address) else { return }
+        if self.ice.routes.count >= Self.maximumRoutes {
+            // A peer on the move leaves addresses behind: the oldest that is not in use gives way.
+            guard let oldest = self.ice.routes.firstIndex(where: { $0 != self.ice.destination?.address }) else {
+                return
+            }
+            self.transport.removeRoute(self.ice.routes.remove(at: oldest), to: self)
+        }
+        self.ice.routes.append(address)
         self.transport.addRoute(address, to: self)
     }
 
@@ -79,13 +94,8 @@ extension PeerConnection {
 
     private func scheduleTimer() {
         guard !self.isOver, let next = self.nextDeadline else { return }
-        let isSettled = self.isSecure && self.previousAgent == nil && self.agent.selected?.isNominated == true
-        let due = isSettled ? Self.roundedUp(next) : next
-        // A timer that fires early costs nothing but its call; one per change would cost more.
-        if let timer, timer.at <= due { return }
-        self.timer?.task.cancel()
-        let task = self.transport.eventLoop.assumeIsolated().scheduleTask(deadline: due) { self.timerFired() }
-        self.timer = (due, task)
+        let isSettled = self.isSecure && self.ice.previousAgent == nil && self.ice.agent.selected?.isNominated == true
+        self.work.alarm?.follow(isSettled ? Self.roundedUp(next) : next)
     }
 
     /// A connection that has settled on its path has no timer that matters to the millisecond. In steps that all
@@ -96,21 +106,20 @@ extension PeerConnection {
     }
 
     private var nextDeadline: NIODeadline? {
-        var due = [self.agent.deadline, self.previousAgent?.deadline].compactMap { $0 }.min()
-        if let timeout = self.dtls?.timeout { due = min(due ?? .distantFuture, .now() + timeout) }
-        if let guardDeadline = self.dtls?.guardDeadline { due = min(due ?? .distantFuture, guardDeadline) }
-        if let handshakeDeadline { due = min(due ?? .distantFuture, handshakeDeadline) }
+        var due = [self.ice.agent.deadline, self.ice.previousAgent?.deadline].compactMap { $0 }.min()
+        if let timeout = self.handshake.dtls?.timeout { due = min(due ?? .distantFuture, .now() + timeout) }
+        if let guardDeadline = self.handshake.dtls?.guardDeadline { due = min(due ?? .distantFuture, guardDeadline) }
+        if let handshakeDeadline = self.handshake.deadline { due = min(due ?? .distantFuture, handshakeDeadline) }
         return due
     }
 
-    private func timerFired() {
-        self.timer = nil
+    func timerFired() {
         guard !self.isOver else { return }
-        if let handshakeDeadline, handshakeDeadline <= .now() {
+        if let handshakeDeadline = self.handshake.deadline, handshakeDeadline <= .now() {
             return self.finish(.failed, reason: "the DTLS handshake took too long\(self.heldAlert)")
         }
-        self.dtls?.handleTimeout()
-        self.previousAgent?.handle(.timeout, at: .now())
+        self.handshake.dtls?.handleTimeout()
+        self.ice.previousAgent?.handle(.timeout, at: .now())
         self.handle(.timeout)
     }
 
@@ -123,18 +132,17 @@ extension PeerConnection {
         self.connectionState = state
         self.closeReason = reason
         if self.iceConnectionState != .failed { self.iceConnectionState = .closed }
-        self.association?.close()
-        self.dtls?.close()
-        self.agent.close()
-        self.previousAgent?.close()
-        self.timer?.task.cancel()
-        self.timer = nil
-        self.transport.remove(self, routes: self.routes)
+        self.endAssociation(reason)
+        self.handshake.dtls?.close()
+        self.ice.agent.close()
+        self.ice.previousAgent?.close()
+        self.work.alarm?.cancel()
+        self.transport.remove(self, routes: self.ice.routes)
         // Whatever was written above leaves with the tick.
         self.transport.markDirty(self)
         let channels = self.dataChannels
-        self.channels = [:]
-        self.unassigned = []
+        self.streams.channels = [:]
+        self.streams.unassigned = []
         let error = state == .failed ? DataChannelError.connectionLost(reason) : nil
         for channel in channels { channel.becomeClosed(error: error) }
         self.onConnectionStateChange?(state)
@@ -143,8 +151,6 @@ extension PeerConnection {
 
     /// Nothing more happens here. Whoever captured the connection in its own closures would keep it for ever.
     private func forgetHandlers() {
-        (self.onConnectionStateChange, self.onICEConnectionStateChange) = (nil, nil)
-        (self.onICEGatheringStateChange, self.onICECandidate, self.onDataChannel) = (nil, nil, nil)
-        (self.onSignalingStateChange, self.onNegotiationNeeded) = (nil, nil)
+        self.handlers = Handlers()
     }
 }

@@ -76,9 +76,9 @@ public struct StatsReport: Hashable, Sendable {
         public var currentRoundTripTime: TimeAmount?
     }
 
-    /// `RTCSctpTransportStats`, and how much was sent again.
+    /// `RTCSctpTransportStats`, how much was sent again, and how fast data arrives.
     public struct SCTPTransport: Hashable, Sendable {
-        /// Smoothed round trip as SCTP sees it; includes delayed acknowledgements.
+        /// Smoothed round trip as SCTP sees it; includes delayed acknowledgements. 0 before one was measured.
         public var smoothedRoundTripTime: TimeAmount
         /// Silence after which a packet is sent again.
         public var retransmissionTimeout: TimeAmount
@@ -86,7 +86,7 @@ public struct StatsReport: Hashable, Sendable {
         public var congestionWindow: Int
         /// What the peer has room for, in bytes.
         public var receiverWindow: Int
-        /// The largest SCTP packet, in bytes without the common header.
+        /// The largest SCTP packet, in bytes.
         public var mtu: Int
         /// DATA chunks that the peer has not acknowledged.
         public var unackData: Int
@@ -96,6 +96,8 @@ public struct StatsReport: Hashable, Sendable {
         public var retransmittedPackets: UInt64
         /// User data in them, in bytes.
         public var retransmittedBytes: UInt64
+        /// See ``WebRTC/PeerConnection/deliveryRate``.
+        public var deliveryRate: Int?
     }
 
     /// `RTCDataChannelStats`.

@@ -11,16 +11,17 @@ extension DataSessionDescription {
             throw SDPError("larger than \(Self.maximumSize) bytes")
         }
         self.init()
-        var reader = SectionReader()
-        var number = 0
-        for raw in sdp.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
-            number += 1
+        var lines: [Line] = []
+        for (index, raw) in sdp.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated()
+        {
             let text = Substring(raw)
-            let line = Line(text: text.hasSuffix("\r") ? text.dropLast() : text, number: number)
-            if line.text.isEmpty || line.text == "\r" { continue }
-            try reader.read(line)
+            let line = Line(text: text.hasSuffix("\r") ? text.dropLast() : text, number: index + 1)
+            if !line.text.isEmpty { lines.append(line) }
         }
-        guard let index = reader.dataSection else {
+        let layout = SDPLayout(lines.map(\.text))
+        var reader = SectionReader(layout: layout)
+        for line in lines { try reader.read(line) }
+        guard let index = layout.dataSection else {
             throw SDPError("no m=application section for data channels (webrtc-datachannel)")
         }
         self.sections = reader.sections
@@ -51,7 +52,8 @@ extension DataSessionDescription {
         func error(_ reason: String) -> SDPError { SDPError(reason, line: self.text, number: self.number) }
     }
 
-    /// Walks through the lines; keeps what the session says and what the data section says, which overrides it.
+    /// Walks through the lines; keeps what the session says and what the data section says, which overrides it. What
+    /// concerns the transport, another section may say for it (see `SDPLayout`).
     private struct SectionReader {
         struct Attributes {
             var usernameFragment: String?
@@ -66,13 +68,21 @@ extension DataSessionDescription {
             var supportsTrickle = false
         }
 
-        var sections: [Section] = []
-        var dataSection: Int?
-        var attributes = Attributes()
+        private let layout: SDPLayout
+        private(set) var sections: [Section] = []
+        private(set) var attributes = Attributes()
         private var fingerprintsAreSessionLevel = true
 
+        init(layout: SDPLayout) {
+            self.layout = layout
+        }
+
         /// Whether lines now concern the session as a whole or the data section.
-        private var isRelevant: Bool { self.sections.isEmpty || self.dataSection == self.sections.count - 1 }
+        private var isOfData: Bool { self.sections.isEmpty || self.layout.dataSection == self.sections.count - 1 }
+        /// Whether they concern what carries the data.
+        private var isOfTransport: Bool {
+            self.sections.isEmpty || self.layout.transportSection == self.sections.count - 1
+        }
 
         mutating func read(_ line: Line) throws(SDPError) {
             let bytes = Array(line.text.utf8.prefix(2))
@@ -89,7 +99,7 @@ extension DataSessionDescription {
             guard self.sections.count < maximumSections else { throw line.error("too many media sections") }
             let fields = value.split(separator: " ", maxSplits: 3)
             guard fields.count == 4 else { throw line.error("a media line needs kind, port, transport and format") }
-            guard let port = UInt16(fields[1].prefix { $0 != "/" }) else { throw line.error("port is not a number") }
+            guard UInt16(fields[1].prefix { $0 != "/" }) != nil else { throw line.error("port is not a number") }
             let section = Section(
                 kind: String(fields[0]),
                 transport: String(fields[2]),
@@ -97,9 +107,6 @@ extension DataSessionDescription {
                 mid: nil
             )
             self.sections.append(section)
-            let isData = section.kind == "application" && section.transport.contains("DTLS/SCTP")
-            // Port 0 rejects a section, unless it is bundled into another (RFC 9143): data is the only one we take.
-            if isData, self.dataSection == nil, port != 0 { self.dataSection = self.sections.count - 1 }
         }
 
         private mutating func readAttribute(_ text: Substring, _ line: Line) throws(SDPError) {
@@ -110,7 +117,16 @@ extension DataSessionDescription {
                 self.sections[self.sections.count - 1].mid = String(value)
                 return
             }
-            guard self.isRelevant else { return }
+            if self.isOfTransport { try self.readTransportAttribute(name, value, text, line) }
+            if self.isOfData { try self.readDataAttribute(name, value, line) }
+        }
+
+        private mutating func readTransportAttribute(
+            _ name: Substring,
+            _ value: Substring,
+            _ text: Substring,
+            _ line: Line
+        ) throws(SDPError) {
             switch name {
             case "ice-ufrag":
                 guard Self.isIceString(value, 4...256) else { throw line.error("not 4 to 256 ice-chars") }
@@ -127,6 +143,21 @@ extension DataSessionDescription {
                     throw line.error("setup is none of active, passive and actpass")
                 }
                 self.attributes.setup = setup
+            case "candidate":
+                try self.readCandidate(text, line)
+            case "end-of-candidates":
+                self.attributes.isComplete = true
+            default:
+                break
+            }
+        }
+
+        private mutating func readDataAttribute(
+            _ name: Substring,
+            _ value: Substring,
+            _ line: Line
+        ) throws(SDPError) {
+            switch name {
             case "sctp-port":
                 guard let port = UInt16(value), port > 0 else { throw line.error("not a port") }
                 self.attributes.sctpPort = port
@@ -137,10 +168,6 @@ extension DataSessionDescription {
             case "max-message-size":
                 guard let size = UInt64(value) else { throw line.error("not a number") }
                 self.attributes.maximumMessageSize = Int(clamping: size)
-            case "candidate":
-                try self.readCandidate(text, line)
-            case "end-of-candidates":
-                self.attributes.isComplete = true
             default:
                 break
             }

@@ -1,10 +1,12 @@
 extension DataSessionDescription {
     /// The description as SDP (RFC 8866, RFC 8829), with CRLF line ends. Sections other than the data section are
     /// answered with port 0: refused.
-    func written(sessionID: UInt64) -> String {
+    ///
+    /// - Parameter version: grows with every new description of the session (RFC 8829 section 5.2.2).
+    func written(sessionID: UInt64, version: UInt64) -> String {
         var lines = [
             "v=0",
-            "o=- \(sessionID & 0x7FFF_FFFF_FFFF_FFFF) 2 IN IP4 127.0.0.1",
+            "o=- \(sessionID & 0x7FFF_FFFF_FFFF_FFFF) \(version) IN IP4 127.0.0.1",
             "s=-",
             "t=0 0",
             "a=group:BUNDLE \(self.mid ?? "0")",

@@ -1,7 +1,7 @@
 // The XOR-ed form of addresses (RFC 8489 section 14.2), which keeps NATs that rewrite payloads away from them.
 extension TransportAddress {
     /// Nil unless it is an IPv4 or IPv6 address of the right length.
-    init?(xorBytes bytes: [UInt8], _ id: STUNTransactionID) {
+    init?(xorBytes bytes: ArraySlice<UInt8>, _ id: STUNTransactionID) {
         guard let address = TransportAddress(stunBytes: bytes) else { return nil }
         self = address.xored(id)
     }
@@ -9,10 +9,10 @@ extension TransportAddress {
     func xorBytes(_ id: STUNTransactionID) -> [UInt8] { self.xored(id).stunBytes }
 
     /// The plain form (RFC 8489 section 14.1).
-    init?(stunBytes bytes: [UInt8]) {
+    init?(stunBytes bytes: ArraySlice<UInt8>) {
         guard bytes.count >= 8 else { return nil }
         let port = bytes.uint16(at: 2)
-        switch (bytes[1], bytes.count) {
+        switch (bytes.uint16(at: 0) & 0xFF, bytes.count) {
         case (1, 8): self.init(ipv4: bytes.uint32(at: 4), port: port)
         case (2, 20): self.init(high: bytes.uint64(at: 4), low: bytes.uint64(at: 12), port: port)
         default: return nil

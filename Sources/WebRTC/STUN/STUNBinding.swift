@@ -1,4 +1,5 @@
 import NIOCore
+import StateMachine
 
 /// Asks a STUN server for the address it sees (RFC 8489 section 12, RFC 8445 section 5.1.1.2), and keeps asking, so
 /// that the NAT's mapping stays and a change of it is noticed: `handle` an input, drain `nextOutput()`, call again with
@@ -29,7 +30,7 @@ struct STUNBinding {
     private(set) var mapped: TransportAddress?
     private var request: (nonce: UInt64, bytes: [UInt8], attempts: Int)?
     private var nextAt: NIODeadline?
-    private var outputs: [Output] = []
+    private var outputs = OutputQueue<Output>()
 
     init(id: UInt32, configuration: ICEConfiguration, random: any RandomNumberGenerator) {
         self.id = id
@@ -41,9 +42,7 @@ struct STUNBinding {
 
     var deadline: NIODeadline? { self.nextAt }
 
-    mutating func nextOutput() -> Output? {
-        self.outputs.isEmpty ? nil : self.outputs.removeFirst()
-    }
+    mutating func nextOutput() -> Output? { self.outputs.next() }
 
     mutating func handle(_ input: Input, at now: NIODeadline) {
         switch input {

@@ -3,6 +3,8 @@
 struct STUNDecoder {
     let message: STUNMessage
     private let bytes: [UInt8]
+    /// Length of the datagram.
+    var byteCount: Int { self.bytes.count }
     private let integrityOffset: Int?
 
     /// Decodes one datagram. Attributes after MESSAGE-INTEGRITY other than FINGERPRINT are ignored, as RFC 8489
@@ -65,48 +67,48 @@ struct STUNDecoder {
         _ value: ArraySlice<UInt8>,
         to message: inout STUNMessage
     ) throws(STUNError) {
-        let bytes = Array(value)
         func expect(_ count: Int) throws(STUNError) {
-            guard bytes.count == count else { throw .badAttribute(attribute) }
+            guard value.count == count else { throw .badAttribute(attribute) }
         }
         switch attribute {
         case STUNAttribute.username:
-            guard bytes.count <= 513, let username = String(validating: bytes, as: UTF8.self) else {
+            guard value.count <= 513, let username = String(validating: value, as: UTF8.self) else {
                 throw .badAttribute(attribute)
             }
             message.username = username
         case STUNAttribute.priority:
             try expect(4)
-            message.priority = bytes.uint32(at: 0)
+            message.priority = value.uint32(at: 0)
         case STUNAttribute.useCandidate:
             try expect(0)
             message.useCandidate = true
         case STUNAttribute.controlling:
             try expect(8)
-            message.controlling = bytes.uint64(at: 0)
+            message.controlling = value.uint64(at: 0)
         case STUNAttribute.controlled:
             try expect(8)
-            message.controlled = bytes.uint64(at: 0)
+            message.controlled = value.uint64(at: 0)
         case STUNAttribute.xorMappedAddress:
-            guard let address = TransportAddress(xorBytes: bytes, message.transactionID) else {
+            guard let address = TransportAddress(xorBytes: value, message.transactionID) else {
                 throw .badAttribute(attribute)
             }
             message.mappedAddress = address
         case STUNAttribute.errorCode:
-            guard bytes.count >= 4 else { throw .badAttribute(attribute) }
-            message.errorCode = Int(bytes[2] & 7) * 100 + Int(bytes[3])
+            guard value.count >= 4 else { throw .badAttribute(attribute) }
+            message.errorCode = Int(value.uint16(at: 2) >> 8 & 7) * 100 + Int(value.uint16(at: 2) & 0xFF)
         case STUNAttribute.mappedAddress, STUNAttribute.unknownAttributes, STUNAttribute.messageIntegritySHA256:
             break
         default:
-            if try message.turn.apply(attribute, bytes, message.transactionID) { break }
+            if try message.turn.apply(attribute, value, message.transactionID) { break }
             if attribute < 0x8000, message.unknownRequired.count < 16 { message.unknownRequired.append(attribute) }
         }
     }
 }
 
-extension [UInt8] {
+// Offsets are from the beginning, also of a slice.
+extension RandomAccessCollection<UInt8> where Index == Int {
     func uint16(at offset: Int) -> UInt16 {
-        UInt16(self[offset]) << 8 | UInt16(self[offset + 1])
+        UInt16(self[self.startIndex + offset]) << 8 | UInt16(self[self.startIndex + offset + 1])
     }
 
     func uint32(at offset: Int) -> UInt32 {
@@ -116,7 +118,9 @@ extension [UInt8] {
     func uint64(at offset: Int) -> UInt64 {
         UInt64(self.uint32(at: offset)) << 32 | UInt64(self.uint32(at: offset + 4))
     }
+}
 
+extension [UInt8] {
     mutating func setUInt16(_ value: UInt16, at offset: Int) {
         self[offset] = UInt8(truncatingIfNeeded: value >> 8)
         self[offset + 1] = UInt8(truncatingIfNeeded: value)

@@ -53,7 +53,8 @@ struct TURNAttributes: Equatable, Sendable {
     var lifetime: UInt32?
     var relayedAddress: TransportAddress?
     var peerAddresses: [TransportAddress] = []
-    var data: [UInt8]?
+    /// A part of the message that it came in, which is not copied.
+    var data: ArraySlice<UInt8>?
     var channelNumber: UInt16?
     var alternateServer: TransportAddress?
     /// Asks for a relay of UDP, the only kind there is here.

@@ -8,7 +8,7 @@ extension TURNAttributes {
     /// Takes an attribute of TURN. False when it is none.
     mutating func apply(
         _ attribute: UInt16,
-        _ bytes: [UInt8],
+        _ bytes: ArraySlice<UInt8>,
         _ id: STUNTransactionID
     ) throws(STUNError) -> Bool {
         func expect(_ condition: Bool) throws(STUNError) {
@@ -22,7 +22,7 @@ extension TURNAttributes {
             self.realm = realm
         case STUNAttribute.nonce:
             try expect(bytes.count <= Self.maximumTextSize)
-            self.nonce = bytes
+            self.nonce = Array(bytes)
         case STUNAttribute.lifetime:
             try expect(bytes.count == 4)
             self.lifetime = bytes.uint32(at: 0)
@@ -44,10 +44,10 @@ extension TURNAttributes {
             self.channelNumber = bytes.uint16(at: 0)
         case STUNAttribute.requestedTransport:
             try expect(bytes.count == 4)
-            self.requestsUDP = bytes[0] == 17
+            self.requestsUDP = bytes.first == 17
         case STUNAttribute.requestedAddressFamily:
             try expect(bytes.count == 4)
-            self.requestedFamily = bytes[0] == 1 ? .ipv4 : bytes[0] == 2 ? .ipv6 : nil
+            self.requestedFamily = bytes.first == 1 ? .ipv4 : bytes.first == 2 ? .ipv6 : nil
         default:
             return false
         }
@@ -72,6 +72,6 @@ extension TURNAttributes {
         for address in self.peerAddresses {
             bytes.append(attribute: STUNAttribute.xorPeerAddress, address.xorBytes(id))
         }
-        if let data { bytes.append(attribute: STUNAttribute.data, data) }
+        if let data { bytes.append(attribute: STUNAttribute.data, Array(data)) }
     }
 }

@@ -8,23 +8,20 @@ extension TURNClient {
         let host = peer.with(port: 0)
         guard self.permissions[host]?.state == .granted else { return .blocked }
         self.permissions[host]?.isUsed = true
-        guard self.channels[peer]?.isBound == true, let number = self.channels[peer]?.number else {
-            return .indication
-        }
-        self.channels[peer]?.isUsed = true
-        return .channel(number)
+        return self.channels.use(peer).map { .channel($0) } ?? .indication
     }
 
     /// Whose data it is that comes on a channel; nil when nobody's, or when the server has not confirmed the channel.
     func peer(ofChannel number: UInt16) -> TransportAddress? {
-        self.peersByChannel[number].flatMap { self.channels[$0]?.isBound == true ? $0 : nil }
+        self.channels.peer(of: number)
     }
 
-    /// A Send indication (RFC 8656 section 11.1): no integrity, no answer.
-    func sendIndication(_ payload: UnsafeRawBufferPointer, to peer: TransportAddress, nonce: UInt64) -> [UInt8] {
+    /// What goes before the payload in a Send indication (RFC 8656 section 11.1): no integrity, no answer. Behind the
+    /// payload there is padding to a multiple of four.
+    func sendIndication(of count: Int, to peer: TransportAddress, nonce: UInt64) -> [UInt8] {
         let id = STUNTransactionID(connection: self.id, nonce: nonce)
         var bytes: [UInt8] = []
-        bytes.reserveCapacity(payload.count + 56)
+        bytes.reserveCapacity(56)
         bytes.append(bigEndian: UInt16(0x0016))
         bytes.append(bigEndian: UInt16(0))
         bytes.append(bigEndian: STUNMessage.magicCookie)
@@ -32,10 +29,8 @@ extension TURNClient {
         bytes.append(bigEndian: id.nonce)
         bytes.append(attribute: STUNAttribute.xorPeerAddress, peer.xorBytes(id))
         bytes.append(bigEndian: STUNAttribute.data)
-        bytes.append(bigEndian: UInt16(truncatingIfNeeded: payload.count))
-        bytes.append(contentsOf: payload)
-        while bytes.count % 4 != 0 { bytes.append(0) }
-        bytes.setUInt16(UInt16(truncatingIfNeeded: bytes.count - 20), at: 2)
+        bytes.append(bigEndian: UInt16(truncatingIfNeeded: count))
+        bytes.setUInt16(UInt16(truncatingIfNeeded: bytes.count - 20 + (count + 3) & ~3), at: 2)
         return bytes
     }
 
@@ -108,54 +103,26 @@ extension TURNClient {
     mutating func bindChannel(_ peer: TransportAddress, at now: NIODeadline) {
         guard self.state == .allocated, self.channels[peer] == nil,
             self.channels.count < self.configuration.maximumPeers, peer.family == self.relayedAddress?.family,
-            let number = self.takeChannelNumber(at: now)
+            self.channels.add(peer, at: now)
         else { return }
         self.permit(peer, at: now)
-        self.channels[peer] = Channel(number: number, renewAt: .distantFuture)
-        self.peersByChannel[number] = peer
         self.request(.channel(peer), at: now)
     }
 
-    private mutating func takeChannelNumber(at now: NIODeadline) -> UInt16? {
-        if let index = self.retiredChannels.firstIndex(where: { $0.usableAt <= now }) {
-            return self.retiredChannels.remove(at: index).number
-        }
-        guard self.nextChannel <= Self.channelNumbers.upperBound else { return nil }
-        defer { self.nextChannel += 1 }
-        return self.nextChannel
-    }
-
     mutating func channelBound(_ peer: TransportAddress, at now: NIODeadline) {
-        self.channels[peer]?.isBound = true
-        let renewAt = now + self.configuration.channelRenewal
-        self.channels[peer]?.renewAt = renewAt
+        self.channels.bound(peer, renewAt: now + self.configuration.channelRenewal)
         // Binding a channel grants the permission too.
         self.permissionsGranted([peer.with(port: 0)], at: now)
     }
 
     mutating func channelFailed(_ peer: TransportAddress, _ error: TURNError, at now: NIODeadline) {
         if error == .mismatch || error == .unauthorized { return self.lose(error, at: now) }
-        self.retireChannel(of: peer, at: now)
+        self.channels.retire(peer, at: now)
     }
 
     mutating func renewChannels(at now: NIODeadline) {
-        for (peer, channel) in self.channels where channel.isBound && channel.renewAt <= now {
-            if channel.isUsed {
-                self.channels[peer]?.isUsed = false
-                let renewAt = now + self.configuration.channelRenewal
-                self.channels[peer]?.renewAt = renewAt
-                self.request(.channel(peer), at: now)
-            } else {
-                self.retireChannel(of: peer, at: now)
-            }
-        }
-    }
-
-    private mutating func retireChannel(of peer: TransportAddress, at now: NIODeadline) {
-        guard let channel = self.channels.removeValue(forKey: peer) else { return }
-        self.peersByChannel[channel.number] = nil
-        // It lives for at most 600 s more at the server, and must rest for 300 s then.
-        self.retiredChannels.append((channel.number, now + .seconds(900)))
+        let renewAt = now + self.configuration.channelRenewal
+        for peer in self.channels.takeDue(at: now, renewAt: renewAt) { self.request(.channel(peer), at: now) }
     }
 
     private mutating func lose(_ error: TURNError, at now: NIODeadline) {

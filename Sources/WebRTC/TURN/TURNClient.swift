@@ -1,4 +1,5 @@
 import NIOCore
+import StateMachine
 
 /// One allocation at a TURN server (RFC 8656), as a state machine: `handle` an input, drain `nextOutput()`, call again
 /// with `.timeout` at `deadline`.
@@ -33,7 +34,7 @@ struct TURNClient {
         /// The server refuses to relay to this IP address.
         case denied(TransportAddress)
         /// A datagram from a peer.
-        case data([UInt8], from: TransportAddress)
+        case data(ArraySlice<UInt8>, from: TransportAddress)
         /// Something that came from no permitted peer, or answers no request.
         case discarded
         /// The server names another one, which to ask instead (RFC 8489 section 10).
@@ -64,28 +65,17 @@ struct TURNClient {
 
     let id: UInt32
     let configuration: TURNConfiguration
-    var credentials: Credentials
     private(set) var state = State.idle
     private(set) var relayedAddress: TransportAddress?
     var permissions: [TransportAddress: Permission] = [:]
-    var channels: [TransportAddress: Channel] = [:]
-    var peersByChannel: [UInt16: TransportAddress] = [:]
-    /// Channel numbers that may be used again from a time on (RFC 8656 section 12: five minutes after they expired).
-    var retiredChannels: [(number: UInt16, usableAt: NIODeadline)] = []
-    var nextChannel = TURNClient.channelNumbers.lowerBound
+    var channels = RelayChannels()
     var transactions: [UInt64: Transaction] = [:]
     var refreshAt: NIODeadline?
-    private var realm: String?
-    private var nonce: [UInt8]?
-    private var key: [UInt8]?
+    private var authentication: TURNAuthentication
     private var hasReleased = false
     private var family: TransportAddress.Family
     private var random: any RandomNumberGenerator
-    private var outputs: [Output] = []
-    private var outputIndex = 0
-
-    /// RFC 8656 section 12.
-    static let channelNumbers: ClosedRange<UInt16> = 0x4000...0x4FFF
+    private var outputs = OutputQueue<Output>()
 
     struct Permission {
         enum State: Equatable {
@@ -95,13 +85,6 @@ struct TURNClient {
         }
         var state: State
         /// When to ask again, for a permission in use, or to forget it.
-        var renewAt: NIODeadline
-        var isUsed = true
-    }
-
-    struct Channel {
-        var number: UInt16
-        var isBound = false
         var renewAt: NIODeadline
         var isUsed = true
     }
@@ -136,7 +119,7 @@ struct TURNClient {
         random: any RandomNumberGenerator
     ) {
         self.id = id
-        self.credentials = credentials
+        self.authentication = TURNAuthentication(credentials)
         self.family = family
         self.configuration = configuration
         self.random = random
@@ -159,15 +142,7 @@ struct TURNClient {
         self.runTimers(at: now)
     }
 
-    mutating func nextOutput() -> Output? {
-        guard self.outputIndex < self.outputs.count else {
-            self.outputs.removeAll(keepingCapacity: true)
-            self.outputIndex = 0
-            return nil
-        }
-        defer { self.outputIndex += 1 }
-        return self.outputs[self.outputIndex]
-    }
+    mutating func nextOutput() -> Output? { self.outputs.next() }
 
     mutating func emit(_ output: Output) {
         self.outputs.append(output)
@@ -180,7 +155,7 @@ struct TURNClient {
         func consider(_ candidate: NIODeadline) { earliest = earliest.map { min($0, candidate) } ?? candidate }
         for transaction in self.transactions.values { consider(transaction.nextAt) }
         for permission in self.permissions.values where permission.state != .requested { consider(permission.renewAt) }
-        for channel in self.channels.values where channel.isBound { consider(channel.renewAt) }
+        if let renewAt = self.channels.renewAt { consider(renewAt) }
         return earliest
     }
 
@@ -189,14 +164,14 @@ struct TURNClient {
     mutating func request(_ kind: Transaction.Kind, staleNonces: Int = 0, at now: NIODeadline) {
         let nonce = UInt64.random(in: .min ... .max, using: &self.random)
         let message = self.message(for: kind, nonce: nonce)
-        let bytes = message.encoded(key: self.key)
+        let bytes = message.encoded(key: self.authentication.key)
         self.transactions[nonce] = Transaction(
             kind: kind,
             bytes: bytes,
             nextAt: now + self.configuration.wait(afterAttempt: 1),
             staleNonces: staleNonces,
-            isAuthenticated: self.key != nil,
-            nonce: self.nonce
+            isAuthenticated: self.authentication.key != nil,
+            nonce: self.authentication.nonce
         )
         self.emit(.send(bytes))
     }
@@ -227,15 +202,8 @@ struct TURNClient {
             message.turn.channelNumber = self.channels[peer]?.number
             message.turn.peerAddresses = [peer]
         }
-        self.sign(&message)
+        self.authentication.sign(&message)
         return message
-    }
-
-    private func sign(_ message: inout STUNMessage) {
-        guard self.key != nil else { return }
-        message.username = self.credentials.username
-        message.turn.realm = self.realm
-        message.turn.nonce = self.nonce
     }
 
     private mutating func close(at now: NIODeadline) {
@@ -246,8 +214,8 @@ struct TURNClient {
                 transactionID: STUNTransactionID(connection: self.id, nonce: self.random.next())
             )
             message.turn.lifetime = 0
-            self.sign(&message)
-            self.emit(.send(message.encoded(key: self.key)))
+            self.authentication.sign(&message)
+            self.emit(.send(message.encoded(key: self.authentication.key)))
         }
         self.state = .over
         self.transactions = [:]
@@ -275,7 +243,7 @@ struct TURNClient {
         else { return self.emit(.discarded) }
         if message.messageClass == .success {
             // Errors may come without integrity (401 and 438 must); a success that matters may not.
-            guard !transaction.isAuthenticated || decoder.isAuthentic(key: self.key ?? []) else {
+            guard !transaction.isAuthenticated || decoder.isAuthentic(key: self.authentication.key ?? []) else {
                 return self.emit(.discarded)
             }
             self.transactions[message.transactionID.nonce] = nil
@@ -291,16 +259,9 @@ struct TURNClient {
         switch code {
         // A server that was restarted knows nothing of its old nonces, and may answer 401 instead of 438.
         case 401 where !transaction.isAuthenticated || message.turn.nonce != transaction.nonce, 438:
-            guard let nonce = message.turn.nonce, let realm = message.turn.realm ?? self.realm,
-                transaction.staleNonces < self.configuration.maximumStaleNonces
+            guard transaction.staleNonces < self.configuration.maximumStaleNonces,
+                self.authentication.challenge(message)
             else { return self.failRequest(transaction, .unauthorized, at: now) }
-            self.nonce = nonce
-            self.realm = realm
-            self.key = LongTermKey.key(
-                username: self.credentials.username,
-                realm: realm,
-                password: self.credentials.password
-            )
             self.request(transaction.kind, staleNonces: transaction.staleNonces + 1, at: now)
         case 300:
             guard case .allocate = transaction.kind, let server = message.turn.alternateServer, server.isUnicast else {

@@ -1,5 +1,7 @@
 /// Why there is no allocation at a TURN server.
 enum TURNError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// The name of the server leads nowhere at present.
+    case unresolved(host: String)
     /// No answer to any of the requests.
     case unreachable
     /// 401 or 441: the user name or the credential is wrong, or has expired.
@@ -29,6 +31,7 @@ enum TURNError: Error, Equatable, Sendable, CustomStringConvertible {
 
     var description: String {
         switch self {
+        case .unresolved(let host): "'\(host)' was not found: is it spelt right, and does this host reach a resolver?"
         case .unreachable: "the server does not answer"
         case .unauthorized: "the server refuses the user name or the credential"
         case .mismatch: "the server has no such allocation"

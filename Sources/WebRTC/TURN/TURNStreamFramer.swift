@@ -1,9 +1,10 @@
 /// Cuts a stream from a TURN server into STUN messages and channel data (RFC 8656 section 12.5, RFC 8489 section 6.2.2):
-/// append bytes, then take frames until there is none.
+/// append bytes, then take frames until there is none. Frames are parts of the buffer: let go of them before more is
+/// appended, or all of it is copied.
 struct TURNStreamFramer {
     enum Frame: Equatable {
-        case message([UInt8])
-        case channelData(UInt16, [UInt8])
+        case message(ArraySlice<UInt8>)
+        case channelData(UInt16, ArraySlice<UInt8>)
     }
 
     /// The stream carries something else than TURN.
@@ -28,13 +29,13 @@ struct TURNStreamFramer {
             guard length % 4 == 0 else { throw Malformed() }
             guard available >= 20 + length else { return self.compact() }
             defer { self.start += 20 + length }
-            return .message(Array(self.buffer[self.start..<(self.start + 20 + length)]))
+            return .message(self.buffer[self.start..<(self.start + 20 + length)])
         case 1:
             // Padded to four bytes on a stream; the length does not count that.
             let padded = (length + 3) & ~3
             guard available >= 4 + padded else { return self.compact() }
             defer { self.start += 4 + padded }
-            return .channelData(first, Array(self.buffer[(self.start + 4)..<(self.start + 4 + length)]))
+            return .channelData(first, self.buffer[(self.start + 4)..<(self.start + 4 + length)])
         default:
             throw Malformed()
         }

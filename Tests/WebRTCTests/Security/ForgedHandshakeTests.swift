@@ -134,7 +134,7 @@ struct ForgedHandshakeTests {
         try await bound.until { pair in
             pair.b.opened == ["chat"] || pair.b.connection.connectionState == .failed
         }
-        return try await bound.run { ($0.b.connection.connectionState, $0.b.connection.handshakeRestarts) }
+        return try await bound.run { ($0.b.connection.connectionState, $0.b.connection.handshake.restarts) }
     }
 
     @Test("A handshake that a forged flight breaks is begun anew; without leave to, the connection fails")

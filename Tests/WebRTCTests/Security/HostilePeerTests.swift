@@ -1,4 +1,5 @@
 import NIOCore
+import SCTP
 import TestSupport
 import Testing
 
@@ -10,18 +11,8 @@ struct HostilePeerTests {
     /// What `b` sends as a message of its own making.
     private static func send(_ bytes: [UInt8], ppid: UInt32, stream: UInt16, from pair: Pair) throws {
         let association = try #require(pair.b.connection.association)
-        let result = association.send(
-            ByteBuffer(bytes: bytes),
-            counting: bytes.count,
-            stream: stream,
-            ppid: ppid,
-            reliability: .reliable,
-            ordered: true
-        )
-        guard case .sent = result else {
-            Issue.record("the attack could not be sent: \(result)")
-            return
-        }
+        let payload = ByteBuffer(bytes: bytes)
+        try association.send(OutgoingMessage(stream: stream, protocolIdentifier: ppid, payload: payload))
         pair.b.transport.core.value.markDirty(pair.b.connection)
     }
 
@@ -51,7 +42,9 @@ struct HostilePeerTests {
                 guard state == .connected else { return }
                 for type in UInt8(0)...20 {
                     let packet: [UInt8] = [0x13, 0x88, 0x13, 0x88, 0, 0, 0, 0, 0, 0, 0, 0, type, 0, 0, 20]
-                    (packet + [UInt8](repeating: 1, count: 16)).withUnsafeBytes { _ = stranger.dtls?.write($0) }
+                    (packet + [UInt8](repeating: 1, count: 16)).withUnsafeBytes {
+                        _ = stranger.handshake.dtls?.write($0)
+                    }
                 }
             }
         }
@@ -99,7 +92,7 @@ struct HostilePeerTests {
             let label = [UInt8](repeating: 0x6C, count: 65_535)
             let header: [UInt8] = [3, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF]
             try await bound.run { pair in
-                let stream: UInt16 = pair.b.connection.dtlsRole == .client ? 20 : 21
+                let stream: UInt16 = pair.b.connection.negotiation.dtlsRole == .client ? 20 : 21
                 try Self.send(header + label + label, ppid: PayloadProtocol.dcep, stream: stream, from: pair)
             }
             try await bound.until { $0.a.opened.contains { $0.utf8.count == 65_535 } }
@@ -153,7 +146,9 @@ struct HostilePeerTests {
                 try await bound.until { $0.a.closed.count == 20 * round && $0.b.closed.count == 20 * round }
             }
             try await Self.survives(bound)
-            try await bound.until { $0.a.connection.channels.count == 1 && $0.a.connection.resets.isEmpty }
+            try await bound.until {
+                $0.a.connection.streams.channels.count == 1 && $0.a.connection.streams.resets.isEmpty
+            }
         }
     }
 
@@ -198,14 +193,14 @@ struct HostilePeerTests {
                 {
                     for _ in 0..<50 {
                         Self.initiation(from: source, to: destination).withUnsafeBytes {
-                            _ = pair.b.connection.dtls?.write($0)
+                            _ = pair.b.connection.handshake.dtls?.write($0)
                         }
                     }
                 }
                 // A bare, shortened or empty packet, too.
                 for count in 0..<16 {
                     Self.initiation(from: 5000, to: 5000).prefix(count).withUnsafeBytes {
-                        _ = pair.b.connection.dtls?.write($0)
+                        _ = pair.b.connection.handshake.dtls?.write($0)
                     }
                 }
             }
@@ -219,11 +214,9 @@ struct HostilePeerTests {
         try await withConnectedPair { bound in
             try await bound.run { pair in
                 let attacker = pair.b.connection
-                let first = try #require(attacker.association)
                 // It vanishes without a word, and another begins at the same port.
-                first.output = { _ in }
-                first.close()
-                attacker.association = nil
+                attacker.messaging.alarm?.cancel()
+                attacker.messaging = .init()
                 attacker.startSCTP()
             }
             try await bound.until { $0.a.connection.connectionState == .closed }
