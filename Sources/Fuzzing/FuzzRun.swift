@@ -24,11 +24,17 @@ package enum FuzzTargetName: String, CaseIterable, Sendable {
     case handshake
     /// SCTP packets of an authenticated but hostile peer into a live connection.
     case sctp
+    /// The same into an association without a connection around it, in virtual time.
+    case association
     /// Whole datagrams, from the peer's address and from others, into a live connection. Nobody who cannot write an
     /// authentic datagram may do it any harm.
     case datagram
     /// Authentic connectivity checks of a hostile peer, from all over, into a live connection.
     case checks
+    /// Whole broadcasts in virtual time in which clients come, go, die and get slow: an input is the seed of one.
+    case churn
+    /// Liars among the peers of such a broadcast, with frames and signalling of every kind: an input is a script.
+    case adversary
 }
 
 /// One run over one target.
@@ -58,7 +64,8 @@ package struct FuzzRun: Sendable {
     /// - Returns: how many inputs were accepted, that is, got past the first check of what they were given to.
     /// - Throws: `FuzzFailure` when an input broke a promise.
     package func run(note: @escaping @Sendable (UInt64, [UInt8]) -> Void) async throws -> UInt64 {
-        let corpus = try self.corpus.inputs(of: self.target.rawValue).map(\.bytes)
+        let folder = self.target == .association ? FuzzTargetName.sctp.rawValue : self.target.rawValue
+        let corpus = try self.target == .churn ? [] : self.corpus.inputs(of: folder).map(\.bytes)
         switch self.target {
         case .stun: return try self.parse(StunShape.self, corpus, note, ParserProbe.stun)
         case .sdp: return try self.parse(TextShape.self, corpus, note, ParserProbe.sdp)
@@ -70,8 +77,11 @@ package struct FuzzRun: Sendable {
         case .frames: return FrameTarget.run(self, corpus, note)
         case .handshake: return try HandshakeTarget.run(self, corpus, note)
         case .sctp: return try await LiveTarget.run(self, corpus, .plaintext, note)
+        case .association: return try AssociationTarget.run(self, corpus, note)
         case .datagram: return try await LiveTarget.run(self, corpus, .datagrams, note)
         case .checks: return try await LiveTarget.run(self, corpus, .checks, note)
+        case .churn: return try ChurnTarget.run(self, note)
+        case .adversary: return try AdversaryTarget.run(self, corpus, note)
         }
     }
 

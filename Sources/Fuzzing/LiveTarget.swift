@@ -39,6 +39,8 @@ enum LiveTarget {
             var isUp = true
             while isUp, number < end {
                 let numbers = number..<min(end, number + Self.batch)
+                // Something genuine to record, and to be in the middle of. It leaves with the end of the loop's turn.
+                try await transports.0.eventLoop.submit { pair.value.speak(before: numbers.lowerBound) }.get()
                 (number, isUp) = try await transports.0.eventLoop.submit {
                     let next = pair.value.inject(numbers, mode, run, note)
                     return (next, pair.value.isUp)
@@ -167,6 +169,10 @@ final class LivePair {
         self.victim.connectionState == .connected && self.attacker.connectionState == .connected
     }
 
+    func speak(before number: UInt64) {
+        try? self.channel?.send("message before input \(number)")
+    }
+
     /// Gives the victim the inputs of these numbers, up to the one that ends the connection. Returns the number of the
     /// first that was not given.
     func inject(
@@ -175,8 +181,6 @@ final class LivePair {
         _ run: FuzzRun,
         _ note: (UInt64, [UInt8]) -> Void
     ) -> UInt64 {
-        // Something genuine to record, and to be in the middle of.
-        try? self.channel?.send("message before input \(numbers.lowerBound)")
         let mutator = Mutator(corpus: self.corpus + self.recorded, limit: 2048, isText: false)
         for number in numbers {
             var random = run.generator(number)

@@ -129,5 +129,5 @@ public struct ChunkHeader: Equatable, Sendable {
     }
 
     /// Sequence numbers stay below this, so that arithmetic on them cannot overflow.
-    static let sequenceLimit: UInt64 = 1 << 62
+    package static let sequenceLimit: UInt64 = 1 << 62
 }

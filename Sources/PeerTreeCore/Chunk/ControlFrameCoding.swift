@@ -1,6 +1,6 @@
 extension ControlFrame {
     /// The frame's bytes.
-    func encoded() -> [UInt8] {
+    package func encoded() -> [UInt8] {
         var writer = WireWriter(capacity: 32)
         switch self {
         case .subscribe(let stripe, let start, let window, let streamID):
@@ -39,6 +39,19 @@ extension ControlFrame {
             writer.uint32(held)
         case .close(let reason):
             writer.begin(.close, reason.rawValue)
+        case .inquire:
+            writer.begin(.inquire, 0)
+        case .head(let next):
+            writer.begin(.head, 0)
+            writer.uint64(next)
+        case .restart(let stripe, let next):
+            writer.begin(.restart, stripe)
+            writer.uint64(next)
+        case .stream(let streamID):
+            writer.begin(.stream, 0)
+            writer.uint64(streamID)
+        case .pulling:
+            writer.begin(.pulling, 0)
         }
         return writer.bytes
     }
@@ -93,6 +106,16 @@ extension ControlFrame {
         case .close:
             guard let reason = LinkCloseReason(rawValue: second) else { throw .badValue }
             return .close(reason)
+        case .inquire:
+            return .inquire
+        case .head:
+            return try .head(next: checkedSequence(reader.uint64()))
+        case .restart:
+            return try .restart(stripe: checkedStripe(second), next: checkedSequence(reader.uint64()))
+        case .stream:
+            return .stream(reader.uint64())
+        case .pulling:
+            return .pulling
         case .chunk:
             throw .badValue
         }

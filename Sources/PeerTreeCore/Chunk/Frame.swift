@@ -1,5 +1,5 @@
 /// The first byte of every message on a native link.
-enum FrameType: UInt8 {
+package enum FrameType: UInt8 {
     case subscribe = 0x01
     case subscribed = 0x02
     case unsubscribe = 0x03
@@ -9,6 +9,11 @@ enum FrameType: UInt8 {
     case skip = 0x07
     case heartbeat = 0x08
     case close = 0x09
+    case inquire = 0x0A
+    case head = 0x0B
+    case restart = 0x0C
+    case stream = 0x0D
+    case pulling = 0x0E
     case chunk = 0x10
 }
 
@@ -49,7 +54,7 @@ public struct SequenceRange: Equatable, Sendable {
 }
 
 /// Where a subscription begins.
-enum SubscriptionStart: Equatable {
+package enum SubscriptionStart: Equatable {
     /// A newcomer: the newest join point that the parent holds.
     case joinPoint
     /// A peer that already has everything before this number.
@@ -71,8 +76,9 @@ public enum LinkCloseReason: UInt8, Sendable {
 }
 
 /// Everything but chunks that travels on a native link.
-enum ControlFrame: Equatable {
-    /// Child to parent: feed me this stripe. `window` chunks may be in flight before the first credit.
+package enum ControlFrame: Equatable {
+    /// Child to parent: feed me this stripe. `window` chunks may be in flight before the first credit, be it
+    /// none.
     case subscribe(stripe: UInt8, start: SubscriptionStart, window: UInt32, streamID: UInt64)
     /// Parent to child: the stripe follows from `start`; the parent has everything up to `next`.
     case subscribed(stripe: UInt8, policy: StreamPolicy, streamID: UInt64, start: UInt64, next: UInt64)
@@ -90,7 +96,18 @@ enum ControlFrame: Equatable {
     case heartbeat(timestamp: UInt64, echo: UInt64, held: UInt32)
     /// The link is about to close.
     case close(LinkCloseReason)
+    /// Child to parent: how far has the source got? It goes up to the source, and the answer comes down.
+    case inquire
+    /// Answer to an inquiry: when the source was asked, it had written everything below `next` and nothing more.
+    case head(next: UInt64)
+    /// Parent to child: what I fed you does not go on. Subscribe again; from a join point if you are beyond `next`.
+    case restart(stripe: UInt8, next: UInt64)
+
+    /// Standby to ward: the stream that I have. What I am asked for, I am asked for by its numbers.
+    case stream(UInt64)
+    /// Parent to child: I am asking my standby. Wait for me before you ask yours.
+    case pulling
 
     /// The most ranges in one request.
-    static let maximumRanges = 32
+    package static let maximumRanges = 32
 }

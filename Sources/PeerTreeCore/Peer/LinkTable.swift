@@ -4,6 +4,8 @@
 /// that one seed reproduces a whole simulated run.
 struct LinkTable {
     private(set) var values: [Link] = []
+    /// The links to children, in that order.
+    private(set) var children: [LinkID] = []
 
     var count: Int { values.count }
     var isEmpty: Bool { values.isEmpty }
@@ -22,16 +24,25 @@ struct LinkTable {
                 values[index] = newValue
             } else {
                 values.append(newValue)
+                if newValue.role == .child { children.append(id) }
             }
         }
     }
 
+    /// Changes a link in place.
+    mutating func update(_ id: LinkID, _ change: (inout Link) -> Void) {
+        if let index = index(of: id) { change(&values[index]) }
+    }
+
     mutating func removeValue(forKey id: LinkID) -> Link? {
-        index(of: id).map { values.remove(at: $0) }
+        guard let index = index(of: id) else { return nil }
+        children.removeAll { $0 == id }
+        return values.remove(at: index)
     }
 
     mutating func removeAll() {
         values.removeAll()
+        children.removeAll()
     }
 
     private func index(of id: LinkID) -> Int? {

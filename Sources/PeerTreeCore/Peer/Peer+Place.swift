@@ -27,9 +27,9 @@ extension Peer {
                 PeerPlace(role: .parent, remote: link.remote, link: id, stripe: stripe, epoch: upstream.epoch)
             )
         }
-        for id in children {
+        for id in links.children {
             guard let link = links[id], link.mode == .native else { continue }
-            for subscription in link.subscriptions {
+            for subscription in link.feeding.subscriptions where admissions.allow(link.remote, subscription.stripe) {
                 let stripe = subscription.stripe
                 places.append(PeerPlace(role: .child, remote: link.remote, link: id, stripe: stripe, epoch: 0))
             }

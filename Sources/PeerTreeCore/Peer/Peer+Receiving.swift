@@ -3,7 +3,7 @@
 extension Peer {
     mutating func receive(_ frame: Buffer, isText: Bool, on id: LinkID, at now: Instant) {
         guard let link = links[id] else { return }
-        links[id]?.lastHeard = now
+        links[id]?.liveness.lastHeard = now
         guard link.mode == .native else {
             receivePlain(frame, isText: isText, from: link, at: now)
             return
@@ -24,11 +24,21 @@ extension Peer {
 
     private mutating func noteMalformed(on id: LinkID, at now: Instant) {
         counters.malformedFrames += 1
-        let count = (links[id]?.malformedFrames ?? 0) + 1
-        links[id]?.malformedFrames = count
-        if count >= configuration.maximumMalformedFrames {
-            dismiss(id, .protocolError, .refused, at: now)
-        }
+        noteOffence(of: id, at: now)
+    }
+
+    /// Says that a neighbour sent what cannot be; one that does so often is parted with.
+    mutating func noteOffence(of id: LinkID, at now: Instant) {
+        guard let link = links[id] else { return }
+        links[id]?.offences = link.offences + 1
+        guard link.offences + 1 >= configuration.maximumMalformedFrames else { return }
+        dismiss(id, .protocolError, link.role == .parent ? .notForwarding : .refused, at: now)
+    }
+
+    /// A well-formed frame that says what this peer knows to be impossible.
+    mutating func refuse(_ id: LinkID, at now: Instant) {
+        counters.unexpectedFrames += 1
+        noteOffence(of: id, at: now)
     }
 
     private mutating func receivePlain(_ payload: Buffer, isText: Bool, from link: Link, at now: Instant) {
@@ -38,6 +48,7 @@ extension Peer {
         }
         guard payload.count <= configuration.maximumMessageBytes else {
             counters.discardedChunks += 1
+            emit(.gap(Gap(range: nil, isSkip: false)))
             return
         }
         adopt(payload, isText: isText, at: now)
@@ -48,14 +59,33 @@ extension Peer {
         case (.subscribe(let stripe, let start, let window, let streamID), .child):
             subscribe(link.id, stripe, start, window: window, streamID: streamID, at: now)
         case (.unsubscribe(let stripe), .child):
-            links[link.id]?.subscriptions.removeAll { $0.stripe == stripe }
+            links[link.id]?.feeding.subscriptions.removeAll { $0.stripe == stripe }
+            weigh(link.id, at: now)
+            admissions.rest(link.remote)
             updateFlow(at: now)
         case (.credit(let limit, let frontier, let complete), .child):
             credit(link.id, limit: limit, frontier: frontier, complete: complete, at: now)
-        case (.subscribed(let stripe, let policy, let streamID, let start, _), .parent):
-            subscribed(link.id, stripe, policy, streamID: streamID, start: start, at: now)
+        case (.subscribed(let stripe, let policy, let streamID, let start, let next), .parent):
+            let answer = SubscriptionAnswer(
+                stripe: stripe,
+                policy: policy,
+                streamID: streamID,
+                start: start,
+                next: next
+            )
+            subscribed(link.id, answer, at: now)
         case (.skip(let stripe, let range), .parent):
             skipped(range, stripe, by: link.id, at: now)
+        case (.inquire, .child):
+            inquired(by: link.id, at: now)
+        case (.head(let next), .parent):
+            learnedHead(next, from: link.id, at: now)
+        case (.restart(let stripe, let next), .parent):
+            restarted(stripe, next, by: link.id, at: now)
+        case (.stream(let streamID), .parent):
+            learnedStream(streamID, from: link.id)
+        case (.pulling, .parent):
+            if upstreams.contains(where: { $0.isFed(by: link.id) }) { backup.pull.holdOff(at: now) }
         case (.request(let ranges), _):
             request(ranges, from: link.id, at: now)
         case (.unavailable(let ranges), _):
@@ -64,7 +94,9 @@ extension Peer {
             heartbeat(timestamp: timestamp, echo: echo, held: held, on: link.id, at: now)
         case (.close(let reason), _):
             closed(by: link, reason, at: now)
-        case (.subscribe, .parent), (.unsubscribe, .parent), (.credit, .parent), (.subscribed, .child), (.skip, .child):
+        case (.subscribe, .parent), (.unsubscribe, .parent), (.credit, .parent), (.inquire, .parent),
+            (.subscribed, .child), (.skip, .child), (.head, .child), (.restart, .child), (.stream, .child),
+            (.pulling, .child):
             counters.unexpectedFrames += 1
         }
     }
@@ -79,98 +111,125 @@ extension Peer {
         case (.parent, _):
             lose(link.id, .refused, closing: true, at: now)
         case (.child, _):
-            // The child said goodbye: nothing was lost, and the server knows.
-            _ = removeLink(link.id)
-            emit(.close(link.id))
-            emit(.neighbourGone(link.remote, .child))
-            forgetRepairs(by: link.id, at: now)
-            updateFlow(at: now)
-            noteCompletion(at: now)
-            finishLeaving(at: now)
+            // The child said goodbye.
+            part(with: link, at: now)
         }
     }
 
     private mutating func receiveChunk(_ frame: Buffer, from link: Link, at now: Instant) throws(FrameError) {
         let (header, payloadOffset) = try ChunkHeader.decode(frame)
         let chunk = Chunk(header: header, frame: frame, payloadOffset: payloadOffset)
-        guard let frontier, mayAccept(header, from: link) else {
+        guard stream.frontier != nil, admit(header, from: link, at: now), let frontier = stream.frontier else {
             counters.unexpectedFrames += 1
             return
         }
         counters.chunksReceived += 1
         counters.bytesReceived += UInt64(frame.count)
-        if header.sequence < frontier, !isFetching(header.sequence) {
-            acceptRetained(chunk, at: now)
+        if header.sequence < frontier, !repair.isFetching(header.sequence) {
+            acceptOld(chunk, from: link.id, at: now)
             return
         }
-        switch replay.insert(chunk) {
+        let isNews = header.sequence >= stream.replay.end
+        switch stream.replay.insert(chunk) {
         case .duplicate, .tooOld:
             counters.duplicates += 1
             return
         case .inserted:
             break
         }
-        newestTimestamp = max(newestTimestamp, header.timestamp)
-        if endDeadline != nil { endDeadline = now + configuration.endTimeout }
+        if ending.deadline != nil { ending.deadline = now + configuration.endTimeout }
+        if isNews { noteNews(header, from: link.id, at: now) }
         finishFetches(with: header.sequence)
         advance(at: now)
         pumpChildren(at: now)
         updateFlow(at: now)
         watchHole(at: now)
+        if isNews { weighParent(header, from: link.id, at: now) }
     }
 
-    /// A chunk is taken from a parent that feeds its stripe, or from anyone who was asked for it.
-    private func mayAccept(_ header: ChunkHeader, from link: Link) -> Bool {
+    /// A chunk is taken from a parent that feeds its stripe, as far as it was allowed to send, or from whoever was asked
+    /// for it.
+    private mutating func admit(_ header: ChunkHeader, from link: Link, at now: Instant) -> Bool {
+        let sequence = header.sequence
         let stripe = Int(header.stripe)
-        if stripe < upstreams.count, upstreams[stripe].isFed(by: link.id) { return true }
-        return hole?.asked.contains(link.id) == true || fetches.contains { $0.askedLink == link.id }
+        guard let frontier = stream.frontier, stripe < upstreams.count, upstreams[stripe].isFed(by: link.id) else {
+            return expects(sequence, from: link.id)
+        }
+        switch link.intake.judge(sequence, frontier: frontier, room: stream.replay.maximumChunks) {
+        case .possible: break
+        case .overrunsHole: giveUp(at: now)
+        case .impossible:
+            guard !expects(sequence, from: link.id) else { return true }
+            // One that was asked again goes on for a moment where this peer no longer is.
+            if !upstreams[stripe].isAskedAgain { noteOffence(of: link.id, at: now) }
+            return false
+        }
+        if sequence >= link.intake.reached { links[link.id]?.intake.reached = sequence + 1 }
+        return true
     }
 
-    /// A chunk from before this peer's start: part of a retained message, or there already.
-    private mutating func acceptRetained(_ chunk: Chunk, at now: Instant) {
-        guard let whole = retained.accept(chunk) else {
-            if !chunk.header.flags.contains(.retained) { counters.duplicates += 1 }
+    /// Whether a neighbour was asked for a chunk.
+    private func expects(_ sequence: UInt64, from id: LinkID) -> Bool {
+        repair.expects(sequence, from: id) || (id == backup.standby?.link && backup.pull.expects(sequence))
+    }
+
+    /// A chunk from below the frontier: part of a message retained from before this peer's start, or there already.
+    private mutating func acceptOld(_ chunk: Chunk, from id: LinkID, at now: Instant) {
+        guard chunk.header.flags.contains(.retained), (links[id]?.intake.retainedAllowance ?? 0) > 0 else {
+            counters.duplicates += 1
+            // A neighbour that is behind for long may be so because this peer is where the stream never was.
+            if !stream.replay.contains(chunk.header.sequence) { doubtPosition(at: now) }
             return
         }
+        guard let whole = stream.retained.accept(chunk) else { return }
+        links[id]?.intake.takeRetained()
         counters.messagesDelivered += 1
         emit(.deliver(Message(whole)))
         // Children that subscribed before it came were started without it.
-        for child in children { sendRetained(whole, on: child, at: now) }
+        for child in links.children { sendRetained(whole, on: child, at: now) }
     }
 
     /// Delivers what has become contiguous.
     mutating func advance(at now: Instant) {
-        while let sequence = frontier, let chunk = replay[sequence] {
-            frontier = sequence + 1
-            _ = retained.accept(chunk)
-            switch reassembler.accept(chunk) {
+        while let sequence = stream.frontier, let chunk = stream.replay[sequence] {
+            stream.frontier = sequence + 1
+            if ending.sequence != nil { resume() }
+            _ = stream.retained.accept(chunk)
+            switch stream.reassembler.accept(chunk) {
             case .incomplete:
                 break
             case .message(let message):
                 counters.messagesDelivered += 1
+                stream.reading.deliver(through: message.lastSequence)
                 emit(.deliver(message))
             case .discarded:
                 counters.discardedChunks += 1
             case .endOfStream:
-                endSequence = sequence
+                ending.sequence = sequence
                 end(.complete)
                 noteCompletion(at: now)
             }
+            reportOversized()
         }
     }
 
+    /// A message that was too large to be put together will never be delivered.
+    mutating func reportOversized() {
+        guard let range = stream.reassembler.takeOversized() else { return }
+        emit(.gap(Gap(range: range, isSkip: false)))
+    }
+
     mutating func end(_ how: StreamEnd) {
-        endDeadline = nil
-        guard !hasEnded else { return }
-        hasEnded = true
-        emit(.ended(how))
+        if ending.end(how) { emit(.ended(how)) }
     }
 
     /// The server says that the tree is over. What is still on its way is awaited as long as it keeps coming.
     mutating func treeEnded(at now: Instant) {
-        guard !isSource, !hasEnded else { return }
+        guard !isSource else { return }
+        ending.treeEnded()
+        guard !ending.isTold else { return }
         if upstreams.contains(where: { $0.link != nil || $0.former != nil }) {
-            endDeadline = now + configuration.endTimeout
+            ending.deadline = now + configuration.endTimeout
         } else {
             end(.sourceLost)
         }

@@ -1,114 +1,144 @@
 // Push along trees, pull to repair: holes are asked for at one neighbour after the other, and a relay that is asked for
 // what it lacks asks its own parent.
 
-/// Missing numbers at the frontier.
-struct Hole {
-    var range: SequenceRange
-    /// When it is reported as a gap.
-    let deadline: Instant
-    /// The neighbours that were asked.
-    var asked: [LinkID] = []
-    /// When the next neighbour is asked.
-    var nextAttempt: Instant
-}
-
-/// What this peer asked its parent for on behalf of others.
-struct Fetch {
-    let range: SequenceRange
-    let askedLink: LinkID
-    let requester: LinkID
-    let deadline: Instant
-}
-
 extension Peer {
-    /// Relays remember at most this many requests of others.
-    static var maximumFetches: Int { 64 }
-
     /// Notices, follows and closes the hole at the frontier.
     mutating func watchHole(at now: Instant) {
-        guard !isSource, let frontier, frontier < replay.end, !replay.contains(frontier) else {
-            hole = nil
-            return
+        guard !isSource, !stream.isStartingOver, let frontier = stream.frontier else { return }
+        if let hole = repair.hole {
+            if hole.range.contains(frontier) {
+                repair.progress(
+                    to: frontier,
+                    deadline: now + configuration.repairTimeout,
+                    nextAttempt: now + configuration.repairRequestTimeout
+                )
+                return
+            }
+            repair.close()
         }
-        let end = replay.firstHeld(from: frontier)
-        if hole?.range.start == frontier {
-            hole?.range.end = end
-            return
-        }
-        // With one stripe a hole is certain at once; with several the missing chunks may travel in another tree.
-        let patience = upstreams.count == 1 ? TimeSpan.zero : configuration.repairRequestTimeout
-        hole = Hole(
-            range: SequenceRange(start: frontier, end: end),
+        guard frontier < stream.replay.end, !stream.replay.contains(frontier) else { return }
+        // The missing chunks may travel in another tree, more slowly.
+        let patience = isPassed(frontier) ? TimeSpan.zero : configuration.repairRequestTimeout
+        repair.open(
+            SequenceRange(start: frontier, end: stream.replay.firstHeld(from: frontier)),
             deadline: now + configuration.repairTimeout,
-            nextAttempt: now + patience
+            firstAttempt: now + patience
         )
         attemptRepair(at: now)
     }
 
+    /// Whether every stripe has brought a chunk beyond a number: each comes in order, so that one was left out. No more
+    /// than the next thousand are looked at.
+    private func isPassed(_ sequence: UInt64) -> Bool {
+        var isBehind = Array(repeating: true, count: upstreams.count)
+        var left = upstreams.count
+        var next = stream.replay.firstHeld(from: sequence)
+        let end = min(stream.replay.end, next.addingSaturating(1024))
+        while next < end, left > 0 {
+            if let stripe = stream.replay[next].map({ Int($0.header.stripe) }), stripe < isBehind.count,
+                isBehind[stripe]
+            {
+                isBehind[stripe] = false
+                left -= 1
+            }
+            next += 1
+        }
+        return left == 0
+    }
+
     mutating func watchRepairs(at now: Instant) {
         attemptRepair(at: now)
-        let expired = fetches.filter { $0.deadline <= now }
-        fetches.removeAll { $0.deadline <= now }
+        let expired = repair.fetches.filter { $0.deadline <= now }
+        repair.fetches.removeAll { $0.deadline <= now }
         for fetch in expired { send(.unavailable([fetch.range]), on: fetch.requester, at: now) }
     }
 
     private mutating func attemptRepair(at now: Instant) {
-        guard let current = hole, current.nextAttempt <= now else { return }
-        if current.deadline <= now {
+        guard let hole = repair.hole, hole.nextAttempt <= now else { return }
+        if hole.deadline <= now {
             giveUp(at: now)
             return
         }
-        // While a new parent is being found or has yet to answer, it may well fill the hole by itself.
-        let isSwitching = upstreams.contains { if case .active = $0.phase { false } else { true } }
-        guard let neighbour = nextToAsk(current) else {
-            if !isSwitching { giveUp(at: now) }
+        // A hole below what the source never wrote is none.
+        doubtPosition(at: now)
+        let nextAttempt = now + configuration.repairRequestTimeout
+        guard let neighbour = repair.nextNeighbour(among: neighbours(having: hole.range.end), nextAttempt: nextAttempt)
+        else {
+            // While a new parent is being found or has yet to answer, it may well fill the hole by itself.
+            let isSwitching = upstreams.contains { if case .active = $0.phase { false } else { true } }
+            if hole.isConfirmed, !isSwitching {
+                giveUp(at: now)
+            } else {
+                repair.postpone(to: min(hole.deadline, nextAttempt))
+            }
             return
         }
         counters.repairRequests += 1
-        hole?.asked.append(neighbour)
-        hole?.nextAttempt = now + configuration.repairRequestTimeout
-        send(.request([current.range]), on: neighbour, at: now)
+        send(.request(missing(in: hole.range)), on: neighbour, at: now)
     }
 
-    /// Parents first, then former parents, then children.
-    private func nextToAsk(_ hole: Hole) -> LinkID? {
-        let parents = upstreams.compactMap { $0.link } + upstreams.compactMap { $0.former }
-        let children = links.values.filter { $0.role == .child && $0.frontier >= hole.range.end }.map { $0.id }
-        return (parents + children).first { !hole.asked.contains($0) && links[$0]?.mode == .native }
+    /// Parents first, then former parents, then the standby, then children that say that they have it.
+    private func neighbours(having end: UInt64) -> [LinkID] {
+        var parents = upstreams.compactMap { $0.link } + upstreams.compactMap { $0.former }
+        if let usableStandby { parents.append(usableStandby) }
+        let children = links.values.filter { $0.role == .child && $0.feeding.frontier >= end }.map { $0.id }
+        return (parents + children).filter { links[$0]?.mode == .native }
+    }
+
+    /// What of a range has not come yet, as far as one request can name it.
+    private func missing(in range: SequenceRange) -> [SequenceRange] {
+        var ranges: [SequenceRange] = []
+        var start = max(range.start, stream.frontier ?? 0)
+        while start < range.end, ranges.count < ControlFrame.maximumRanges {
+            var end = start
+            while end < range.end, !stream.replay.contains(end) { end += 1 }
+            if start < end { ranges.append(SequenceRange(start: start, end: end)) }
+            start = end
+            while start < range.end, stream.replay.contains(start) { start += 1 }
+        }
+        return ranges
     }
 
     /// The hole becomes a gap; the stream goes on behind it.
-    private mutating func giveUp(at now: Instant) {
-        guard let hole else { return }
-        self.hole = nil
-        pass(SequenceRange(start: hole.range.start, end: replay.firstHeld(from: hole.range.start)), isSkip: false)
+    mutating func giveUp(at now: Instant) {
+        repair.close()
+        guard let frontier = stream.frontier, frontier < stream.replay.end else { return }
+        pass(SequenceRange(start: frontier, end: stream.replay.firstHeld(from: frontier)), isSkip: false)
         advance(at: now)
         pumpChildren(at: now)
         updateFlow(at: now)
         watchHole(at: now)
     }
 
-    private mutating func pass(_ range: SequenceRange, isSkip: Bool) {
+    mutating func pass(_ range: SequenceRange, isSkip: Bool) {
         guard range.start < range.end else { return }
-        counters.chunksLost += range.end - range.start
-        reassembler.abandon()
-        frontier = range.end
-        consumed = max(consumed, range.end)
+        counters.chunksLost = counters.chunksLost.addingSaturating(range.end - range.start)
+        stream.reassembler.abandon()
+        reportOversized()
+        stream.frontier = range.end
         emit(.gap(Gap(range: range, isSkip: isSkip)))
     }
 
     /// The parent cut this peer back to a join point.
     mutating func skipped(_ range: SequenceRange, _ stripe: UInt8, by id: LinkID, at now: Instant) {
-        guard let frontier, Int(stripe) < upstreams.count, upstreams[Int(stripe)].isFed(by: id),
-            upstreams.count == 1, range.end > frontier, policy == .live
+        guard let frontier = stream.frontier, Int(stripe) < upstreams.count, upstreams[Int(stripe)].isFed(by: id),
+            upstreams.count == 1, range.end > frontier, let intake = links[id]?.intake, intake.policy == .live,
+            stream.policy == .live
         else {
             counters.unexpectedFrames += 1
             return
         }
-        hole = nil
+        guard range.end <= max(frontier, intake.reached).addingSaturating(stream.replay.maximumChunks) else {
+            refuse(id, at: now)
+            return
+        }
+        links[id]?.intake.reached = range.end
+        repair.close()
         pass(SequenceRange(start: frontier, end: range.end), isSkip: true)
         advance(at: now)
         pumpChildren(at: now)
+        updateFlow(at: now)
+        watchHole(at: now)
     }
 
     // MARK: Answering others
@@ -116,16 +146,17 @@ extension Peer {
     mutating func request(_ ranges: [SequenceRange], from id: LinkID, at now: Instant) {
         var missing: [SequenceRange] = []
         for range in ranges {
-            let held = SequenceRange(start: max(range.start, replay.start), end: min(range.end, replay.end))
+            let held = SequenceRange(
+                start: max(range.start, stream.replay.start),
+                end: min(range.end, stream.replay.end)
+            )
             guard held.start < held.end else {
                 missing.append(range)
                 continue
             }
             if range.start < held.start { missing.append(SequenceRange(start: range.start, end: held.start)) }
             if range.end > held.end { missing.append(SequenceRange(start: held.end, end: range.end)) }
-            if (links[id]?.requested.count ?? 0) < ControlFrame.maximumRanges {
-                links[id]?.requested.append(held)
-            }
+            if links[id]?.requests.add(held) == false { missing.append(held) }
         }
         let unobtainable = missing.filter { !fetch($0, for: id, at: now) }
         if !unobtainable.isEmpty { send(.unavailable(unobtainable), on: id, at: now) }
@@ -134,60 +165,93 @@ extension Peer {
 
     /// Asks the own parent for what a child lacks.
     private mutating func fetch(_ range: SequenceRange, for requester: LinkID, at now: Instant) -> Bool {
-        guard range.end <= replay.end, fetches.count < Self.maximumFetches, links[requester]?.role == .child,
+        guard range.end <= stream.replay.end, repair.fetches.count < Repair.maximumFetches,
+            links[requester]?.role == .child,
             let parent = upstreams.compactMap({ $0.link }).first(where: { links[$0]?.mode == .native })
         else { return false }
         let deadline = now + configuration.repairTimeout
-        fetches.append(Fetch(range: range, askedLink: parent, requester: requester, deadline: deadline))
+        repair.fetches.append(Repair.Fetch(range: range, askedLink: parent, requester: requester, deadline: deadline))
         counters.repairRequests += 1
         send(.request([range]), on: parent, at: now)
         return true
     }
 
-    func isFetching(_ sequence: UInt64) -> Bool {
-        fetches.contains { $0.range.start <= sequence && sequence < $0.range.end }
-    }
-
     /// A fetched chunk came: pass it on to whoever wanted it.
     mutating func finishFetches(with sequence: UInt64) {
-        guard !fetches.isEmpty else { return }
-        for fetch in fetches where fetch.range.start <= sequence && sequence < fetch.range.end {
-            guard (links[fetch.requester]?.requested.count ?? .max) < 4 * ControlFrame.maximumRanges else { continue }
-            links[fetch.requester]?.requested.append(SequenceRange(start: sequence, end: sequence + 1))
+        guard !repair.fetches.isEmpty else { return }
+        for fetch in repair.fetches where fetch.range.contains(sequence) {
+            _ = links[fetch.requester]?.requests.add(SequenceRange(start: sequence, end: sequence + 1))
         }
-        fetches.removeAll { $0.range.end == sequence + 1 }
+        repair.fetches.removeAll { $0.range.end == sequence + 1 }
     }
 
     mutating func unavailable(_ ranges: [SequenceRange], at id: LinkID, at now: Instant) {
-        if let hole, hole.asked.last == id, ranges.contains(where: { $0.start <= hole.range.start }) {
-            self.hole?.nextAttempt = now
-            attemptRepair(at: now)
-        }
-        for fetch in fetches where fetch.askedLink == id && ranges.contains(fetch.range) {
+        if repair.lacks(id, ranges, at: now) { attemptRepair(at: now) }
+        for fetch in repair.fetches where fetch.askedLink == id && ranges.contains(fetch.range) {
             send(.unavailable([fetch.range]), on: fetch.requester, at: now)
         }
-        fetches.removeAll { $0.askedLink == id && ranges.contains($0.range) }
+        repair.fetches.removeAll { $0.askedLink == id && ranges.contains($0.range) }
     }
 
     mutating func serveRequests(of id: LinkID, at now: Instant) {
-        guard var link = links[id], !link.requested.isEmpty else { return }
-        var buffered = link.buffered
-        while let range = link.requested.first, buffered < configuration.highWater {
-            link.requested.removeFirst()
-            if range.start + 1 < range.end {
-                link.requested.insert(SequenceRange(start: range.start + 1, end: range.end), at: 0)
-            }
-            guard let chunk = replay[range.start] else { continue }
+        guard links[id]?.requests.isEmpty == false else { return }
+        fillBudget(of: id, at: now)
+        guard let link = links[id] else { return }
+        let limit = sendLimit(of: link)
+        var requests = link.requests
+        var buffered = link.queue.buffered
+        while buffered < limit, let sequence = requests.next {
+            let chunk = stream.replay[sequence]
+            requests.spend(chunk?.frame.count ?? 0)
+            guard let chunk else { continue }
             transmit(chunk, on: id, at: now)
             buffered += chunk.frame.count
         }
-        links[id]?.requested = link.requested
+        links.update(id) { $0.requests = requests }
     }
 
+    /// How many bytes a second a neighbour may have again.
+    private var budgetRate: UInt64 {
+        max(stream.replay.averageRate ?? 0, UInt64(max(1, configuration.minimumRate)))
+    }
+
+    /// When a neighbour that wants more again than it may have may have some.
+    var budgetDeadline: Instant {
+        var next = Instant.distantFuture
+        for link in links.values where !link.requests.isEmpty || link.feeding.isRepeating {
+            next = min(next, link.requests.deadline(rate: budgetRate))
+        }
+        return next
+    }
+
+    mutating func watchBudgets(at now: Instant) {
+        guard budgetDeadline <= now else { return }
+        let rate = budgetRate
+        for link in links.values where !link.requests.isEmpty || link.feeding.isRepeating {
+            guard link.requests.deadline(rate: rate) <= now else { continue }
+            fillBudget(of: link.id, at: now)
+            pump(link.id, at: now)
+        }
+    }
+
+    /// Lets what a neighbour may have again grow with time.
+    private mutating func fillBudget(of id: LinkID, at now: Instant) {
+        let rate = budgetRate
+        let capacity = max(stream.replay.byteCount, ChunkHeader.maximumPayload)
+        links.update(id) { $0.requests.fill(rate: rate, capacity: capacity, at: now) }
+    }
+
+    /// Takes bytes that a neighbour has again out of its budget; false if there is nothing in it.
+    mutating func pay(_ bytes: Int, _ id: LinkID, at now: Instant) -> Bool {
+        fillBudget(of: id, at: now)
+        var isPaid = false
+        links.update(id) { isPaid = $0.requests.pay(bytes) }
+        return isPaid
+    }
+
+    /// A neighbour is gone: whatever it was asked is asked of others.
     mutating func forgetRepairs(by id: LinkID, at now: Instant) {
-        let orphaned = fetches.filter { $0.askedLink == id && $0.requester != id }
-        fetches.removeAll { $0.askedLink == id || $0.requester == id }
-        for fetch in orphaned { send(.unavailable([fetch.range]), on: fetch.requester, at: now) }
-        if hole?.asked.last == id { hole?.nextAttempt = now }
+        inquiry.forget(id)
+        for fetch in repair.forget(id, at: now) { send(.unavailable([fetch.range]), on: fetch.requester, at: now) }
     }
 }

@@ -3,23 +3,31 @@
 extension Peer {
     mutating func assign(_ remote: RemoteID, _ stripe: UInt8, _ epoch: UInt32, at now: Instant) {
         let index = Int(stripe)
-        guard index < upstreams.count, !hasEnded, leaveDeadline == nil else { return }
+        guard index < upstreams.count, !ending.isFinal, departure.isStaying else { return }
         upstreams[index].epoch = epoch
+        let isStandbyOnItsWay = backup.standby?.isConnecting(to: remote) ?? false
+        noteParent(remote)
         let isSame = upstreams[index].remote == remote
         if isSame, case .active = upstreams[index].phase {
             emit(.attached(stripe: stripe, epoch: epoch))
             return
         }
         if isSame, case .connecting = upstreams[index].phase { return }
-        if isSame, case .subscribing = upstreams[index].phase { return }
-        abandonAttempt(index)
+        if isSame, case .subscribing = upstreams[index].phase {
+            // The server waits to hear that this assignment, too, is carried out.
+            upstreams[index].isAskedAgain = false
+            return
+        }
+        abandonAttempt(index, at: now)
         keepFormer(index, at: now)
+        // One link carries all stripes that come from the same parent.
+        let isUnderWay = isStandbyOnItsWay || isConnecting(to: remote)
         upstreams[index].remote = remote
         if let link = parentLink(to: remote) {
             subscribe(index, on: link, at: now)
         } else {
             upstreams[index].phase = .connecting(deadline: now + configuration.connectTimeout)
-            emit(.connect(remote))
+            if !isUnderWay { emit(.connect(remote)) }
         }
     }
 
@@ -34,7 +42,7 @@ extension Peer {
     }
 
     /// Gives up a connection that is still being made, unless another stripe waits for it too.
-    private mutating func abandonAttempt(_ index: Int) {
+    private mutating func abandonAttempt(_ index: Int, at now: Instant) {
         guard let remote = upstreams[index].remote else { return }
         switch upstreams[index].phase {
         case .connecting:
@@ -42,20 +50,23 @@ extension Peer {
             if !isConnecting(to: remote) { emit(.cancelConnect(remote)) }
         case .subscribing(let link, _):
             upstreams[index].phase = .waiting(retry: .distantFuture)
-            closeIfUnused(link)
+            upstreams[index].isAskedAgain = false
+            guard upstreams[index].former != link else { return }
+            send(.unsubscribe(stripe: UInt8(index)), on: link, at: now)
+            closeIfUnused(link, at: now)
         case .waiting, .active:
             break
         }
     }
 
-    private func isConnecting(to remote: RemoteID) -> Bool {
+    func isConnecting(to remote: RemoteID) -> Bool {
         upstreams.contains {
             if case .connecting = $0.phase { return $0.remote == remote }
             return false
         }
     }
 
-    private func parentLink(to remote: RemoteID) -> LinkID? {
+    func parentLink(to remote: RemoteID) -> LinkID? {
         links.values.first { $0.role == .parent && $0.remote == remote && $0.mode == .native }?.id
     }
 
@@ -69,62 +80,115 @@ extension Peer {
             case .plain: adoptPlainParent(index, id, at: now)
             }
         }
-        if !isWanted { lose(id, .closed, closing: true, at: now) }
+        if !isWanted, !standbyOpened(id, remote, mode) { lose(id, .closed, closing: true, at: now) }
     }
 
-    private mutating func subscribe(_ index: Int, on link: LinkID, at now: Instant) {
+    mutating func subscribe(_ index: Int, on link: LinkID, at now: Instant) {
         upstreams[index].phase = .subscribing(link, deadline: now + configuration.subscribeTimeout)
-        let start: SubscriptionStart = frontier.map { .sequence($0) } ?? .joinPoint
+        let start: SubscriptionStart
+        if let frontier = stream.frontier, !stream.isStartingOver {
+            start = .sequence(frontier)
+        } else {
+            start = .joinPoint
+        }
+        let window = unclaimedWindow
+        upstreams[index].asked = start
+        upstreams[index].askedWindow = window
         let frame = ControlFrame.subscribe(
             stripe: UInt8(index),
             start: start,
-            window: configuration.window,
-            streamID: frontier == nil ? 0 : streamID
+            window: window,
+            streamID: start == .joinPoint ? 0 : stream.id
         )
         send(frame, on: link, at: now)
     }
 
     private mutating func adoptPlainParent(_ index: Int, _ id: LinkID, at now: Instant) {
-        if frontier == nil {
-            policy = .paced
+        if stream.frontier == nil {
+            stream.policy = .paced
             begin(at: 0, now)
-        } else if chunker.nextSequence != replay.end {
+        } else if writing.chunker.nextSequence != stream.replay.end {
             // The numbers so far came from the source; a plain parent has none. Its messages are another stream.
-            replaceStream(by: streamID &+ 0x9E37_79B9_7F4A_7C15, at: chunker.nextSequence, now)
+            let start = writing.chunker.nextSequence
+            replaceStream(by: stream.id &+ 0x9E37_79B9_7F4A_7C15, at: start, next: start, now)
         }
         activate(index, id, at: now)
     }
 
-    mutating func subscribed(
-        _ id: LinkID,
-        _ stripe: UInt8,
-        _ policy: StreamPolicy,
-        streamID: UInt64,
-        start: UInt64,
-        at now: Instant
-    ) {
-        let index = Int(stripe)
-        guard index < upstreams.count, upstreams[index].link == id else {
+    mutating func subscribed(_ id: LinkID, _ answer: SubscriptionAnswer, at now: Instant) {
+        let index = Int(answer.stripe)
+        guard index < upstreams.count, case .subscribing(id, _) = upstreams[index].phase else {
             counters.unexpectedFrames += 1
             return
         }
-        self.policy = policy
-        if frontier == nil {
-            self.streamID = streamID
-            begin(at: start, now)
-        } else if self.streamID != streamID {
-            replaceStream(by: streamID, at: start, now)
+        if stream.isStartingOver, upstreams[index].asked != .joinPoint {
+            // It was asked before this peer knew that its position is impossible.
+            subscribe(index, on: id, at: now)
+            return
         }
+        guard isPossible(answer, at: index) else {
+            counters.unexpectedFrames += 1
+            dismiss(id, .protocolError, .notForwarding, at: now)
+            return
+        }
+        take(answer, from: id, at: now)
         activate(index, id, at: now)
         sendCredit(on: id, forced: true, at: now)
+        passInquiryOn(at: now)
+        // With stripes, what was never written can lie ahead of the frontier, and keep out what will be.
+        if let frontier = stream.frontier, answer.next < max(frontier, stream.replay.end) {
+            doubtPosition(isUrgent: true, at: now)
+        }
         watchHole(at: now)
+    }
+
+    private func isPossible(_ answer: SubscriptionAnswer, at index: Int) -> Bool {
+        guard case .sequence(let asked) = upstreams[index].asked, answer.streamID == stream.id else {
+            // Another stream binds this peer only if nobody feeds it the one that it has.
+            let isBound = stream.frontier != nil && !stream.isStartingOver && answer.streamID != stream.id
+            return answer.start <= answer.next && !(isBound && isFedElsewhere(than: index))
+        }
+        return answer.start == asked || (answer.start > asked && answer.start <= answer.next)
+    }
+
+    private func isFedElsewhere(than index: Int) -> Bool {
+        upstreams.indices.contains { other in
+            if other != index, case .active = upstreams[other].phase { true } else { false }
+        }
+    }
+
+    /// What the first parent says of the stream holds for this peer; what a further one says, for its own link.
+    private mutating func take(_ answer: SubscriptionAnswer, from id: LinkID, at now: Instant) {
+        let isAnew = stream.frontier == nil || stream.isStartingOver || answer.streamID != stream.id
+        let formerPolicy = stream.policy
+        if !isFedElsewhere(than: Int(answer.stripe)) { stream.policy = answer.policy }
+        let window = upstreams[Int(answer.stripe)].askedWindow
+        links[id]?.intake.begin(answer.policy, at: answer.start, window: window, isAnew: isAnew, configuration)
+        if stream.frontier == nil {
+            stream.id = answer.streamID
+            begin(at: answer.start, now)
+        } else if isAnew {
+            replaceStream(by: answer.streamID, at: answer.start, next: answer.next, now)
+        } else if let frontier = stream.frontier,
+            answer.start > frontier.addingSaturating(stream.replay.maximumChunks / 2)
+        {
+            jump(to: answer.start, at: now)
+        } else if stream.policy != formerPolicy {
+            restartChildren(next: answer.next, at: now)
+        }
     }
 
     private mutating func activate(_ index: Int, _ id: LinkID, at now: Instant) {
         guard upstreams[index].phase != .active(id) else { return }
         upstreams[index].phase = .active(id)
-        emit(.attached(stripe: UInt8(index), epoch: upstreams[index].epoch))
-        if let remote = upstreams[index].remote { emit(.upstream(remote)) }
+        backup.pull.fed(at: now)
+        backup.starvation = Starvation()
+        let isKnown = upstreams[index].isAskedAgain && upstreams[index].former == id
+        upstreams[index].isAskedAgain = false
+        if !isKnown {
+            emit(.attached(stripe: UInt8(index), epoch: upstreams[index].epoch))
+            if let remote = upstreams[index].remote { emit(.upstream(remote)) }
+        }
         if let former = upstreams[index].former {
             upstreams[index].former = nil
             // It may have come back to the very parent that it was about to leave.
@@ -136,37 +200,33 @@ extension Peer {
 
     /// This peer knows now where it begins: children that waited for that can be fed.
     private mutating func begin(at start: UInt64, _ now: Instant) {
-        replay.reset(to: start)
-        frontier = start
-        consumed = max(consumed, start)
+        stream.replay.reset(to: start)
+        stream.frontier = start
+        stream.isStartingOver = false
+        stream.reading.begin(at: start)
         startWaitingChildren(at: now)
+        sayStreamToWards(at: now)
     }
 
-    /// The new parent carries another stream: nothing of the old one can be continued.
-    private mutating func replaceStream(by streamID: UInt64, at start: UInt64, _ now: Instant) {
-        self.streamID = streamID
-        replay.reset(to: start)
-        retained.removeAll()
-        reassembler.abandon()
-        hole = nil
-        fetches.removeAll()
-        frontier = start
-        consumed = start
-        emit(.gap(Gap(range: nil, isSkip: false)))
-        restartChildren(at: now)
-    }
-
-    private mutating func closeIfUnused(_ id: LinkID, at now: Instant = .zero) {
+    /// Closes a parent's link that feeds nothing any more, unless it is kept as that of the standby.
+    mutating func closeIfUnused(_ id: LinkID, at now: Instant) {
         let isUsed = upstreams.contains { $0.link == id || $0.former == id }
-        guard !isUsed, let link = removeLink(id) else { return }
+        guard !isUsed else { return }
+        if id == backup.standby?.link {
+            if let remote = links[id]?.remote { emit(.neighbourGone(remote, .parent)) }
+            return
+        }
+        guard let link = links.removeValue(forKey: id) else { return }
         if link.mode == .native { emit(.send(id, Buffer(bytes: ControlFrame.close(.moved).encoded()))) }
         emit(.close(id))
         emit(.neighbourGone(link.remote, .parent))
+        forgetRepairs(by: id, at: now)
     }
 
     // MARK: Losing a parent
 
     mutating func connectFailed(_ remote: RemoteID, _ reason: LossReason, at now: Instant) {
+        standbyFailed(remote, at: now)
         for index in upstreams.indices where upstreams[index].remote == remote {
             guard case .connecting = upstreams[index].phase else { continue }
             orphan(index, reason, at: now)
@@ -181,25 +241,38 @@ extension Peer {
                 orphan(index, reason, at: now)
             }
         }
-        if endDeadline != nil, !upstreams.contains(where: { $0.link != nil || $0.former != nil }) { end(.sourceLost) }
+        if ending.deadline != nil, !upstreams.contains(where: { $0.link != nil || $0.former != nil }) {
+            end(.sourceLost)
+        }
     }
 
     /// The parent said that it will leave: it stays the former one until a new one feeds.
     mutating func parentLeaves(_ id: LinkID, at now: Instant) {
         for index in upstreams.indices where upstreams[index].link == id {
-            upstreams[index].former = id
+            // One that has not begun to feed does not take the place of one that does.
+            if upstreams[index].former == nil { upstreams[index].former = id }
             orphan(index, .closed, at: now)
         }
+        closeIfUnused(id, at: now)
     }
 
     private mutating func orphan(_ index: Int, _ reason: LossReason, at now: Instant) {
+        let isNew = if case .waiting = upstreams[index].phase { false } else { true }
+        let isLost = !ending.isFinal && departure.isStaying
+        if isLost, !ending.isTold, promote(index, reason, at: now) { return }
         upstreams[index].phase = .waiting(retry: now + configuration.orphanRetry)
-        guard !hasEnded, leaveDeadline == nil else { return }
+        // Who has the end is about to go, like the parent; only one that stays asks whether there was more.
+        guard isLost, !ending.isTold || !isNew else { return }
         emit(.orphaned(stripe: UInt8(index), epoch: upstreams[index].epoch, reason))
     }
 
+    var upstreamDeadline: Instant {
+        guard !ending.isFinal, departure.isStaying else { return .distantFuture }
+        return upstreams.reduce(.distantFuture) { min($0, $1.deadline) }
+    }
+
     mutating func watchUpstreams(at now: Instant) {
-        guard !hasEnded, leaveDeadline == nil else { return }
+        guard !ending.isFinal, departure.isStaying else { return }
         for index in upstreams.indices {
             switch upstreams[index].phase {
             case .waiting(let retry) where retry <= now:
@@ -208,6 +281,10 @@ extension Peer {
                 let remote = upstreams[index].remote
                 orphan(index, .unreachable, at: now)
                 if let remote, !isConnecting(to: remote) { emit(.cancelConnect(remote)) }
+            case .subscribing(let link, let deadline) where deadline <= now && link == backup.standby?.link:
+                // It has no slot, and answers questions all the same.
+                send(.unsubscribe(stripe: UInt8(index)), on: link, at: now)
+                orphan(index, .closed, at: now)
             case .subscribing(let link, let deadline) where deadline <= now:
                 lose(link, .notForwarding, closing: true, at: now)
             case .waiting, .connecting, .subscribing, .active:
@@ -219,16 +296,30 @@ extension Peer {
     // MARK: Flow control toward the parents
 
     /// How far a parent may send: as far as the slowest child and the application allow.
-    private var creditLimit: UInt64 {
-        guard policy == .lossless else { return .max }
-        let ownLimit = max(consumed, replay.start) + UInt64(configuration.window)
-        return min(ownLimit, gate)
+    private func creditLimit(for link: Link) -> UInt64 {
+        link.intake.policy == .lossless ? losslessLimit : .max
+    }
+
+    /// How far a lossless stream may run.
+    var losslessLimit: UInt64 {
+        let base = stream.reading.base(frontier: stream.frontier ?? 0)
+        return min(base.addingSaturating(UInt64(configuration.window)), gate)
+    }
+
+    /// What a parent may send before it hears of credit. One parent after the other must not bring a window each to an
+    /// application that takes nothing.
+    private var unclaimedWindow: UInt32 {
+        guard stream.policy == .lossless, let frontier = stream.frontier, !stream.isStartingOver else {
+            return configuration.window
+        }
+        let limit = losslessLimit
+        return limit > frontier ? min(UInt32(clamping: limit - frontier), configuration.window) : 0
     }
 
     /// Grants parents more once enough has been used up, and wakes a waiting publisher.
     mutating func updateFlow(at now: Instant) {
-        if isPublishingBlocked, isWritable {
-            isPublishingBlocked = false
+        if writing.isBlocked, isWritable {
+            writing.isBlocked = false
             emit(.writable)
         }
         for upstream in upstreams {
@@ -240,16 +331,19 @@ extension Peer {
     ///   - forced: send even if nothing changed.
     ///   - threshold: send only if a quarter of the window was used up since the last time.
     mutating func sendCredit(on id: LinkID, forced: Bool, at now: Instant, threshold: Bool = false) {
-        guard let link = links[id], link.mode == .native, let frontier else { return }
-        let limit = creditLimit
+        guard let link = links[id], link.mode == .native, let frontier = stream.frontier else { return }
+        let limit = creditLimit(for: link)
         let complete = isSubtreeComplete
-        let isNew = link.granted != (limit, frontier, complete)
+        let granted = link.intake.granted
+        let isNew = granted != (limit, frontier, complete)
         let quarter = UInt64(configuration.window / 4)
         let isMuch =
-            complete != link.granted.complete
-            || (policy == .lossless && limit >= link.granted.limit && limit - link.granted.limit >= quarter)
+            complete != granted.complete
+            || (link.intake.policy == .lossless && limit >= granted.limit && limit - granted.limit >= quarter)
         guard forced || (threshold ? isMuch : isNew) else { return }
-        links[id]?.granted = (limit, frontier, complete)
+        // What a parent was not allowed to send is missed from now on only.
+        if limit > granted.limit, granted.limit <= frontier { backup.pull.fed(at: now) }
+        links[id]?.intake.grant(limit, frontier: frontier, complete: complete)
         send(.credit(limit: limit, frontier: frontier, complete: complete), on: id, at: now)
     }
 }

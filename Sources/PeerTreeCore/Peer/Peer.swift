@@ -14,40 +14,22 @@ public struct Peer<Buffer: FrameBuffer> {
     public let isSource: Bool
     /// What is counted.
     public internal(set) var counters = PeerCounters()
-    /// What happens to slow children; a viewer learns it from its parent.
-    public internal(set) var policy: StreamPolicy
 
-    /// Which stream this is. A source that starts over, or a hop through a plain link, makes a new one.
-    var streamID: UInt64
-    var chunker: Chunker<Buffer>
-    var replay: ReplayBuffer<Buffer>
-    var retained: RetainedMessages<Buffer>
-    var reassembler: Reassembler<Buffer>
-    /// Everything below was delivered or given up; nil until this peer knows where it begins.
-    var frontier: UInt64?
-    /// The number of the chunk that ends the stream, once it was delivered.
-    var endSequence: UInt64?
-    /// The application has taken everything below.
-    var consumed: UInt64 = 0
-    var isPublishingBlocked = false
-    var saidComplete = false
-    var hasEnded = false
+    var stream: HeldStream<Buffer>
+    var writing: Writing<Buffer>
+    var ending = Ending()
 
     var upstreams: [Upstream]
     var links = LinkTable()
-    /// The links to children, in the order in which they came.
-    var children: [LinkID] = []
-    var hole: Hole?
-    var fetches: [Fetch] = []
-    var leaveDeadline: Instant?
-    var endDeadline: Instant?
-    /// The source's clock as far as known: the newest timestamp taken in.
-    public internal(set) var newestTimestamp: UInt64 = 0
+    var admissions = Admissions()
+    var backup = Backup()
+    var repair = Repair()
+    var inquiry = Inquiry()
+    var departure = Departure.staying
 
-    private var outputs: [PeerOutput<Buffer>] = []
-    private var outputHead = 0
-    var nextTick: Instant = .distantFuture
-    var lastTick: Instant?
+    /// When the driver called last.
+    var lastCall = Instant.zero
+    private var outputs = OutputQueue<PeerOutput<Buffer>>()
 
     /// Makes a source.
     ///
@@ -71,42 +53,26 @@ public struct Peer<Buffer: FrameBuffer> {
         let stripes = min(max(configuration.stripes, 1), ChunkHeader.maximumStripes)
         self.configuration = configuration
         self.isSource = isSource
-        self.streamID = streamID
-        policy = configuration.policy
-        chunker = Chunker(stripes: stripes)
-        replay = ReplayBuffer(
-            maximumChunks: configuration.replayChunks,
-            maximumBytes: configuration.replayBytes
-        )
-        retained = RetainedMessages(
-            maximumKeys: configuration.maximumRetainedKeys,
-            maximumBytes: configuration.maximumRetainedBytes
-        )
-        reassembler = Reassembler(maximumMessageBytes: configuration.maximumMessageBytes)
-        frontier = isSource ? 0 : nil
+        stream = HeldStream(id: streamID, frontier: isSource ? 0 : nil, configuration)
+        writing = Writing(stripes: stripes)
         upstreams =
             isSource
             ? [] : Array(repeating: Upstream(phase: .waiting(retry: .distantFuture)), count: Int(stripes))
     }
 
-    /// When ``PeerInput/tick`` is due.
-    public var deadline: Instant {
-        nextTick
+    /// What happens to slow children; a viewer learns it from its parent.
+    public var policy: StreamPolicy {
+        stream.policy
     }
 
     /// The next thing to be done, or nil.
     public mutating func nextOutput() -> PeerOutput<Buffer>? {
-        guard outputHead < outputs.count else {
-            outputs.removeAll(keepingCapacity: true)
-            outputHead = 0
-            return nil
-        }
-        defer { outputHead += 1 }
-        return outputs[outputHead]
+        outputs.popFirst()
     }
 
     /// Takes an input.
     public mutating func handle(_ input: PeerInput<Buffer>, at now: Instant) {
+        noteCall(at: now)
         switch input {
         case .assigned(let remote, let stripe, let epoch):
             assign(remote, stripe, epoch, at: now)
@@ -120,10 +86,20 @@ public struct Peer<Buffer: FrameBuffer> {
             receive(frame, isText: isText, on: id, at: now)
         case .drained(let id, let buffered):
             drained(id, buffered, at: now)
-        case .childReleased(let remote):
-            release(remote, at: now)
+        case .placed(let slots, let depth):
+            placed(slots: slots, depth: depth)
+        case .admitted(let remote, let stripe):
+            admit(remote, stripe, at: now)
+        case .childReleased(let remote, let stripe):
+            release(remote, stripe, at: now)
+        case .standby(let remote):
+            standBy(remote, at: now)
+        case .wardAdmitted(let remote):
+            admitWard(remote, at: now)
+        case .wardReleased(let remote):
+            releaseWard(remote, at: now)
         case .consumed(let sequence):
-            consumed = max(consumed, sequence &+ 1)
+            stream.reading.consume(through: sequence)
             updateFlow(at: now)
         case .treeEnded:
             treeEnded(at: now)
@@ -132,7 +108,7 @@ public struct Peer<Buffer: FrameBuffer> {
         case .tick:
             tick(at: now)
         }
-        scheduleTick(after: now)
+        finishLeaving(at: now)
     }
 
     /// Puts an output into the queue.
@@ -140,33 +116,11 @@ public struct Peer<Buffer: FrameBuffer> {
         outputs.append(output)
     }
 
-    /// Takes a link out of the tables.
-    mutating func removeLink(_ id: LinkID) -> Link? {
-        children.removeAll { $0 == id }
-        return links.removeValue(forKey: id)
-    }
-
     /// Sends a control frame.
     mutating func send(_ frame: ControlFrame, on id: LinkID, at now: Instant) {
         guard let link = links[id], link.mode == .native else { return }
-        links[id]?.lastSent = now
+        links[id]?.liveness.lastSent = now
         emit(.send(id, Buffer(bytes: frame.encoded())))
-    }
-
-    private mutating func scheduleTick(after now: Instant) {
-        guard nextTick == .distantFuture, isTicking else { return }
-        nextTick = now + tickInterval
-        lastTick = now
-    }
-
-    var isTicking: Bool {
-        if leaveDeadline == .distantFuture { return false }
-        if !links.isEmpty || leaveDeadline != nil || endDeadline != nil { return true }
-        return upstreams.contains { $0.remote != nil }
-    }
-
-    var tickInterval: TimeSpan {
-        TimeSpan(nanoseconds: max(1, configuration.heartbeatInterval.nanoseconds / 2))
     }
 }
 
@@ -194,20 +148,25 @@ extension Peer {
                 remote: $0.remote,
                 role: $0.role,
                 mode: $0.mode,
-                roundTripTime: $0.roundTripTime,
-                buffered: $0.buffered
+                roundTripTime: $0.liveness.roundTripTime,
+                buffered: $0.queue.buffered
             )
         }
     }
 
+    /// The source's clock at the newest chunk held: microseconds since 1970-01-01 UTC; 0 before the first.
+    public var newestTimestamp: UInt64 {
+        stream.replay.newestTimestamp
+    }
+
     /// How many children are fed.
     public var childCount: Int {
-        children.count
+        links.values.count { $0.role == .child && !isWarm($0) }
     }
 
     /// Whether the end of the stream was delivered.
     public var isEnded: Bool {
-        endSequence != nil
+        ending.sequence != nil
     }
 
     /// Whether a parent feeds every stripe.
@@ -220,17 +179,19 @@ extension Peer {
 
     /// Whether this peer and all below it have the whole stream.
     public var isSubtreeComplete: Bool {
-        guard endSequence != nil else { return false }
-        return children.allSatisfy { links[$0]?.isComplete != false }
+        guard ending.sequence != nil else { return false }
+        return links.children.allSatisfy { id in
+            links[id].map { $0.feeding.isComplete || !admissions.allow($0.remote) || isWarm($0) } ?? true
+        }
     }
 
     /// Whether `publish` should wait for ``PeerOutput/writable``.
     public var isWritable: Bool {
-        policy != .lossless || replay.end < gate
+        stream.policy != .lossless || stream.replay.end < gate
     }
 
     /// How far the slowest child lets the stream run ahead.
     var gate: UInt64 {
-        children.reduce(.max) { min($0, links[$1]?.gate ?? .max) }
+        links.children.reduce(.max) { min($0, links[$1]?.feeding.gate ?? .max) }
     }
 }

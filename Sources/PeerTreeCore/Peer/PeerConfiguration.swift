@@ -14,7 +14,8 @@ public struct PeerConfiguration: Sendable {
     public var window: UInt32 = 1024
     /// How many bytes may wait in a link's send queue before the peer holds chunks back in the replay buffer.
     public var highWater: Int = 1 << 20
-    /// The largest message that is put together, in bytes; larger ones are reported as a gap.
+    /// The largest message, in bytes: a source refuses to publish a larger one, a viewer reports it as a gap. Those of
+    /// one tree should agree.
     public var maximumMessageBytes: Int = 16 << 20
     /// How many keys are retained for newcomers.
     public var maximumRetainedKeys: Int = 16
@@ -22,12 +23,28 @@ public struct PeerConfiguration: Sendable {
     public var maximumRetainedBytes: Int = 1 << 20
     /// How many links a peer keeps at most, parents and children together.
     public var maximumLinks: Int = 256
-    /// How many malformed frames a neighbour may send before its link is closed.
+    /// How many children are fed where the server does not say how many there may be.
+    public var maximumChildren: Int = 64
+    /// How long a link waits for the server's word that its other end is a child. The word and the link come on different
+    /// ways.
+    public var admissionTimeout: TimeSpan = .seconds(3)
+    /// How long a child that was given another parent is fed until it is cut off; it goes by itself once the other feeds
+    /// it.
+    public var releaseTimeout: TimeSpan = .seconds(10)
+    /// How many frames a neighbour may send that are malformed or say what cannot be, before its link is closed.
     public var maximumMalformedFrames: Int = 16
     /// A link on which nothing was sent for this long gets a heartbeat.
     public var heartbeatInterval: TimeSpan = .milliseconds(200)
     /// A neighbour that was silent for this long is dead.
     public var silenceTimeout: TimeSpan = .milliseconds(900)
+    /// The same for a link that is only kept for the worst case: to the peer that stands by, or from one that this peer
+    /// stands by for.
+    public var warmHeartbeatInterval: TimeSpan = .seconds(1)
+    /// After so long without a sign such a link is given up.
+    public var warmSilenceTimeout: TimeSpan = .seconds(4)
+    /// A parent is not forwarding once the standby hands over what is so much newer, in the source's time, than all that
+    /// the parent sent.
+    public var starvationLimit: TimeSpan = .seconds(1)
     /// How long connecting to a new parent may take.
     public var connectTimeout: TimeSpan = .seconds(8)
     /// How long a connected parent may take to begin to feed a stripe.
@@ -36,10 +53,18 @@ public struct PeerConfiguration: Sendable {
     public var orphanRetry: TimeSpan = .seconds(1)
     /// How long one neighbour may take to answer a repair request.
     public var repairRequestTimeout: TimeSpan = .milliseconds(500)
-    /// A hole that could not be repaired for this long is reported as a gap.
+    /// A hole of which nothing could be repaired for this long is reported as a gap; at once if nobody has it.
     public var repairTimeout: TimeSpan = .seconds(3)
-    /// A child that blocks a lossless stream and makes no progress for this long is detached.
+    /// A child that holds a lossless stream back and owes this much time is detached. It owes the time for which it does,
+    /// and works it off by taking the stream in at ``minimumRate``. Further down a tree it is less, by a tenth of what is
+    /// left at the first hop below the source, so that the peer next to the culprit acts first.
     public var patience: TimeSpan = .seconds(10)
+    /// How many bytes a second a child must take in that holds a lossless stream back; a stream that is itself slower asks
+    /// no more than its own rate.
+    public var minimumRate: Int = 32 << 10
+    /// How much of a live stream a link is handed ahead, in the time that its queue takes to drain. What was handed over
+    /// cannot be skipped any more.
+    public var handOutTime: TimeSpan = .milliseconds(200)
     /// A child of a live stream that lags this far behind, in the source's time, is cut back to the next join point.
     public var maximumLiveLag: TimeSpan = .milliseconds(1_500)
     /// How long a leaving peer goes on feeding its children while they find new parents.
@@ -49,4 +74,24 @@ public struct PeerConfiguration: Sendable {
 
     /// The defaults.
     public init() {}
+
+    /// How many bytes of a lossless stream can wait for the application at most: a window of chunks, the rest of a message
+    /// that outlasts it, and what was retained. More comes only if a parent begins one stream after the other.
+    public var maximumLosslessBacklog: Int {
+        let retained = UInt64(clamping: maximumRetainedBytes).multipliedReportingOverflow(
+            by: UInt64(clamping: maximumRetainedKeys)
+        )
+        let flowing = UInt64(window) * UInt64(ChunkHeader.maximumPayload)
+        let whole = flowing.addingSaturating(UInt64(clamping: maximumMessageBytes))
+        return Int(clamping: whole.addingSaturating(retained.overflow ? .max : retained.partialValue))
+    }
+
+    /// Whether a message may be published.
+    ///
+    /// - Throws: ``PublishError/messageTooLarge(bytes:limit:)`` if it is larger than ``maximumMessageBytes``.
+    public func checkMessage(bytes: Int) throws(PublishError) {
+        guard bytes <= maximumMessageBytes else {
+            throw .messageTooLarge(bytes: bytes, limit: maximumMessageBytes)
+        }
+    }
 }

@@ -37,7 +37,7 @@ public enum LinkMode: Sendable {
 }
 
 /// Why a neighbour was given up.
-public enum LossReason: UInt8, Sendable {
+public enum LossReason: UInt8, CaseIterable, Sendable {
     /// Nothing was heard for ``PeerConfiguration/silenceTimeout``.
     case silent
     /// The link was closed under way.
@@ -60,9 +60,17 @@ public enum StreamEnd: Equatable, Sendable {
     case sourceLost
 }
 
+/// Why a message was not published.
+public enum PublishError: Error, Equatable, Sendable {
+    /// It is larger than ``PeerConfiguration/maximumMessageBytes``: cut it, or raise the limit at the source and all
+    /// viewers.
+    case messageTooLarge(bytes: Int, limit: Int)
+}
+
 /// Numbers that will not be delivered any more.
 public struct Gap: Equatable, Sendable {
-    /// What is missing; nil if the stream was replaced by another and the extent cannot be known.
+    /// What is missing; nil if the extent cannot be known: the stream was replaced by another, or this peer had to start
+    /// over at a join point, since a neighbour had led it to where the stream never was.
     public var range: SequenceRange?
     /// Cut on purpose to catch up with live media, rather than lost.
     public var isSkip: Bool
@@ -82,8 +90,20 @@ public enum PeerInput<Buffer: FrameBuffer> {
     case received(LinkID, Buffer, isText: Bool)
     /// The link's send queue shrank to so many bytes.
     case drained(LinkID, buffered: Int)
-    /// The server says that this peer is no longer a child.
-    case childReleased(RemoteID)
+    /// How the server sees this peer. `slots`: how many children it may have, each counted once per stripe; nil if the
+    /// server names no children, so that whoever comes is one. `depth`: hops below the source. Before the first word
+    /// whoever comes is a child.
+    case placed(slots: Int?, depth: UInt32)
+    /// The server says that a peer may come as a child.
+    case admitted(RemoteID, stripe: UInt8)
+    /// The server says that a peer is no longer a child.
+    case childReleased(RemoteID, stripe: UInt8)
+    /// The server says who stands by for this peer, should its parent fail; nil if nobody does.
+    case standby(RemoteID?)
+    /// The server says that this peer stands by for another one, which may have a link.
+    case wardAdmitted(RemoteID)
+    /// The server says that it does so no more.
+    case wardReleased(RemoteID)
     /// The application has taken everything up to this sequence number.
     case consumed(through: UInt64)
     /// The server says that the tree is over.
@@ -106,6 +126,9 @@ public enum PeerOutput<Buffer: FrameBuffer> {
     case send(LinkID, Buffer)
     /// Send one whole message on a plain link.
     case sendMessage(LinkID, Message<Buffer>)
+    /// So many bytes may wait in the link's send queue now: report `drained` at half of it. At first it is
+    /// ``PeerConfiguration/highWater``.
+    case sendLimit(LinkID, Int)
     /// Give a message to the application.
     case deliver(Message<Buffer>)
     /// Tell the application that something will never come.
@@ -114,6 +137,8 @@ public enum PeerOutput<Buffer: FrameBuffer> {
     case attached(stripe: UInt8, epoch: UInt32)
     /// Tell the server: the parent is lost, a new one is needed.
     case orphaned(stripe: UInt8, epoch: UInt32, LossReason)
+    /// Tell the server: the parent is lost, and this peer has turned to its standby.
+    case promoted(stripe: UInt8, epoch: UInt32, LossReason, RemoteID)
     /// Tell the server: a child's link died.
     case childLost(RemoteID, LossReason)
     /// A parent began to feed this peer.
@@ -126,6 +151,8 @@ public enum PeerOutput<Buffer: FrameBuffer> {
     case writable
     /// The stream is over for this peer.
     case ended(StreamEnd)
+    /// It was not: a neighbour had said so, and a later parent has more.
+    case resumed
     /// The stream is complete here and everywhere below; becomes untrue if a newcomer joins below.
     case subtreeComplete
     /// The hand-over after ``PeerInput/leave`` is finished.
@@ -160,8 +187,16 @@ public struct PeerCounters: Equatable, Sendable {
     public var discardedChunks: UInt64 = 0
     /// Parents lost.
     public var parentsLost: UInt64 = 0
+    /// Of those, given up because they did not forward what the standby had.
+    public var starvations: UInt64 = 0
+    /// Times this peer turned to its standby.
+    public var promotions: UInt64 = 0
+    /// Times the standby was asked for what the parent did not send.
+    public var pulls: UInt64 = 0
     /// Children detached because they were too slow.
     public var slowChildren: UInt64 = 0
+    /// Links closed because the server admitted nobody of that name.
+    public var strangers: UInt64 = 0
     /// Times a child was cut back to a join point.
     public var skips: UInt64 = 0
 

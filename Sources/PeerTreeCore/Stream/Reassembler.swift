@@ -15,7 +15,10 @@ struct Reassembler<Buffer: FrameBuffer> {
 
     private var parts: [Buffer] = []
     private var firstHeader: ChunkHeader?
-    private var byteCount = 0
+    /// Where the message began that turned out too large and still goes on; and where it has got to.
+    private var dropping: SequenceRange?
+    private var oversized: SequenceRange?
+    private(set) var byteCount = 0
     private let maximumMessageBytes: Int
 
     /// - Parameter maximumMessageBytes: larger messages are discarded.
@@ -34,14 +37,16 @@ struct Reassembler<Buffer: FrameBuffer> {
             abandon()
             firstHeader = header
         }
-        guard let first = firstHeader, Int(header.fragment) == parts.count else {
+        if dropping != nil { return drop(header) }
+        guard let first = firstHeader, header.fragment == UInt32(clamping: parts.count) else {
             abandon()
             return .discarded
         }
         byteCount += chunk.frame.count - chunk.payloadOffset
         guard byteCount <= maximumMessageBytes else {
             abandon()
-            return .discarded
+            dropping = SequenceRange(start: first.sequence, end: header.sequence)
+            return drop(header)
         }
         parts.append(chunk.payload)
         guard header.flags.contains(.last) else { return .incomplete }
@@ -49,8 +54,22 @@ struct Reassembler<Buffer: FrameBuffer> {
         return .message(Message(parts: parts, first: first, last: header))
     }
 
+    private mutating func drop(_ header: ChunkHeader) -> Outcome {
+        dropping?.end = header.sequence + 1
+        if header.flags.contains(.last) { abandon() }
+        return .discarded
+    }
+
+    /// The message that turned out too large, once its last chunk has come or something else ended it.
+    mutating func takeOversized() -> SequenceRange? {
+        defer { oversized = nil }
+        return oversized
+    }
+
     /// Drops the message in progress: a part of it is lost.
     mutating func abandon() {
+        if let dropping { oversized = dropping }
+        dropping = nil
         parts = []
         firstHeader = nil
         byteCount = 0

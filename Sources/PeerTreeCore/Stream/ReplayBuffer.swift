@@ -28,11 +28,12 @@ struct ReplayBuffer<Buffer: FrameBuffer> {
     /// Bytes of all frames held.
     private(set) var byteCount = 0
     /// Where the messages marked as join points begin, in order. Those before `joinPointHead` have been evicted.
-    private var joinPoints: [UInt64] = []
+    private(set) var joinPoints: [UInt64] = []
     private var joinPointHead = 0
 
     private var slots: [Chunk?]
-    private let maximumChunks: UInt64
+    /// How many numbers the window spans at most.
+    let maximumChunks: UInt64
     private let maximumBytes: Int
 
     /// - Parameters:
@@ -67,6 +68,22 @@ struct ReplayBuffer<Buffer: FrameBuffer> {
         end = sequence
     }
 
+    /// Forgets what is held from `sequence` on, and that there was anything.
+    mutating func removeAll(from sequence: UInt64) {
+        guard sequence > start else {
+            reset(to: sequence)
+            return
+        }
+        while end > sequence || (end > start && slots[index(of: end - 1)] == nil) { removeNewest() }
+    }
+
+    private mutating func removeNewest() {
+        end -= 1
+        if let chunk = slots[index(of: end)] { byteCount -= chunk.frame.count }
+        slots[index(of: end)] = nil
+        if joinPointHead < joinPoints.count, joinPoints[joinPoints.count - 1] >= end { joinPoints.removeLast() }
+    }
+
     /// Keeps a chunk and evicts the oldest ones that no longer fit.
     mutating func insert(_ chunk: Chunk) -> Insertion {
         let sequence = chunk.header.sequence
@@ -86,6 +103,11 @@ struct ReplayBuffer<Buffer: FrameBuffer> {
         return .inserted
     }
 
+    /// The source's clock at the newest chunk: microseconds since 1970-01-01 UTC; 0 before the first.
+    var newestTimestamp: UInt64 {
+        end > start ? slots[index(of: end - 1)]?.header.timestamp ?? 0 : 0
+    }
+
     /// The newest join point that is held.
     var newestJoinPoint: UInt64? {
         joinPointHead < joinPoints.count ? joinPoints[joinPoints.count - 1] : nil
@@ -96,6 +118,21 @@ struct ReplayBuffer<Buffer: FrameBuffer> {
         var candidate = max(sequence, start)
         while candidate < end, slots[index(of: candidate)] == nil { candidate += 1 }
         return candidate
+    }
+
+    /// The runs of numbers that are held from `sequence` on, in order. If there are more than `count`, the last one
+    /// reaches to ``end``, over what is missing in between.
+    func runs(from sequence: UInt64, atMost count: Int) -> [SequenceRange] {
+        var runs: [SequenceRange] = []
+        var next = firstHeld(from: sequence)
+        while next < end {
+            let begin = next
+            while next < end, slots[index(of: next)] != nil { next += 1 }
+            runs.append(SequenceRange(start: begin, end: runs.count + 1 == count ? end : next))
+            guard runs.count < count else { break }
+            next = firstHeld(from: next)
+        }
+        return runs
     }
 
     private mutating func makeRoom(for sequence: UInt64) {

@@ -1,14 +1,17 @@
-/// The newest complete message under each key, as frames ready to be sent to a newcomer.
+/// The newest complete message under each key, as frames ready to be sent to a newcomer; and where that is newer than the
+/// newest join point, the one that was in force there, for whoever starts at it.
 ///
 /// Arrays rather than dictionaries: there are a handful of keys, and hashing and sorting need not be in a browser's
 /// download for them.
 struct RetainedMessages<Buffer: FrameBuffer> {
     typealias Chunk = ReplayBuffer<Buffer>.Chunk
 
-    /// All retained messages in stream order; none is empty.
+    /// The newest under each key in stream order; none is empty.
     private(set) var inStreamOrder: [[Chunk]] = []
+    /// Those in force at the newest join point that have been replaced since, at most one a key.
+    private(set) var replaced: [[Chunk]] = []
     /// Messages whose last chunk is still to come.
-    private var partial: [(key: UInt16, chunks: [Chunk])] = []
+    private(set) var partial: [(key: UInt16, chunks: [Chunk])] = []
     private let maximumKeys: Int
     private let maximumBytes: Int
 
@@ -20,11 +23,27 @@ struct RetainedMessages<Buffer: FrameBuffer> {
         self.maximumBytes = maximumBytes
     }
 
+    /// How many bytes a newcomer is sent.
+    var byteCount: Int {
+        inStreamOrder.reduce(0) { $0 + Self.byteCount($1) }
+    }
+
+    /// How many bytes are held in all.
+    var heldByteCount: Int {
+        let whole = replaced.reduce(byteCount) { $0 + Self.byteCount($1) }
+        return partial.reduce(whole) { $0 + Self.byteCount($1.chunks) }
+    }
+
+    private static func byteCount(_ chunks: [Chunk]) -> Int {
+        chunks.reduce(0) { $0 + $1.frame.count }
+    }
+
     /// Takes a chunk of a retained message, in order.
     ///
     /// - Returns: the whole message if this chunk completes one that is newer than the one held.
     mutating func accept(_ chunk: Chunk) -> [Chunk]? {
         let header = chunk.header
+        if header.flags.contains([.first, .joinPoint]) { replaced.removeAll() }
         guard header.flags.contains(.retained) else { return nil }
         let key = header.retainedKey
         let held = inStreamOrder.firstIndex { $0.first?.header.retainedKey == key }
@@ -37,7 +56,8 @@ struct RetainedMessages<Buffer: FrameBuffer> {
         guard var chunks = begun else { return nil }
         let expected = chunks.last.map { $0.header.sequence + 1 } ?? header.sequence
         let size = chunks.reduce(chunk.frame.count) { $0 + $1.frame.count }
-        guard header.sequence == expected, Int(header.fragment) == chunks.count, size <= maximumBytes else {
+        guard header.sequence == expected, header.fragment == UInt32(clamping: chunks.count), size <= maximumBytes
+        else {
             return nil
         }
         chunks.append(chunk)
@@ -57,16 +77,31 @@ struct RetainedMessages<Buffer: FrameBuffer> {
         let sequence = chunks[0].header.sequence
         if let held {
             guard inStreamOrder[held][0].header.sequence < sequence else { return false }
-            inStreamOrder.remove(at: held)
+            let old = inStreamOrder.remove(at: held)
+            if !replaced.contains(where: { Self.key($0) == Self.key(old) }) { replaced.append(old) }
         }
         let position = inStreamOrder.firstIndex { $0[0].header.sequence > sequence }
         inStreamOrder.insert(chunks, at: position ?? inStreamOrder.count)
         return true
     }
 
+    /// What is in force where a newcomer starts, in stream order. What is newer it gets in its place in the stream.
+    func inForce(at position: UInt64) -> [[Chunk]] {
+        let newest = inStreamOrder.filter { $0[0].header.sequence < position }
+        let older = replaced.filter { old in
+            old[0].header.sequence < position && !newest.contains { Self.key($0) == Self.key(old) }
+        }
+        return (older + newest).sorted { $0[0].header.sequence < $1[0].header.sequence }
+    }
+
+    private static func key(_ message: [Chunk]) -> UInt16 {
+        message[0].header.retainedKey
+    }
+
     /// Forgets everything: the stream was replaced by another.
     mutating func removeAll() {
         inStreamOrder.removeAll()
+        replaced.removeAll()
         partial.removeAll()
     }
 }

@@ -3,14 +3,16 @@ extension BroadcastTree {
     /// Takes a viewer out of the tree and gives its children new places.
     mutating func removePeer(_ peer: Int32, reason: RemovalReason, _ context: inout TrackerContext) {
         let gone = handle(of: peer)
+        forgetBlame(of: peer, wasGone: reason == .vanished, &context)
         _ = endRestoration(of: peer, &context)
+        leaveStandbys(peer, &context)
         for stripe in stripes.indices {
             cancelAttachTimer(peer, stripe: stripe, &context)
             releaseHold(of: peer, stripe: stripe, &context)
             vacate(peer, stripe: stripe, reason: reason == .left ? .parentLeft : .parentLost, &context)
         }
         context.timers.cancel(&peers[Int(peer)].resumeTimer)
-        erasePeer(peer)
+        erasePeer(peer, at: context.now)
         switch reason {
         case .left: context.statistics.leaves += 1
         case .vanished: context.statistics.vanishes += 1
@@ -25,10 +27,13 @@ extension BroadcastTree {
     ///
     /// As in a heap, the deepest leaf fills the hole and takes over the children where they are, so that no depth
     /// grows and every subtree stays whole. A single orphan needs no such help: the hole itself is free for it.
+    ///
+    /// - Parameter isGone: False if the peer stays in the tree: it feeds its children until they have other parents.
     mutating func vacate(
         _ peer: Int32,
         stripe: Int,
         reason: AssignmentReason,
+        isGone: Bool = true,
         _ context: inout TrackerContext
     ) {
         let parent = stripes[stripe].nodes[Int(peer)].parent
@@ -36,12 +41,14 @@ extension BroadcastTree {
         let successor = orphans.count > 1 ? findSuccessor(of: peer, orphans: orphans, stripe: stripe) : nil
         stripes[stripe].unlink(peer)
         if parent != SpanningTree.none { sayChildGone(peer, from: parent, stripe: stripe, &context) }
-        for orphan in orphans { stripes[stripe].unlink(orphan) }
+        for orphan in orphans {
+            if isGone { stripes[stripe].unlink(orphan) } else { unlinkHolding(orphan, stripe: stripe, &context) }
+        }
         guard let successor else {
             scatter(orphans, stripe: stripe, reason: reason, &context)
             return
         }
-        unlinkHolding(successor, stripe: stripe, &context)
+        if isGone || !orphans.contains(successor) { unlinkHolding(successor, stripe: stripe, &context) }
         attach(successor, to: parent, stripe: stripe)
         context.statistics.promotions += 1
         assign(successor, stripe: stripe, reason: .promoted, isAnnounced: true, &context)

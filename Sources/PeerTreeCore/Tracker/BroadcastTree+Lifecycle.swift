@@ -1,11 +1,11 @@
 /// Peers and their signalling sockets coming and going, and the end of the tree.
 extension BroadcastTree {
     /// Begins a broadcast in a free entry of the tracker's table.
-    mutating func begin(isNative: Bool, capacity: Int, stripes count: Int) {
+    mutating func begin(isNative: Bool, capacity: Int, stripes count: Int, at now: Instant) {
         state = .live
         stripes = Array(repeating: SpanningTree(), count: count)
         stripeCapacity = Array(repeating: 0, count: count)
-        let source = insertPeer(isNative: isNative, capacity: capacity, interior: nil)
+        let source = insertPeer(isNative: isNative, capacity: capacity, interior: nil, origin: nil, at: now)
         for stripe in stripes.indices {
             stripes[stripe].update(source) { $0.flags.insert(.attached) }
             stripeCapacity[stripe] = 0
@@ -16,6 +16,7 @@ extension BroadcastTree {
     mutating func join(
         isNative: Bool,
         capacity: Int,
+        origin: UInt64?,
         _ context: inout TrackerContext
     ) throws(TrackerError) -> Int32 {
         guard peerCount < context.options.maximumPeersPerTree else {
@@ -34,7 +35,13 @@ extension BroadcastTree {
             guard bringsSlots || stripes[stripe].hasSlotToSpare() else { throw .treeFull }
         }
         // A slot in one of n stripes carries an n-th of the stream: the upload offered stays the same.
-        let peer = insertPeer(isNative: isNative, capacity: capacity * stripes.count, interior: interior)
+        let peer = insertPeer(
+            isNative: isNative,
+            capacity: capacity * stripes.count,
+            interior: interior,
+            origin: origin,
+            at: context.now
+        )
         for stripe in stripes.indices {
             place(peer, stripe: stripe, reason: .joined, isAnnounced: false, &context)
         }
@@ -49,6 +56,8 @@ extension BroadcastTree {
         guard peer != SpanningTree.source else { throw .sourceJoinsOwnTree }
         context.statistics.rejoins += 1
         resume(peer, &context)
+        // It may know nothing of the standby it had.
+        dismissStandby(of: peer, &context)
         for stripe in stripes.indices {
             let node = stripes[stripe].nodes[Int(peer)]
             guard node.parent != SpanningTree.none else { continue }
@@ -91,9 +100,18 @@ extension BroadcastTree {
         guard peers[Int(peer)].isSuspect else { return }
         context.timers.cancel(&peers[Int(peer)].resumeTimer)
         setSuspect(peer, false)
-        if peer == SpanningTree.source { complaints[peer] = nil }
         for stripe in stripes.indices { startAttachTimer(peer, stripe: stripe, &context) }
         settle(&context)
+    }
+
+    /// Tells the neighbours of a peer whose socket is back, and the peer itself, once more who may link to whom: some of
+    /// it may have been said while there was no socket to hear it, or of an id that it no longer has.
+    func readmit(_ peer: Int32, _ context: inout TrackerContext) {
+        for stripe in stripes.indices {
+            admit(peer, stripe: stripe, &context)
+            for child in stripes[stripe].children(of: peer) { admit(child, stripe: stripe, &context) }
+        }
+        repeatStandbys(of: peer, &context)
     }
 
     /// A native peer did not attach in time. If it was on its way to a better place, it goes back to the parent that
@@ -119,6 +137,8 @@ extension BroadcastTree {
         case .attach: cancelAttachTimer(subject.peer, stripe: Int(subject.stripe), &context)
         case .viewerResume, .sourceResume: context.timers.cancel(&peers[Int(subject.peer)].resumeTimer)
         case .restore: cancelRestoreTimer(subject.peer, &context)
+        case .eviction: cancelEvictionTimer(subject.peer, &context)
+        case .shun: cancelShunTimer(subject.peer, &context)
         }
     }
 
@@ -153,6 +173,8 @@ extension BroadcastTree {
             state = .ending(reason, cursor: cursor)
             context.timers.cancel(&peers[Int(peer)].resumeTimer)
             cancelRestoreTimer(peer, &context)
+            cancelEvictionTimer(peer, &context)
+            cancelShunTimer(peer, &context)
             for stripe in stripes.indices { cancelAttachTimer(peer, stripe: stripe, &context) }
             return .removed(peer: handle(of: peer), reason: .treeEnded(reason))
         }

@@ -1,14 +1,18 @@
 /// Where peers go: finding parents, assigning them, moving leaves up.
 extension BroadcastTree {
     /// Hangs a detached subtree under the best parent there is, or lets it wait for one.
+    ///
+    /// - Parameter standby: The standby that the peer has turned to, if it has: it stays there if it may.
     mutating func place(
         _ peer: Int32,
         stripe: Int,
         reason: AssignmentReason,
+        standby: Int32? = nil,
         isAnnounced: Bool = true,
         _ context: inout TrackerContext
     ) {
-        if let parent = findParent(for: peer, stripe: stripe) {
+        let kept = standby.flatMap { mayStay(peer, at: $0) ? $0 : nil }
+        if let parent = kept ?? findParent(for: peer, stripe: stripe) {
             attach(peer, to: parent, stripe: stripe)
         } else {
             stripes[stripe].wait(peer)
@@ -52,7 +56,16 @@ extension BroadcastTree {
             node.flags.subtract([.attached, .pinned, .rejoined])
         }
         startAttachTimer(peer, stripe: stripe, &context)
+        admit(peer, stripe: stripe, &context)
         if isAnnounced { announce(peer, stripe: stripe, reason: reason, &context) }
+        reviewStandbys(afterMoveOf: peer, &context)
+    }
+
+    /// Lets a peer in at the parent it has, if it has one.
+    func admit(_ peer: Int32, stripe: Int, _ context: inout TrackerContext) {
+        let parent = stripes[stripe].nodes[Int(peer)].parent
+        guard parent != SpanningTree.none else { return }
+        context.outputs.append(.admit(parent: handle(of: parent), child: handle(of: peer), stripe: stripe))
     }
 
     /// Says where `peer` belongs now.
@@ -142,12 +155,14 @@ extension BroadcastTree {
 
     // MARK: Settling
 
-    /// Ends the handling of every input: those who wait get the slots that are free, then deep leaves move up.
+    /// Ends the handling of every input: those who wait get the slots that are free, then deep leaves move up, and those
+    /// that lack a standby get one.
     mutating func settle(_ context: inout TrackerContext) {
         for stripe in stripes.indices {
             placeWaiting(stripe: stripe, &context)
             rebalance(stripe: stripe, &context)
         }
+        assignStandbys(&context)
     }
 
     private mutating func placeWaiting(stripe: Int, _ context: inout TrackerContext) {

@@ -14,20 +14,25 @@ extension BroadcastTree {
         stripes[stripe].update(peer) {
             $0.flags.insert(.attached)
             $0.flags.remove(.rejoined)
+            $0.fedAt = context.now
         }
         if stripes[stripe].nodes[Int(node.parent)].failures > 0 {
             stripes[stripe].update(node.parent) { $0.failures &-= 1 }
         }
         releaseHold(of: peer, stripe: stripe, &context)
+        wantStandby(peer, context.options)
         settle(&context)
     }
 
     /// A peer lost the parent of `epoch` and asks for another one.
+    ///
+    /// - Parameter standby: The standby that it has turned to meanwhile, if it has.
     mutating func orphaned(
         _ peer: Int32,
         stripe: Int,
         epoch: UInt32,
-        reason: OrphanReason,
+        reason: LossReason,
+        standby: Int32? = nil,
         _ context: inout TrackerContext
     ) throws(TrackerError) {
         guard peer != SpanningTree.source else { throw .sourceHasNoParent }
@@ -50,20 +55,16 @@ extension BroadcastTree {
             removePeer(parent, reason: .vanished, &context)
             return
         }
-        let isComplaint = isDead || (reason.isComplaint && !isSuspect)
-        let complainers = isComplaint ? complain(peer, about: parent, stripe: stripe, context) : 0
-        if parent == SpanningTree.source, isDead,
-            complainers >= min(context.options.complaintsToEvict, childrenOfSource)
-        {
-            end(.sourceLost, &context)
-            return
-        }
-        let isRefusal = reason == .refused || reason == .unreachable
+        let isVotedOut = testify(peer, about: parent, stripe: stripe, reason, &context)
         if reason != .slow, !isSuspect { stripes[stripe].update(parent) { $0.fail() } }
-        replaceParent(of: peer, stripe: stripe, reason: isRefusal ? .refused : .parentLost, &context)
-        if complainers >= context.options.complaintsToEvict, parent != SpanningTree.source {
-            evict(parent, &context)
-        }
+        replaceParent(
+            of: peer,
+            stripe: stripe,
+            reason: reason.isRefusal ? .refused : .parentLost,
+            standby: standby,
+            &context
+        )
+        if isVotedOut { evict(parent, &context) }
         settle(&context)
     }
 
@@ -87,13 +88,9 @@ extension BroadcastTree {
         }
         // A parent that sheds its children ranks behind those that keep theirs.
         stripes[stripe].update(parent) { $0.fail() }
-        let isShedding = complaints[parent, default: Complaints()].loseChild(
-            at: context.now,
-            window: context.options.complaintWindow,
-            limit: context.options.childrenLostToEvict
-        )
+        let isShedding = blame[parent, default: Blame()].loseChild(at: context.now, context.options)
+        if isShedding { shun(parent, &context) }
         replaceParent(of: child, stripe: stripe, reason: .parentLost, &context)
-        if isShedding, parent != SpanningTree.source { evict(parent, &context) }
         settle(&context)
     }
 
@@ -102,6 +99,7 @@ extension BroadcastTree {
         of peer: Int32,
         stripe: Int,
         reason: AssignmentReason,
+        standby: Int32? = nil,
         isAnnounced: Bool = true,
         _ context: inout TrackerContext
     ) {
@@ -111,50 +109,7 @@ extension BroadcastTree {
         exclusions[ExclusionKey(peer: peer, stripe: stripe), default: Exclusions()].insert(failed)
         stripes[stripe].unlink(peer)
         sayChildGone(peer, from: parent, stripe: stripe, &context)
-        place(peer, stripe: stripe, reason: reason, isAnnounced: isAnnounced, &context)
-    }
-
-    /// Makes a leaf of a peer that does not forward, for as long as it stays. A legacy peer cannot be told to move, so
-    /// it keeps its parent and only loses its children.
-    private mutating func evict(_ peer: Int32, _ context: inout TrackerContext) {
-        guard !peers[Int(peer)].isEvicted else { return }
-        peers[Int(peer)].isEvicted = true
-        complaints[peer] = nil
-        context.statistics.evictions += 1
-        for stripe in stripes.indices where stripes[stripe].nodes[Int(peer)].capacity > 0 {
-            let children = stripes[stripe].children(of: peer)
-            stripeCapacity[stripe] -= Int(stripes[stripe].nodes[Int(peer)].capacity)
-            stripes[stripe].update(peer) { $0.capacity = 0 }
-            for child in children { sayChildGone(child, from: peer, stripe: stripe, &context) }
-            if peers[Int(peer)].isNative {
-                vacate(peer, stripe: stripe, reason: .parentLost, &context)
-                place(peer, stripe: stripe, reason: .evicted, &context)
-            } else {
-                for child in children { stripes[stripe].unlink(child) }
-                for child in children { place(child, stripe: stripe, reason: .parentLost, &context) }
-            }
-        }
-    }
-
-    /// Notes a complaint, and returns how many distinct children complain about `parent` now.
-    private mutating func complain(
-        _ child: Int32,
-        about parent: Int32,
-        stripe: Int,
-        _ context: TrackerContext
-    ) -> Int {
-        let isBelieved = exclusions[ExclusionKey(peer: child, stripe: stripe), default: Exclusions()].complain(
-            at: context.now,
-            window: context.options.complaintWindow,
-            limit: context.options.complaintsPerChild
-        )
-        guard isBelieved else { return 0 }
-        return complaints[parent, default: Complaints()].insert(
-            handle(of: child),
-            at: context.now,
-            window: context.options.complaintWindow,
-            limit: context.options.complaintsToEvict
-        )
+        place(peer, stripe: stripe, reason: reason, standby: standby, isAnnounced: isAnnounced, &context)
     }
 
     /// Whether `epoch` is that of the current assignment; an older one is counted as stale.
@@ -168,10 +123,6 @@ extension BroadcastTree {
         guard epoch <= current else { throw .unknownEpoch }
         if epoch < current { context.statistics.staleReports += 1 }
         return epoch == current
-    }
-
-    private var childrenOfSource: Int {
-        stripes.reduce(0) { $0 + Int($1.nodes[Int(SpanningTree.source)].childCount) }
     }
 }
 

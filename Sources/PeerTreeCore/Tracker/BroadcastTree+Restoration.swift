@@ -6,7 +6,7 @@
 extension BroadcastTree {
     /// Makes the tree of a source that has not come back yet.
     mutating func beginWithoutSource(capacity: Int, stripes count: Int, _ context: inout TrackerContext) {
-        begin(isNative: true, capacity: capacity, stripes: count)
+        begin(isNative: true, capacity: capacity, stripes: count, at: context.now)
         setSuspect(SpanningTree.source, true)
         peers[Int(SpanningTree.source)].resumeTimer = context.timers.start(
             TimerQueue.Subject(tree: index, peer: SpanningTree.source, stripe: 0, kind: .sourceResume),
@@ -28,13 +28,20 @@ extension BroadcastTree {
         capacity: Int,
         interior: Int?,
         places: [StripePlace],
+        origin: UInt64?,
         _ context: inout TrackerContext
     ) throws(TrackerError) -> Int32 {
         guard peerCount < context.options.maximumPeersPerTree else {
             throw .tooManyPeers(limit: context.options.maximumPeersPerTree)
         }
         let most = context.options.capacityBounds.upperBound * stripes.count
-        let peer = insertPeer(isNative: true, capacity: min(max(capacity, 0), most), interior: interior ?? -1)
+        let peer = insertPeer(
+            isNative: true,
+            capacity: min(max(capacity, 0), most),
+            interior: interior ?? -1,
+            origin: origin,
+            at: context.now
+        )
         for stripe in stripes.indices where stripe < places.count {
             // Half of the range: an epoch that a peer makes up must not make the next ones wrap around.
             stripes[stripe].update(peer) { $0.epoch = min(places[stripe].epoch, .max / 2) }
@@ -97,11 +104,15 @@ extension BroadcastTree {
         stripes[stripe].update(peer) {
             $0.epoch &+= 1
             $0.flags.insert(.attached)
+            $0.fedAt = context.now
         }
+        admit(peer, stripe: stripe, &context)
         restorations[peer]?.settle(stripe)
         if isAnnounced { announce(peer, stripe: stripe, reason: .restored, &context) }
         finishIfSettled(peer, &context)
         finishIfSettled(parent, &context)
+        reviewStandbys(afterMoveOf: peer, &context)
+        wantStandby(peer, context.options)
         settle(&context)
     }
 

@@ -23,8 +23,12 @@ struct BroadcastTree {
     var movesInFlight = 0
     /// Parents that failed a peer; only peers that ever reported one have an entry.
     var exclusions: [ExclusionKey: Exclusions] = [:]
-    /// What children say about a peer; only peers that were complained about have an entry.
-    var complaints: [Int32: Complaints] = [:]
+    /// What speaks against a peer; only peers that were complained about have an entry.
+    var blame: [Int32: Blame] = [:]
+    /// Who has no vote against anybody for now.
+    var votes = SpentVotes()
+    /// Who stands by for whom.
+    var standbys = StandbyTable()
     /// Peers that came back after the tracker had lost its memory and whose links are not settled yet.
     var restorations: [Int32: Restoration] = [:]
 
@@ -63,7 +67,6 @@ struct BroadcastTree {
             parent: isPlaced ? handle(of: node.parent) : nil,
             epoch: node.epoch,
             depth: isPlaced ? tree.depth(of: peer) : 0,
-            standby: node.flags.contains(.native) ? tree.standby(for: peer).map { handle(of: $0) } : nil,
             isAttached: node.flags.contains(.attached)
         )
     }
@@ -71,7 +74,13 @@ struct BroadcastTree {
     // MARK: The table of peers
 
     /// Takes a place in the table and in every stripe, detached everywhere.
-    mutating func insertPeer(isNative: Bool, capacity: Int, interior: Int?) -> Int32 {
+    mutating func insertPeer(
+        isNative: Bool,
+        capacity: Int,
+        interior: Int?,
+        origin: UInt64?,
+        at now: Instant
+    ) -> Int32 {
         let index: Int32
         if firstFreePeer == SpanningTree.none {
             index = Int32(truncatingIfNeeded: peers.count)
@@ -80,7 +89,9 @@ struct BroadcastTree {
             index = firstFreePeer
             firstFreePeer = peers[Int(index)].nextFree
         }
-        peers[Int(index)].occupy(isNative: isNative)
+        peers[Int(index)].occupy(isNative: isNative, origin: origin, at: now)
+        votes.arrive(index, origin: origin, at: now)
+        standbys.insert(index)
         peerCount += 1
         for stripe in stripes.indices {
             var node = SpanningTreeNode()
@@ -97,13 +108,13 @@ struct BroadcastTree {
     }
 
     /// Gives back the place of a peer that is detached and childless in every stripe.
-    mutating func erasePeer(_ peer: Int32) {
+    mutating func erasePeer(_ peer: Int32, at now: Instant) {
         for stripe in stripes.indices {
             stripeCapacity[stripe] -= Int(stripes[stripe].nodes[Int(peer)].capacity)
             stripes[stripe].remove(peer)
             exclusions[ExclusionKey(peer: peer, stripe: stripe)] = nil
         }
-        complaints[peer] = nil
+        votes.leave(peer, origin: peers[Int(peer)].origin, at: now)
         restorations[peer] = nil
         peers[Int(peer)].vacate(nextFree: firstFreePeer)
         firstFreePeer = peer
@@ -118,31 +129,5 @@ struct BroadcastTree {
                 if isSuspect { node.flags.insert(.suspect) } else { node.flags.remove(.suspect) }
             }
         }
-    }
-}
-
-/// What is known of a peer regardless of stripes.
-struct PeerRecord {
-    private(set) var generation: UInt32 = 0
-    private(set) var nextFree = SpanningTree.none
-    var resumeTimer = TimerQueue.none
-    private(set) var isOccupied = false
-    private(set) var isNative = false
-    /// Its signalling socket is gone and may come back.
-    var isSuspect = false
-    /// It did not forward, and offers nothing from now on.
-    var isEvicted = false
-
-    mutating func occupy(isNative: Bool) {
-        isOccupied = true
-        self.isNative = isNative
-        isSuspect = false
-        isEvicted = false
-    }
-
-    mutating func vacate(nextFree: Int32) {
-        isOccupied = false
-        generation &+= 1
-        self.nextFree = nextFree
     }
 }

@@ -1,12 +1,15 @@
 /// The rank of the best free slot in a subtree, packed so that comparing two is one instruction; smaller is better.
 ///
-/// From the top: the distance from the subtree's root to the peer that has the slot (20 bits), that peer's class (12
-/// bits: not yet attached, failures, legacy), and the ordinal of its arrival (32 bits), so that between equal slots the
-/// proven, native and older peer wins.
+/// From the top: whether newcomers are kept away from the peer that has the slot (1 bit), so that such a slot is the last
+/// choice at any depth; the distance from the subtree's root to that peer (19 bits); its class (12 bits: not yet
+/// attached, failures, legacy), and the ordinal of its arrival (32 bits), so that between equal slots the proven, native
+/// and older peer wins.
 struct SlotKey: Equatable, Comparable {
     private(set) var bits: UInt64
 
+    private static let shunnedShift: UInt64 = 63
     private static let distanceShift: UInt64 = 44
+    private static let maximumDistance = 1 << 19 - 1
     private static let unattachedShift: UInt64 = 37
     private static let failuresShift: UInt64 = 33
     private static let legacyShift: UInt64 = 32
@@ -20,9 +23,10 @@ struct SlotKey: Equatable, Comparable {
     }
 
     /// A slot of the subtree's own root.
-    init(isAttached: Bool, failures: UInt8, isLegacy: Bool, ordinal: UInt32) {
+    init(isShunned: Bool, isAttached: Bool, failures: UInt8, isLegacy: Bool, ordinal: UInt32) {
         bits =
-            (isAttached ? 0 : 1 << Self.unattachedShift)
+            (isShunned ? 1 << Self.shunnedShift : 0)
+            | (isAttached ? 0 : 1 << Self.unattachedShift)
             | (UInt64(min(failures, Self.maximumFailures)) << Self.failuresShift)
             | (isLegacy ? 1 << Self.legacyShift : 0)
             | UInt64(ordinal)
@@ -30,13 +34,12 @@ struct SlotKey: Equatable, Comparable {
 
     /// Levels between the subtree's root and the peer with the slot.
     var distance: Int {
-        Int(bits >> Self.distanceShift)
+        Int(bits >> Self.distanceShift) & Self.maximumDistance
     }
 
-    /// The same slot seen from one level above. Beyond 20 bits of distance a slot is as good as none.
+    /// The same slot seen from one level above. Beyond 19 bits of distance a slot is as good as none.
     var fromAbove: SlotKey {
-        let farther = bits &+ (1 << Self.distanceShift)
-        return farther < bits || self == .none ? .none : SlotKey(bits: farther)
+        distance == Self.maximumDistance ? .none : SlotKey(bits: bits &+ (1 << Self.distanceShift))
     }
 
     static func < (left: SlotKey, right: SlotKey) -> Bool {

@@ -109,31 +109,4 @@ extension SpanningTree {
             current = best
         }
     }
-
-    /// A peer outside the subtree of `index`, other than its parent, that could serve it: a sibling of the parent, with
-    /// a free slot if possible, else the grandparent.
-    func standby(for index: Int32) -> Int32? {
-        let parent = nodes[Int(index)].parent
-        guard parent != Self.none else { return nil }
-        let grandparent = nodes[Int(parent)].parent
-        var found: Int32?
-        // The search is cut short: a standby need not be the best, and a source may have very many children.
-        var candidate = nodes[Int(grandparent == Self.none ? parent : grandparent)].firstChild
-        for _ in 0..<8 where candidate != Self.none {
-            let node = nodes[Int(candidate)]
-            if candidate != parent, candidate != index, node.canStandBy {
-                if node.ownSlot != nil { return candidate }
-                found = found ?? candidate
-            }
-            candidate = node.nextSibling
-        }
-        if found == nil, grandparent != Self.none, nodes[Int(grandparent)].canStandBy { return grandparent }
-        return found
-    }
-}
-
-extension SpanningTreeNode {
-    fileprivate var canStandBy: Bool {
-        capacity > 0 && flags.isSuperset(of: [.occupied, .native, .attached]) && !flags.contains(.suspect)
-    }
 }

@@ -19,6 +19,8 @@ struct SpanningTreeNode {
     var attachTimer = TimerQueue.none
     /// Counts the assignments.
     var epoch: UInt32 = 0
+    /// When the link of an assignment was last reported open.
+    var fedAt = Instant.zero
     /// When the peer arrived, relative to the others.
     var ordinal: UInt32 = 0
 
@@ -52,6 +54,8 @@ struct SpanningTreeNode {
         static let waiting = Flags(rawValue: 1 << 7)
         /// Discovered its tree again and has not attached since.
         static let rejoined = Flags(rawValue: 1 << 8)
+        /// Several peers could not connect to it: others come to it only if there is no other slot.
+        static let shunned = Flags(rawValue: 1 << 9)
     }
 
     /// A slot of this very node, if it may take a child.
@@ -60,6 +64,7 @@ struct SpanningTreeNode {
             UInt32(childCount) + UInt32(heldSlots) < UInt32(capacity)
         else { return nil }
         return SlotKey(
+            isShunned: flags.contains(.shunned),
             isAttached: flags.contains(.attached),
             failures: failures,
             isLegacy: !flags.contains(.native),

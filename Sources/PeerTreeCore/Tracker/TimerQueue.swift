@@ -10,6 +10,8 @@ struct TimerQueue {
         case viewerResume
         case sourceResume
         case restore
+        case eviction
+        case shun
     }
 
     /// What a timer is about.
@@ -38,6 +40,8 @@ struct TimerQueue {
     private var viewerResume = List()
     private var sourceResume = List()
     private var restore = List()
+    private var eviction = List()
+    private var shun = List()
 
     /// The number of timers that run.
     private(set) var count = 0
@@ -95,7 +99,8 @@ struct TimerQueue {
 
     private var firstToFire: Int32? {
         let resume = earlier(viewerResume.first, sourceResume.first)
-        let first = earlier(earlier(attach.first, restore.first), resume)
+        let blame = earlier(eviction.first, shun.first)
+        let first = earlier(earlier(earlier(attach.first, restore.first), resume), blame)
         return first == Self.none ? nil : first
     }
 
@@ -112,6 +117,8 @@ struct TimerQueue {
         case .viewerResume: body(&viewerResume)
         case .sourceResume: body(&sourceResume)
         case .restore: body(&restore)
+        case .eviction: body(&eviction)
+        case .shun: body(&shun)
         }
     }
 }

@@ -46,7 +46,7 @@ extension Tracker {
         trees[try liveIndex(of: tree)].stripes.reduce(0) { max($0, Int($1.nodes[0].height)) }
     }
 
-    /// Where a viewer hangs in a stripe, with a standby parent.
+    /// Where a viewer hangs in a stripe.
     public func assignment(of peer: PeerHandle, stripe: Int = 0) throws(TrackerError) -> Assignment {
         let (tree, index) = try locate(peer, stripe: stripe)
         return trees[tree].assignment(of: index, stripe: stripe)
@@ -57,6 +57,12 @@ extension Tracker {
         let (tree, index) = try locate(peer, stripe: stripe)
         let parent = trees[tree].stripes[stripe].nodes[Int(index)].parent
         return parent == SpanningTree.none ? nil : trees[tree].handle(of: parent)
+    }
+
+    /// The peer that stands by for another one, if any does.
+    public func standby(of peer: PeerHandle) throws(TrackerError) -> PeerHandle? {
+        let (tree, index) = try locate(peer)
+        return trees[tree].standbys.standby(of: index).map { trees[tree].handle(of: $0) }
     }
 
     /// Whether the link of a peer to its parent is open.

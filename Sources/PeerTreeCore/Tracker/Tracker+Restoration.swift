@@ -45,17 +45,25 @@ extension Tracker {
     ///   - capacity: Children it was granted in its interior stripe.
     ///   - interior: The stripe in which it takes children.
     ///   - places: What it says of each stripe.
+    ///   - origin: As in ``join(_:isNative:capacity:origin:at:)``.
     /// - Throws: ``TrackerError/unknownTree``, ``TrackerError/tooManyPeers(limit:)``.
     public mutating func restore(
         _ tree: TreeHandle,
         capacity: Int,
         interior: Int?,
         places: [StripePlace],
+        origin: UInt64? = nil,
         at now: Instant
     ) throws(TrackerError) -> PeerHandle {
         advance(to: now)
         let index = try liveIndex(of: tree)
-        let peer = try trees[index].restore(capacity: capacity, interior: interior, places: places, &context)
+        let peer = try trees[index].restore(
+            capacity: capacity,
+            interior: interior,
+            places: places,
+            origin: origin,
+            &context
+        )
         return trees[index].handle(of: peer)
     }
 

@@ -1,6 +1,6 @@
 /// Decides who hangs under whom, in any number of trees.
 ///
-/// A state machine without I/O. Call ``createTree(isNative:capacity:stripes:at:)``, ``join(_:isNative:capacity:at:)``
+/// A state machine without I/O. Call ``createTree(isNative:capacity:stripes:at:)``, ``join(_:isNative:capacity:origin:at:)``
 /// and ``rejoin(_:at:)`` where an answer is needed at once, and ``handle(_:at:)`` for everything else; after each of
 /// them drain ``nextOutput()`` until it returns nil, and call ``handle(_:at:)`` with ``Input/deadlineReached`` when
 /// ``deadline`` has come. Time must not run backwards; if it does, the latest time seen is used.
@@ -20,7 +20,9 @@ public struct Tracker: Sendable {
         /// The peer's link to the parent of `epoch` is open. An old epoch is ignored.
         case attached(PeerHandle, stripe: Int, epoch: UInt32)
         /// The peer lost the parent of `epoch`. An old epoch is answered with the current assignment.
-        case orphaned(PeerHandle, stripe: Int, epoch: UInt32, reason: OrphanReason)
+        case orphaned(PeerHandle, stripe: Int, epoch: UInt32, reason: LossReason)
+        /// The peer lost the parent of `epoch` and has turned to its standby. It may stay there, or gets another parent.
+        case promoted(PeerHandle, stripe: Int, epoch: UInt32, reason: LossReason, standby: PeerHandle)
         /// The peer lost the link to one of its children.
         case childLost(PeerHandle, child: PeerHandle, stripe: Int)
         /// The operator ends the tree.
@@ -63,7 +65,7 @@ public struct Tracker: Sendable {
         at now: Instant
     ) throws(TrackerError) -> PeerHandle {
         let (index, slots) = try makeRoom(capacity: capacity, stripes: stripes, at: now)
-        trees[index].begin(isNative: isNative, capacity: slots, stripes: stripes)
+        trees[index].begin(isNative: isNative, capacity: slots, stripes: stripes, at: context.now)
         context.statistics.treesCreated += 1
         return trees[index].handle(of: SpanningTree.source)
     }
@@ -92,11 +94,13 @@ public struct Tracker: Sendable {
     ///   - capacity: Children the viewer offers to serve with the whole stream; nil for
     ///     ``TrackerOptions/childrenPerPeer``, and always that for legacy peers. In a tree of several stripes it takes
     ///     `capacity` times the number of stripes in one of them, and none in the others.
+    ///   - origin: Stands for the network address it comes from; nil if that is unknown. Votes are counted by it, too.
     /// - Throws: ``TrackerError/unknownTree``, ``TrackerError/tooManyPeers(limit:)``, ``TrackerError/treeFull``.
     public mutating func join(
         _ tree: TreeHandle,
         isNative: Bool,
         capacity: Int? = nil,
+        origin: UInt64? = nil,
         at now: Instant
     ) throws(TrackerError) -> PeerHandle {
         advance(to: now)
@@ -105,7 +109,7 @@ public struct Tracker: Sendable {
         if isNative, let capacity {
             slots = min(max(capacity, options.capacityBounds.lowerBound), options.capacityBounds.upperBound)
         }
-        let peer = try trees[index].join(isNative: isNative, capacity: slots, &context)
+        let peer = try trees[index].join(isNative: isNative, capacity: slots, origin: origin, &context)
         return trees[index].handle(of: peer)
     }
 
@@ -138,12 +142,24 @@ public struct Tracker: Sendable {
         case .signallingResumed(let peer):
             let (tree, index) = try locate(peer)
             trees[tree].resume(index, &context)
+            trees[tree].readmit(index, &context)
         case .attached(let peer, let stripe, let epoch):
             let (tree, index) = try locate(peer, stripe: stripe)
             try trees[tree].attached(index, stripe: stripe, epoch: epoch, &context)
         case .orphaned(let peer, let stripe, let epoch, let reason):
             let (tree, index) = try locate(peer, stripe: stripe)
             try trees[tree].orphaned(index, stripe: stripe, epoch: epoch, reason: reason, &context)
+        case .promoted(let peer, let stripe, let epoch, let reason, let standby):
+            let (tree, index) = try locate(peer, stripe: stripe)
+            let standbyIndex = standby.tree == peer.tree ? trees[tree].index(of: standby) : nil
+            try trees[tree].orphaned(
+                index,
+                stripe: stripe,
+                epoch: epoch,
+                reason: reason,
+                standby: standbyIndex,
+                &context
+            )
         case .childLost(let peer, let child, let stripe):
             let (tree, index) = try locate(peer, stripe: stripe)
             guard child.tree == peer.tree, let childIndex = trees[tree].index(of: child) else { throw .notAChild }
@@ -183,6 +199,10 @@ public struct Tracker: Sendable {
                 trees[index].end(.sourceLost, &context)
             case .restore:
                 trees[index].restorationTimedOut(subject.peer, &context)
+            case .eviction:
+                trees[index].evictionRoundEnded(subject.peer, &context)
+            case .shun:
+                trees[index].endShun(subject.peer, &context)
             }
         }
     }

@@ -15,7 +15,7 @@ public struct TrackerOptions: Sendable {
     /// Trees held at once. Default 100,000. A tree costs about 1 KB, besides its peers.
     public var maximumTrees = 100_000
 
-    /// Peers in one tree, the source included. Default 10,000,000. A peer costs less than 200 bytes.
+    /// Peers in one tree, the source included. Default 10,000,000. A peer costs less than 250 bytes.
     public var maximumPeersPerTree = 10_000_000
 
     /// Stripes of a tree, at most 16. Default 16.
@@ -40,22 +40,46 @@ public struct TrackerOptions: Sendable {
     /// Default 10 s, in which a client that tries again every few seconds has found the server.
     public var restoreWindow = TimeSpan.seconds(10)
 
-    /// How long a child's complaint about its parent counts. Default 30 s.
-    public var complaintWindow = TimeSpan.seconds(30)
+    /// How long a vote against a parent counts, and how long its voter has no other. Default 10 min.
+    ///
+    /// So `n` members that lie can make at most `n` / ``votesToEvict`` peers leaves in such a time, however often they
+    /// leave and come back from the same addresses.
+    public var voteWindow = TimeSpan.seconds(600)
 
-    /// Distinct children that must complain within the window before a parent is evicted. Default 2.
-    public var complaintsToEvict = 2
+    /// Votes of different members within the window that make a parent a leaf. Default 2. Where the others offer fewer
+    /// slots than there are viewers, newcomers are kept away from it instead.
+    public var votesToEvict = 2
 
-    /// Distinct parents one child may complain about within the window and be believed. Default 3: a child that has
-    /// something against everyone is itself the trouble, and must not get honest parents evicted.
-    public var complaintsPerChild = 3
+    /// How long a member must have been in the tree for its complaint to be a vote. Default 10 s.
+    public var votingAge = TimeSpan.seconds(10)
 
-    /// Links to living children a parent may lose within the window. Default 8; beyond it the parent is evicted, as one
-    /// that takes children and sheds them again.
-    public var childrenLostToEvict = 8
+    /// How long a parent that was voted out stays a leaf the first time; each further time it is twice as long, up to
+    /// 1,024 times. Default 30 s. A window without votes after it has ended, and it counts as the first time again.
+    public var evictionTime = TimeSpan.seconds(30)
+
+    /// How long after its new parent began to feed it a peer that was moved is not blamed for what its children lack.
+    /// Default 3 s.
+    public var settlingTime = TimeSpan.seconds(3)
+
+    /// How many moves within the window excuse a peer so. Default 2: one that moves on and on must not be safe from blame.
+    public var excusesPerWindow = 2
+
+    /// Members that could not connect to a peer, by its refusal or for want of a path, before newcomers are kept away
+    /// from it. Default 3, counted over ``voteWindow``.
+    public var refusalsToShun = 3
+
+    /// Links to living children a parent may lose within ``shunTime`` before newcomers are kept away from it. Default 8.
+    public var childrenLostToShun = 8
+
+    /// How long newcomers are kept away from such a peer, as far as there is a slot elsewhere. Default 30 s.
+    public var shunTime = TimeSpan.seconds(30)
 
     /// Moves to better places under way at once, per tree. Default 8; 0 switches them off.
     public var maximumMovesInFlight = 8
+
+    /// Whether native peers of a tree of one stripe get a standby: a second parent in reach, to which they keep a link.
+    /// Default true.
+    public var assignsStandbys = true
 
     /// The defaults.
     public init() {}

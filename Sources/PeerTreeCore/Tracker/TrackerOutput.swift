@@ -8,8 +8,6 @@ public struct Assignment: Equatable, Sendable {
     public var epoch: UInt32
     /// Levels below the source; 1 is a child of the source. Zero while there is no parent.
     public var depth: Int
-    /// A peer to turn to should the parent fail before the tracker can say more.
-    public var standby: PeerHandle?
     /// Whether the link of this assignment was reported open.
     public var isAttached: Bool
 }
@@ -28,34 +26,23 @@ public enum AssignmentReason: Equatable, Sendable {
     case rebalanced
     /// It said that its parent does not serve it.
     case refused
-    /// Its children complained; it is a leaf from now on.
+    /// Its children complained; it is a leaf for a while.
     case evicted
     /// Both it and the parent it had came back to a tracker that had lost its memory.
     case restored
 }
 
-/// What a child says about the parent it lost.
-public enum OrphanReason: Equatable, Sendable, CaseIterable {
-    /// Nothing arrived for longer than the heartbeat allows.
-    case silent
-    /// The parent closed the link.
-    case closed
-    /// The parent rejected the offer.
-    case refused
-    /// No path to the parent was found.
-    case unreachable
-    /// The link lives but the stream does not come.
-    case notForwarding
-    /// The parent cut this child off because it could not keep up.
-    case slow
-
-    /// Whether this counts towards evicting the parent.
+extension LossReason {
+    /// Whether this says that the parent does not do what it should.
     var isComplaint: Bool {
         switch self {
-        case .silent, .refused, .unreachable, .notForwarding: true
-        case .closed, .slow: false
+        case .silent, .notForwarding: true
+        case .refused, .unreachable, .closed, .slow: false
         }
     }
+
+    /// Whether no link came about.
+    var isRefusal: Bool { self == .refused || self == .unreachable }
 }
 
 /// Why a peer is no longer in its tree.
@@ -84,12 +71,24 @@ public enum TreeEndReason: Equatable, Sendable {
 public enum TrackerOutput: Equatable, Sendable {
     /// `peer` has a new parent, or none yet (`assignment.parent` is nil) because no slot is free.
     case assign(peer: PeerHandle, assignment: Assignment, reason: AssignmentReason)
+    /// `child` may link to `parent` for `stripe`. Comes before the child is told; may be said more than once.
+    case admit(parent: PeerHandle, child: PeerHandle, stripe: Int)
     /// `child` is no longer a child of `parent` in `stripe`.
     case childGone(parent: PeerHandle, child: PeerHandle, stripe: Int)
+    /// `ward` may link to `standby`, and turn to it should its parent fail. Comes before the ward is told; may be said
+    /// more than once.
+    case admitWard(standby: PeerHandle, ward: PeerHandle)
+    /// `standby` does not stand by for `ward` any more. Not said where it becomes its parent.
+    case wardGone(standby: PeerHandle, ward: PeerHandle)
+    /// `peer` has another standby, or none for now. Being given the standby as parent ends its being one, too.
+    case standby(peer: PeerHandle, standby: PeerHandle?)
     /// The signalling of `neighbour` is gone; `peer` should say so if its link to it is dead too.
     case suspect(peer: PeerHandle, neighbour: PeerHandle)
     /// `peer` is no longer in its tree and its handle is void.
     case removed(peer: PeerHandle, reason: RemovalReason)
+    /// `peer` takes fewer children than before, or as many as it offered again: what it was given to come back with is
+    /// out of date.
+    case capacityChanged(peer: PeerHandle)
     /// All links of a peer that came back to a tracker that had lost its memory are settled.
     case restored(peer: PeerHandle)
     /// The tree is over. Follows the `removed` of each of its peers.

@@ -24,8 +24,12 @@ public struct TrackerStatistics: Equatable, Sendable {
     public internal(set) var promotions: UInt64 = 0
     /// Peers that came back after the tracker had lost its memory.
     public internal(set) var restores: UInt64 = 0
-    /// Peers evicted because they did not forward.
+    /// Votes of members against their parents.
+    public internal(set) var votes: UInt64 = 0
+    /// Peers made leaves because they did not forward.
     public internal(set) var evictions: UInt64 = 0
+    /// Times newcomers were kept away from a peer that others could not connect to.
+    public internal(set) var shuns: UInt64 = 0
     /// Reports and confirmations about an assignment that was no longer the current one.
     public internal(set) var staleReports: UInt64 = 0
 }

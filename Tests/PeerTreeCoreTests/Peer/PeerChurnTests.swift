@@ -3,7 +3,7 @@ import Testing
 
 @testable import PeerTreeCore
 
-@Suite("Peers come, go and die")
+@Suite("Peers come, go and die", .timeLimit(.minutes(5)))
 struct PeerChurnTests {
     @Test("When an interior peer is killed mid-stream, everyone below it still gets every byte")
     func interiorKilled() {
@@ -187,5 +187,21 @@ struct PeerChurnTests {
         for viewer in 3...12 {
             #expect(simulation.nodes[viewer].received == written, "viewer \(viewer), seed \(seed)")
         }
+    }
+
+    @Test("A viewer that has the end asks for another parent only if it stays: its parent goes because of the end, too")
+    func parentGoesAtTheEnd() {
+        let simulation = OverlaySimulation(seed: 9, capacity: 1)
+        let viewer = simulation.join()
+        simulation.run(for: .seconds(1))
+        simulation.publish([1])
+        simulation.finish()
+        simulation.run(for: .milliseconds(100))
+        #expect(simulation.nodes[viewer].end == .complete)
+        simulation.leave(0)
+        simulation.run(for: .milliseconds(800))
+        #expect(simulation.nodes[viewer].orphanedReasons.isEmpty)
+        simulation.run(for: .seconds(1))
+        #expect(!simulation.nodes[viewer].orphanedReasons.isEmpty)
     }
 }

@@ -3,7 +3,7 @@ import Testing
 
 @testable import PeerTreeCore
 
-@Suite("Neighbours that send rubbish, and neighbours that speak no protocol")
+@Suite("Neighbours that send rubbish, and neighbours that speak no protocol", .timeLimit(.minutes(5)))
 struct PeerHostileTests {
     private let now = Instant(nanoseconds: 1_000_000_000)
 
@@ -50,7 +50,7 @@ struct PeerHostileTests {
             peer.handle(.received(LinkID(1), chunk.frame, isText: false), at: now)
         }
         #expect(peer.counters.unexpectedFrames == 1)
-        #expect(peer.replay.end == 0)
+        #expect(peer.stream.replay.end == 0)
     }
 
     @Test("Random and mutated frames never trap, and the state stays bounded", arguments: UInt64(0)..<4)
@@ -102,8 +102,8 @@ struct PeerHostileTests {
             }
         }
         #expect(peer.links.count <= 3, "seed \(seed)")
-        #expect(peer.fetches.count <= Peer<TestBuffer>.maximumFetches)
-        #expect(peer.replay.byteCount <= configuration.replayBytes)
+        #expect(peer.repair.fetches.count <= Repair.maximumFetches)
+        #expect(peer.stream.replay.byteCount <= configuration.replayBytes)
     }
 
     @Test("A plain child gets the retained messages, then one message per message, and nothing else")

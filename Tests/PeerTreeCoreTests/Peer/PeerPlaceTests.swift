@@ -2,7 +2,7 @@ import Testing
 
 @testable import PeerTreeCore
 
-@Suite("Where a peer says it is")
+@Suite("Where a peer says it is", .timeLimit(.minutes(5)))
 struct PeerPlaceTests {
     private let now = Instant(nanoseconds: 1_000_000_000)
 

@@ -2,7 +2,7 @@ import PeerTreeCore
 import TestSupport
 import Testing
 
-@Suite("A stream through a tree of peers")
+@Suite("A stream through a tree of peers", .timeLimit(.minutes(5)))
 struct PeerStreamTests {
     @Test("Messages of every size arrive whole and in order through five hops")
     func chain() {
@@ -52,6 +52,31 @@ struct PeerStreamTests {
         #expect(simulation.nodes[1].received == [2, 3, 6, 7])
         #expect(simulation.nodes[2].received == [2, 3, 6, 7])
         #expect(simulation.nodes[1].messages.prefix(2).map { $0.retainedKey } == [7, 0])
+    }
+
+    @Test("A newcomer that starts before the newest retained message gets the one before it first")
+    func newcomerBeforeTheNewest() {
+        let simulation = OverlaySimulation(seed: 3)
+        simulation.publish([1], MessageOptions(retainedKey: 0))
+        simulation.publish([2], MessageOptions(retainedKey: 0))
+        simulation.publish([3], MessageOptions(isJoinPoint: true))
+        simulation.join()
+        simulation.run(for: .seconds(1))
+        simulation.publish([4], MessageOptions(retainedKey: 0))
+        simulation.publish([5], MessageOptions(retainedKey: 0))
+        simulation.publish([6])
+        simulation.run(for: .seconds(1))
+        simulation.join()
+        simulation.join(under: 1)
+        simulation.run(for: .seconds(1))
+        #expect(simulation.nodes[1].received == [2, 3, 4, 5, 6])
+        #expect(simulation.nodes[2].received == [2, 3, 4, 5, 6])
+        #expect(simulation.nodes[3].received == [2, 3, 4, 5, 6])
+        simulation.publish([7], MessageOptions(isJoinPoint: true))
+        simulation.run(for: .seconds(1))
+        simulation.join()
+        simulation.run(for: .seconds(1))
+        #expect(simulation.nodes[4].received == [5, 7])
     }
 
     @Test("A newcomer to a stream without join points gets all of it while the replay buffer holds its start")

@@ -2,7 +2,7 @@ import Testing
 
 @testable import PeerTreeCore
 
-@Suite("Frames on the wire")
+@Suite("Frames on the wire", .timeLimit(.minutes(5)))
 struct FrameTests {
     @Test("A chunk header has the documented layout, byte for byte")
     func layout() throws {

@@ -3,7 +3,7 @@ import Testing
 
 @testable import PeerTreeCore
 
-@Suite("The replay buffer")
+@Suite("The replay buffer", .timeLimit(.minutes(5)))
 struct ReplayBufferTests {
     private func chunk(
         _ sequence: UInt64,
@@ -52,6 +52,20 @@ struct ReplayBufferTests {
         guard case .inserted = buffer.insert(chunk(90)) else { return #expect(Bool(false), "repaired backwards") }
         guard case .tooOld = buffer.insert(chunk(1)) else { return #expect(Bool(false), "too old") }
         #expect(buffer.start == 90 && buffer.firstHeld(from: 91) == 100)
+    }
+
+    @Test("Runs of what is held come in order; beyond the most that are told apart, the last one covers the rest")
+    func runs() {
+        var buffer = ReplayBuffer<TestBuffer>(maximumChunks: 64, maximumBytes: 10_000)
+        for sequence in [0, 1, 4, 6, 7, 9] as [UInt64] { _ = buffer.insert(chunk(sequence)) }
+        #expect(
+            buffer.runs(from: 1, atMost: 8) == [
+                SequenceRange(start: 1, end: 2), SequenceRange(start: 4, end: 5), SequenceRange(start: 6, end: 8),
+                SequenceRange(start: 9, end: 10),
+            ]
+        )
+        #expect(buffer.runs(from: 2, atMost: 2) == [SequenceRange(start: 4, end: 5), SequenceRange(start: 6, end: 10)])
+        #expect(buffer.runs(from: 10, atMost: 8).isEmpty)
     }
 
     @Test("A jump far ahead forgets everything before it in constant memory")

@@ -137,7 +137,7 @@ final class OverlaySimulation {
 
     func publish(_ bytes: [UInt8], _ options: MessageOptions = MessageOptions()) {
         let timestamp = now.nanoseconds / 1000
-        nodes[0].peer.publish(TestBuffer(bytes: bytes), options, timestamp: timestamp, at: now)
+        _ = try? nodes[0].peer.publish(TestBuffer(bytes: bytes), options, timestamp: timestamp, at: now)
         drain(0)
     }
 
@@ -177,7 +177,8 @@ final class OverlaySimulation {
             nodes[node].messages.append(message)
             nodes[node].peer.handle(.consumed(through: message.lastSequence), at: now)
         case .gap(let gap): nodes[node].gaps.append(gap)
-        case .attached: break
+        // Nobody has a standby here.
+        case .attached, .promoted: break
         case .orphaned(let stripe, let epoch, let reason):
             nodes[node].orphanedReasons.append(reason)
             guard epoch == epochs[node][Int(stripe)] else { return }
@@ -185,9 +186,10 @@ final class OverlaySimulation {
         case .childLost(_, let reason): nodes[node].lostChildren.append(reason)
         case .writable: nodes[node].writableCount += 1
         case .ended(let end): nodes[node].end = end
+        case .resumed: nodes[node].end = nil
         case .subtreeComplete: nodes[node].completeCount += 1
         case .left: nodes[node].hasLeft = true
-        case .upstream, .downstream, .neighbourGone: break
+        case .upstream, .downstream, .neighbourGone, .sendLimit: break
         }
     }
 
@@ -236,7 +238,7 @@ final class OverlaySimulation {
     }
 
     private func reportDrained(_ link: LinkID, _ node: Int, by count: Int) {
-        guard let buffered = nodes[node].peer.links[link]?.buffered, buffered > 0 else { return }
+        guard let buffered = nodes[node].peer.links[link]?.queue.buffered, buffered > 0 else { return }
         input(.drained(link, buffered: max(0, buffered - count)), to: node)
     }
 

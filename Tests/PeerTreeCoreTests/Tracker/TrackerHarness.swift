@@ -7,8 +7,10 @@ struct TrackerHarness {
     var now = Instant.zero
     var outputs: [TrackerOutput] = []
     let source: PeerHandle
-    /// Peers that were given a parent and have not attached to it since.
-    private var told: Set<PeerHandle> = []
+    /// Peers that were given a parent and have not attached to it since, in the order in which they were told: a set's
+    /// own order would make each run another.
+    private var told: [PeerHandle] = []
+    private var isTold: Set<PeerHandle> = []
 
     init(k: Int = 4, k1: Int = 10, stripes: Int = 1, _ configure: (inout TrackerOptions) -> Void = { _ in }) throws {
         var options = TrackerOptions()
@@ -33,7 +35,7 @@ struct TrackerHarness {
         var new: [TrackerOutput] = []
         while let output = tracker.nextOutput() {
             new.append(output)
-            if case .assign(let peer, _, _) = output { told.insert(peer) }
+            if case .assign(let peer, _, _) = output, isTold.insert(peer).inserted { told.append(peer) }
         }
         outputs += new
         return new
@@ -47,15 +49,15 @@ struct TrackerHarness {
     }
 
     /// Joins without attaching.
-    mutating func joinOnly(capacity: Int? = nil, isNative: Bool = true) throws -> PeerHandle {
-        let peer = try tracker.join(tree, isNative: isNative, capacity: capacity, at: now)
+    mutating func joinOnly(capacity: Int? = nil, isNative: Bool = true, origin: UInt64? = nil) throws -> PeerHandle {
+        let peer = try tracker.join(tree, isNative: isNative, capacity: capacity, origin: origin, at: now)
         drain()
         return peer
     }
 
     /// Joins and attaches in every stripe.
-    mutating func join(capacity: Int? = nil, isNative: Bool = true) throws -> PeerHandle {
-        let peer = try joinOnly(capacity: capacity, isNative: isNative)
+    mutating func join(capacity: Int? = nil, isNative: Bool = true, origin: UInt64? = nil) throws -> PeerHandle {
+        let peer = try joinOnly(capacity: capacity, isNative: isNative, origin: origin)
         try attach(peer)
         return peer
     }
@@ -76,13 +78,18 @@ struct TrackerHarness {
 
     /// Attaches whoever was told to move, until nobody is.
     mutating func attachAll() throws {
-        while let peer = told.popFirst() {
+        var next = told.startIndex
+        while next < told.endIndex {
+            let peer = told[next]
+            next += 1
+            isTold.remove(peer)
             if tracker.contains(peer), try parent(peer) != nil { try attach(peer) }
         }
+        told.removeAll()
     }
 
     @discardableResult
-    mutating func orphan(_ peer: PeerHandle, _ reason: OrphanReason = .silent) throws -> [TrackerOutput] {
+    mutating func orphan(_ peer: PeerHandle, _ reason: LossReason = .silent) throws -> [TrackerOutput] {
         let epoch = try tracker.assignment(of: peer).epoch
         return try handle(.orphaned(peer, stripe: 0, epoch: epoch, reason: reason))
     }
@@ -93,6 +100,16 @@ struct TrackerHarness {
 }
 
 extension [TrackerOutput] {
+    /// All but what concerns standbys.
+    var ofPlaces: [TrackerOutput] {
+        filter { output in
+            switch output {
+            case .admitWard, .wardGone, .standby: false
+            default: true
+            }
+        }
+    }
+
     /// The assignments among the outputs, in order.
     var assignments: [(peer: PeerHandle, assignment: Assignment, reason: AssignmentReason)] {
         compactMap { output in

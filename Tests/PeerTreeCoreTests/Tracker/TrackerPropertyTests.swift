@@ -4,7 +4,7 @@ import Testing
 @testable import PeerTreeCore
 
 /// A hundred thousand random operations, and what must hold after each of them.
-@Suite("Tracker under random operations")
+@Suite("Tracker under random operations", .timeLimit(.minutes(5)))
 struct TrackerPropertyTests {
     @Test("No cycle, nobody over capacity, everyone reachable, nothing leaks", arguments: [1, 2, 3, 4] as [UInt64])
     func randomOperations(seed: UInt64) throws {
@@ -21,9 +21,26 @@ struct TrackerPropertyTests {
         #expect(run.tracker.treeCount == 0, "seed \(seed): trees leak")
     }
 
-    @Test("With every check after every operation", arguments: [11, 12, 13] as [UInt64])
+    @Test(
+        "The same with peers that complain about everybody, in a tree that lasts",
+        arguments: [41, 42, 43, 44] as [UInt64]
+    )
+    func randomComplaints(seed: UInt64) throws {
+        var run = RandomRun(seed: seed, stripes: seed == 44 ? 3 : 1, areComplaining: true)
+        for step in 0..<32_000 {
+            run.step()
+            let problems = run.localProblems() + (step % 100 == 0 ? TreeInvariants.violations(in: run.tracker) : [])
+            try #require(problems.isEmpty, "seed \(seed), step \(step), \(run.lastOperation): \(problems)")
+        }
+        #expect(run.tracker.statistics.evictions > (seed == 44 ? 1 : 20), "seed \(seed): the test tries too little")
+        #expect(run.tracker.statistics.shuns > 20, "seed \(seed): the test tries too little")
+        run.finish()
+        #expect(run.tracker.context.timers.count == 0, "seed \(seed): timers leak")
+    }
+
+    @Test("With every check after every operation", arguments: [11, 12, 13, 14] as [UInt64])
     func randomOperationsFullyChecked(seed: UInt64) throws {
-        var run = RandomRun(seed: seed, stripes: seed == 13 ? 2 : 1, targetSize: 40)
+        var run = RandomRun(seed: seed, stripes: seed == 13 ? 2 : 1, targetSize: 40, areComplaining: seed > 12)
         for step in 0..<1_500 {
             run.step()
             let problems = run.localProblems() + TreeInvariants.violations(in: run.tracker)
@@ -101,7 +118,13 @@ struct TrackerPropertyTests {
         #expect(tree.peers.count <= 202)
         #expect(tree.stripes[0].nodes.count <= 202)
         #expect(tree.exclusions.count <= 200)
-        #expect(harness.tracker.context.timers.count == 0)
+        // Whoever newcomers were kept away from gets children again, and these attach, until all is quiet.
+        for _ in 0..<4 {
+            try harness.wait(.seconds(30))
+            try harness.attachAll()
+        }
+        let blamed = harness.tracker.trees[0].blame.values.count { $0.eviction != nil }
+        #expect(harness.tracker.context.timers.count == blamed)
         #expect(TreeInvariants.violations(in: harness.tracker).isEmpty)
     }
 
@@ -139,33 +162,47 @@ struct RandomRun {
     var tracker: Tracker
     private(set) var lastOperation = "nothing"
     private var random: SeededGenerator
+    /// Who turns to a standby.
+    private var turns: SeededGenerator
     private var now = Instant.zero
     private var trees: [PeerHandle] = []
     private var viewers: [PeerHandle] = []
     private var epochs: [EpochKey: UInt32] = [:]
+    /// The standby that each viewer knows, and the wards that were let in.
+    private var standbys: [PeerHandle: PeerHandle] = [:]
+    private var admitted: [PeerHandle: PeerHandle] = [:]
     private var problems: [String] = []
     private let stripes: Int
     private let targetSize: Int
+    private let areComplaining: Bool
 
     private struct EpochKey: Hashable {
         var peer: PeerHandle
         var stripe: Int
     }
 
-    init(seed: UInt64, stripes: Int, targetSize: Int = 300) {
+    /// - Parameter areComplaining: Whether peers stay for long, and complain for most of the time.
+    init(seed: UInt64, stripes: Int, targetSize: Int = 300, areComplaining: Bool = false) {
         var options = TrackerOptions()
         options.childrenPerPeer = 3
         options.childrenOfSource = 4
         options.capacityBounds = 0...6
         tracker = Tracker(options: options)
         random = SeededGenerator(seed: seed)
+        turns = SeededGenerator(seed: ~seed)
         self.stripes = stripes
         self.targetSize = targetSize
+        self.areComplaining = areComplaining
     }
 
     mutating func step() {
         now = now + .milliseconds(UInt64.random(in: 0..<200, using: &random))
         if trees.count < 2 || Int.random(in: 0..<3_000, using: &random) == 0 { create() }
+        if areComplaining, Int.random(in: 0..<3, using: &random) > 0 {
+            if Bool.random(using: &random) { attached() } else { orphaned() }
+            drain()
+            return
+        }
         let growth = viewers.count < targetSize ? 34 : 22
         switch Int.random(in: 0..<100, using: &random) {
         case 0..<growth: join()
@@ -192,6 +229,9 @@ struct RandomRun {
     mutating func localProblems() -> [String] {
         defer { problems = [] }
         guard let viewer = viewers.randomElement(using: &random), tracker.contains(viewer) else { return problems }
+        let standby = (try? tracker.standby(of: viewer)) ?? nil
+        if standbys[viewer] != standby { problems.append("\(viewer) was not told that its standby is another") }
+        if admitted[viewer] != standby { problems.append("the standby of \(viewer) was not told, or not by now") }
         for stripe in 0..<stripes {
             var current = viewer
             var steps = 0
@@ -220,7 +260,13 @@ struct RandomRun {
         guard let source = trees.randomElement(using: &random) else { return }
         let isNative = Int.random(in: 0..<4, using: &random) > 0
         let capacity = Int.random(in: 0...6, using: &random)
-        if let peer = try? tracker.join(source.tree, isNative: isNative, capacity: capacity, at: now) {
+        if let peer = try? tracker.join(
+            source.tree,
+            isNative: isNative,
+            capacity: capacity,
+            origin: UInt64.random(in: 0..<40, using: &random),
+            at: now
+        ) {
             viewers.append(peer)
             drain()
             note(peer)
@@ -245,8 +291,14 @@ struct RandomRun {
         // Now and then a report about an epoch that is over, or that never was.
         let off = Int.random(in: 0..<8, using: &random)
         let told = off == 0 ? epoch &- 1 : off == 1 ? epoch &+ 1 : epoch
-        let reason = OrphanReason.allCases.randomElement(using: &random) ?? .silent
-        perform("orphaned", .orphaned(viewer, stripe: stripe, epoch: told, reason: reason))
+        let reason = LossReason.allCases.randomElement(using: &random) ?? .silent
+        guard let standby = (try? tracker.standby(of: viewer)) ?? viewers.randomElement(using: &turns),
+            Int.random(in: 0..<4, using: &turns) == 0
+        else { return perform("orphaned", .orphaned(viewer, stripe: stripe, epoch: told, reason: reason)) }
+        perform(
+            "promoted",
+            .promoted(viewer, stripe: stripe, epoch: told, reason: reason, standby: standby)
+        )
     }
 
     private mutating func childLost() {
@@ -294,11 +346,25 @@ struct RandomRun {
             case .removed(let peer, _):
                 viewers.removeAll { $0 == peer }
                 epochs = epochs.filter { $0.key.peer != peer }
+                standbys[peer] = nil
+                admitted[peer] = nil
             case .treeEnded(let tree, _):
                 trees.removeAll { $0.tree == tree }
             case .assign(let peer, let assignment, _):
                 note(peer, assignment)
-            case .childGone, .suspect, .restored:
+                if let parent = assignment.parent, standbys[peer] == parent {
+                    standbys[peer] = nil
+                    admitted[peer] = nil
+                }
+            case .standby(let peer, let standby):
+                if let standby, admitted[peer] != standby { problems.append("\(peer) knows of a standby too early") }
+                standbys[peer] = standby
+            case .admitWard(let standby, let ward):
+                admitted[ward] = standby
+            case .wardGone(let standby, let ward):
+                if admitted[ward] != standby { problems.append("\(standby) never stood by for \(ward)") }
+                admitted[ward] = nil
+            case .childGone, .suspect, .restored, .admit, .capacityChanged:
                 break
             }
         }

@@ -123,7 +123,7 @@ struct RestorationModel {
     }
 }
 
-@Suite("Rebuilding a tree that the tracker has forgotten")
+@Suite("Rebuilding a tree that the tracker has forgotten", .timeLimit(.minutes(5)))
 struct TrackerRestorationTests {
     /// A settled tree of random shape.
     private func makeTree(_ random: inout SeededGenerator) throws -> TrackerHarness {

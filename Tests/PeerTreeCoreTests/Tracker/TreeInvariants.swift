@@ -13,7 +13,10 @@ enum TreeInvariants {
             }
             timers += tree.peers.count { $0.resumeTimer != TimerQueue.none }
             timers += tree.restorations.count
+            timers += tree.blame.values.count { $0.eviction != nil }
+            timers += tree.blame.values.count { $0.shunTimer != TimerQueue.none }
             checkTable(tree, into: &found)
+            checkStandbys(tree, tracker.options, into: &found)
             checkMoves(tree, limit: tracker.options.maximumMovesInFlight, into: &found)
         }
         if tracker.context.endingTrees.isEmpty, timers != tracker.context.timers.count {
@@ -32,6 +35,8 @@ enum TreeInvariants {
                 guard record.isOccupied else { continue }
                 if flags.contains(.suspect) != record.isSuspect { found.append("peer \(peer): suspect differs") }
                 if flags.contains(.blocked) { found.append("peer \(peer): left blocked") }
+                let isShunned = (tree.blame[Int32(peer)]?.shunTimer ?? TimerQueue.none) != TimerQueue.none
+                if flags.contains(.shunned) != isShunned { found.append("peer \(peer): shunned differs") }
             }
         }
         for key in tree.exclusions.keys where !tree.peers[Int(key.peer)].isOccupied {
@@ -41,8 +46,55 @@ enum TreeInvariants {
             if !tree.peers[Int(key)].isOccupied { found.append("restoration of absent peer \(key)") }
             if restoration.isSettled { found.append("restoration of \(key) is settled and still kept") }
         }
-        for key in tree.complaints.keys where !tree.peers[Int(key)].isOccupied {
-            found.append("complaints about absent peer \(key)")
+        for (key, blame) in tree.blame {
+            if !tree.peers[Int(key)].isOccupied { found.append("blame of absent peer \(key)") }
+            if tree.peers[Int(key)].isEvicted != (blame.eviction != nil) {
+                found.append("peer \(key): evicted differs")
+            }
+            if let eviction = blame.eviction, tree.stripes[eviction.stripe].nodes[Int(key)].capacity != 0 {
+                found.append("\(key) is evicted and takes children")
+            }
+        }
+        for voter in tree.votes.members where !tree.peers[Int(voter)].isOccupied {
+            found.append("spent vote of absent peer \(voter)")
+        }
+        for (stripe, spanning) in tree.stripes.enumerated() {
+            let offered = spanning.nodes.dropFirst().reduce(0) { $0 + Int($1.capacity) }
+            if offered != tree.stripeCapacity[stripe] {
+                found.append("stripe \(stripe): \(tree.stripeCapacity[stripe]) slots counted, \(offered) offered")
+            }
+        }
+    }
+
+    private static func checkStandbys(_ tree: BroadcastTree, _ options: TrackerOptions, into found: inout [String]) {
+        let (standbys, nodes) = (tree.standbys, tree.stripes[0].nodes)
+        var listed: [Int32: Int] = [:]
+        for peer in tree.peers.indices.map({ Int32($0) }) {
+            let wards = standbys.wards(of: peer)
+            for ward in wards {
+                listed[ward, default: 0] += 1
+                if standbys.standby(of: ward) != peer { found.append("\(ward) is no ward of \(peer)") }
+            }
+            if wards.count != standbys.wardCount(of: peer) { found.append("\(peer) counts its wards wrongly") }
+            if wards.count > 2 * Int(nodes[Int(peer)].capacity) { found.append("\(peer) has too many wards") }
+        }
+        let lacking = tree.peers.indices.count { standbys.isLacking(Int32($0)) }
+        if lacking != standbys.lackingCount { found.append("\(standbys.lackingCount) lack a standby, not \(lacking)") }
+        for (position, node) in nodes.enumerated() {
+            let peer = Int32(position)
+            let mayHave =
+                options.assignsStandbys && position > 0 && tree.stripes.count == 1 && node.parent != SpanningTree.none
+                && node.flags.isSuperset(of: [.occupied, .native, .attached])
+            guard let standby = standbys.standby(of: peer) else {
+                if mayHave, !standbys.isLacking(peer) { found.append("\(peer) has no standby and waits for none") }
+                continue
+            }
+            if listed[peer] != 1 { found.append("\(peer) is a ward \(listed[peer] ?? 0) times") }
+            if !node.flags.contains(.native) || !nodes[Int(standby)].flags.contains(.native) {
+                found.append("\(peer) or its standby is an original client")
+            }
+            if standby == node.parent { found.append("the parent of \(peer) is its standby") }
+            if tree.stripes[0].isAncestor(peer, of: standby) { found.append("the standby of \(peer) is below it") }
         }
     }
 

@@ -1,0 +1,35 @@
+import PeerTreeSimulator
+
+/// Liars among real peers: see `AdversaryRun`. An input is a script, as text; a run of many cannot be entered in its
+/// middle, since scripts grow out of those before them.
+enum AdversaryTarget {
+    static func run(
+        _ run: FuzzRun,
+        _ corpus: [[UInt8]],
+        _ note: (UInt64, [UInt8]) -> Void
+    ) throws -> UInt64 {
+        let scripts = corpus.compactMap { AdversaryScript(text: String(decoding: $0, as: UTF8.self)) }
+        guard scripts.count == corpus.count else { throw UnreadableScript() }
+        var fuzzer = AdversaryFuzzer(corpus: scripts)
+        var frames: UInt64 = 0
+        for number in run.numbers {
+            var random = run.generator(number)
+            let script = number < UInt64(scripts.count) ? scripts[Int(number)] : fuzzer.next(&random)
+            let bytes = Array(script.text.utf8)
+            note(number, bytes)
+            let attack = AdversaryRun(script)
+            do {
+                try attack.run()
+            } catch {
+                throw FuzzFailure(run: run, number: number, input: bytes, reason: "\(error)")
+            }
+            frames += UInt64(attack.frames)
+            fuzzer.note(script, did: attack.features(), &random)
+        }
+        return frames
+    }
+
+    private struct UnreadableScript: Error, CustomStringConvertible {
+        var description: String { "a script in the corpus of adversaries is not understood" }
+    }
+}

@@ -1,0 +1,78 @@
+/// How far has the source got? A peer that has reason to doubt its own position asks its parent, which asks its own, up
+/// to the source; the answer comes down the same way.
+///
+/// Whatever a peer had when it asked lies below an honest answer, since the source wrote it before. What does not was
+/// never written. Nothing is guessed from clocks or from how far a parent has got.
+struct Inquiry {
+    /// What was so when the question went out.
+    struct Standing {
+        let frontier: UInt64?
+        /// What was held beyond the frontier, in order. See ``ReplayBuffer/runs(from:atMost:)``.
+        let held: [SequenceRange]
+
+        /// The most runs that are told apart.
+        static let maximumRuns = 16
+
+        /// The lowest number that was held although the source had written no further than `next`; nil if none was.
+        func firstNeverWritten(_ next: UInt64) -> UInt64? {
+            held.first { $0.end > next }.map { max($0.start, next) }
+        }
+    }
+
+    /// A question that is on its way.
+    private struct Question {
+        let link: LinkID
+        let standing: Standing
+        let children: [LinkID]
+    }
+
+    private var asked: Question?
+    /// Whether this peer itself wants to know, and which children do, once the question on its way is answered: what
+    /// the source says to that one may be older than theirs.
+    private var isWanted = false
+    private var children: [LinkID] = []
+    /// When this peer last wanted to know.
+    private var lastWanted: Instant?
+
+    /// - Returns: whether it is worth asking: not if the last time is less than `pause` ago.
+    mutating func want(at now: Instant, pause: TimeSpan) -> Bool {
+        if let lastWanted, now - lastWanted < pause { return false }
+        lastWanted = now
+        isWanted = true
+        return true
+    }
+
+    /// A child asks. It may have one question at a time.
+    mutating func add(_ child: LinkID) {
+        if asked?.children.contains(child) == true || children.contains(child) { return }
+        children.append(child)
+    }
+
+    /// Whether a question should go out now.
+    var isDue: Bool {
+        asked == nil && (isWanted || !children.isEmpty)
+    }
+
+    mutating func ask(_ link: LinkID, _ standing: Standing) {
+        asked = Question(link: link, standing: standing, children: children)
+        children.removeAll()
+        isWanted = false
+    }
+
+    /// Takes an answer: what was so when the question went out, and who waits below; nil if nothing was asked of this
+    /// neighbour.
+    mutating func answered(by link: LinkID) -> (standing: Standing, children: [LinkID])? {
+        guard let asked, asked.link == link else { return nil }
+        self.asked = nil
+        return (asked.standing, asked.children)
+    }
+
+    /// A neighbour is gone: what it was asked is asked again of the next parent.
+    mutating func forget(_ id: LinkID) {
+        children.removeAll { $0 == id }
+        guard let asked, asked.link == id else { return }
+        children = asked.children.filter { !children.contains($0) } + children
+        isWanted = true
+        self.asked = nil
+    }
+}

@@ -1,0 +1,56 @@
+/// What a parent may send on a link.
+struct Intake {
+    /// The policy that the parent named; it binds this link. Nil until it has answered a subscription.
+    var policy: StreamPolicy?
+    /// Chunks of a lossless stream stay below this: the highest credit granted.
+    private(set) var ceiling: UInt64 = 0
+    /// One past the newest number that came as part of the feed.
+    var reached: UInt64 = 0
+    /// How many more messages from before the start may come: a few for each key.
+    private(set) var retainedAllowance = 0
+    /// The last credit given.
+    private(set) var granted: (limit: UInt64, frontier: UInt64, complete: Bool) = (0, 0, false)
+
+    /// The parent answered a subscription.
+    mutating func begin(
+        _ policy: StreamPolicy,
+        at start: UInt64,
+        window: UInt32,
+        isAnew: Bool,
+        _ configuration: PeerConfiguration
+    ) {
+        self.policy = policy
+        retainedAllowance = 2 * configuration.maximumRetainedKeys
+        ceiling = isAnew ? 0 : ceiling
+        reached = isAnew ? start : max(reached, start)
+        ceiling = max(ceiling, start.addingSaturating(UInt64(window)))
+    }
+
+    mutating func takeRetained() {
+        retainedAllowance -= 1
+    }
+
+    mutating func grant(_ limit: UInt64, frontier: UInt64, complete: Bool) {
+        granted = (limit, frontier, complete)
+        if policy == .lossless { ceiling = max(ceiling, limit) }
+    }
+
+    enum Judgement {
+        case possible
+        /// Possible only if what is missing before it is given up: there is no room for both.
+        case overrunsHole
+        case impossible
+    }
+
+    /// Whether an honest parent can have sent this number.
+    ///
+    /// - Parameters:
+    ///   - frontier: everything below is here.
+    ///   - room: how many numbers the replay buffer spans.
+    func judge(_ sequence: UInt64, frontier: UInt64, room: UInt64) -> Judgement {
+        guard let policy else { return .impossible }
+        if policy == .lossless { return sequence < ceiling ? .possible : .impossible }
+        if sequence < frontier.addingSaturating(room) { return .possible }
+        return sequence == reached ? .overrunsHole : .impossible
+    }
+}

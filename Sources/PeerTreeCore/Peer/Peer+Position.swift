@@ -1,0 +1,140 @@
+// Where this peer stands in the stream, and what it does when it cannot stand there.
+
+extension Peer {
+    /// Whether this peer gives the stream its numbers: the source, or whoever has a plain parent.
+    private var numbersStream: Bool {
+        isSource
+            || upstreams.contains { upstream in upstream.feedingLink.flatMap { links[$0]?.mode } == .plain }
+    }
+
+    // MARK: How far the source has got
+
+    /// Asks how far the source has got: something here may be what it never wrote.
+    ///
+    /// - Parameter isUrgent: even if it was asked a moment ago, since another parent answers now.
+    mutating func doubtPosition(isUrgent: Bool = false, at now: Instant) {
+        let pause = isUrgent ? TimeSpan.zero : configuration.repairRequestTimeout
+        guard stream.frontier != nil, !numbersStream, !stream.isStartingOver, inquiry.want(at: now, pause: pause) else {
+            return
+        }
+        passInquiryOn(at: now)
+    }
+
+    /// A child asks.
+    mutating func inquired(by id: LinkID, at now: Instant) {
+        if numbersStream {
+            send(.head(next: stream.replay.end), on: id, at: now)
+        } else {
+            inquiry.add(id)
+            passInquiryOn(at: now)
+        }
+    }
+
+    mutating func passInquiryOn(at now: Instant) {
+        guard inquiry.isDue, let parent = activeNativeParent else { return }
+        let held = stream.frontier.map { stream.replay.runs(from: $0, atMost: Inquiry.Standing.maximumRuns) } ?? []
+        inquiry.ask(parent, Inquiry.Standing(frontier: stream.frontier, held: held))
+        send(.inquire, on: parent, at: now)
+    }
+
+    private var activeNativeParent: LinkID? {
+        for upstream in upstreams {
+            if case .active(let link) = upstream.phase, links[link]?.mode == .native { return link }
+        }
+        return nil
+    }
+
+    /// The answer has come down.
+    mutating func learnedHead(_ next: UInt64, from id: LinkID, at now: Instant) {
+        guard let (standing, children) = inquiry.answered(by: id) else {
+            counters.unexpectedFrames += 1
+            return
+        }
+        for child in children { send(.head(next: next), on: child, at: now) }
+        judge(standing, next, at: now)
+        passInquiryOn(at: now)
+    }
+
+    private mutating func judge(_ standing: Inquiry.Standing, _ next: UInt64, at now: Instant) {
+        guard !stream.isStartingOver, let frontier = stream.frontier, let then = standing.frontier else { return }
+        let neverWritten = standing.firstNeverWritten(next)
+        if min(then, frontier) > next || neverWritten.map({ $0 < frontier }) == true {
+            // It was passed, then or while the question was on its way.
+            startOver(at: now)
+        } else if let neverWritten, stream.replay.end > neverWritten {
+            // It lies beyond a hole that was never there.
+            stream.replay.removeAll(from: neverWritten)
+            if frontier < stream.replay.start { stream.replay.reset(to: frontier) }
+            repair.close()
+            restartChildren(beyond: next, next: next, at: now)
+            watchHole(at: now)
+        } else {
+            repair.confirm(below: next)
+            watchRepairs(at: now)
+        }
+    }
+
+    // MARK: Starting over
+
+    /// Nobody has what comes next here: ask every parent for a join point.
+    private mutating func startOver(at now: Instant) {
+        stream.isStartingOver = true
+        repair.removeAll()
+        for index in upstreams.indices { subscribeAgain(index, at: now) }
+    }
+
+    /// The parent so far goes on feeding until it answers.
+    private mutating func subscribeAgain(_ index: Int, at now: Instant) {
+        guard case .active(let link) = upstreams[index].phase, links[link]?.mode == .native else { return }
+        upstreams[index].former = link
+        upstreams[index].isAskedAgain = true
+        subscribe(index, on: link, at: now)
+    }
+
+    /// A parent says that what it fed does not go on.
+    mutating func restarted(_ stripe: UInt8, _ next: UInt64, by id: LinkID, at now: Instant) {
+        let index = Int(stripe)
+        guard index < upstreams.count, upstreams[index].phase == .active(id) else {
+            counters.unexpectedFrames += 1
+            return
+        }
+        // What it never had cannot have come by it. But this peer may have come here a moment ago, ahead of it.
+        if let frontier = stream.frontier, frontier > next {
+            startOver(at: now)
+        } else {
+            subscribeAgain(index, at: now)
+        }
+    }
+
+    /// The stream begins at `start` from now on: nothing of what was before can be continued.
+    mutating func replaceStream(by streamID: UInt64, at start: UInt64, next: UInt64, _ now: Instant) {
+        stream.id = streamID
+        stream.isStartingOver = false
+        stream.replay.reset(to: start)
+        stream.retained.removeAll()
+        stream.reassembler.abandon()
+        _ = stream.reassembler.takeOversized()
+        repair.removeAll()
+        stream.frontier = start
+        stream.reading.begin(at: start)
+        emit(.gap(Gap(range: nil, isSkip: false)))
+        resume()
+        restartChildren(next: next, at: now)
+    }
+
+    /// The parent no longer has what comes next, by far: nobody will have it.
+    mutating func jump(to start: UInt64, at now: Instant) {
+        guard let frontier = stream.frontier, frontier < start else { return }
+        pass(SequenceRange(start: frontier, end: start), isSkip: false)
+        stream.replay.reset(to: start)
+        repair.removeAll()
+        restartChildren(next: start, at: now)
+    }
+
+    /// The stream goes on behind what was said to be its end.
+    mutating func resume() {
+        ending.sequence = nil
+        ending.isSubtreeTold = false
+        if ending.resume() { emit(.resumed) }
+    }
+}

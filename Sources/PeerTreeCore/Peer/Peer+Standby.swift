@@ -1,0 +1,211 @@
+// A second parent in reach: the link to the standby, asking it, turning to it; and the same from the standby's side.
+
+extension Peer {
+    // MARK: The standby
+
+    /// The server says who stands by for this peer.
+    mutating func standBy(_ remote: RemoteID?, at now: Instant) {
+        guard remote != backup.standby?.remote else { return }
+        let former = backup.standby
+        // The parent it has become is no second one.
+        backup.standby = remote.flatMap { remote in
+            upstreams.contains { $0.remote == remote } ? nil : Standby(remote: remote, phase: .due(now + Self.idleTime))
+        }
+        switch former?.phase {
+        case .connecting: if let former, !isConnecting(to: former.remote) { emit(.cancelConnect(former.remote)) }
+        case .open(let link): closeIfUnused(link, at: now)
+        case .due, nil: break
+        }
+    }
+
+    /// How long a peer is left to itself before it opens one more link, and before it tries again.
+    private static var idleTime: TimeSpan { .seconds(1) }
+    private static var retryTime: TimeSpan { .seconds(10) }
+
+    var standbyDeadline: Instant {
+        guard let standby = backup.standby, departure.isStaying, !ending.isFinal else { return .distantFuture }
+        switch standby.phase {
+        case .due(let instant): return isFed ? instant : .distantFuture
+        case .connecting(let deadline): return deadline
+        case .open: return .distantFuture
+        }
+    }
+
+    /// Opens the link in idle time.
+    mutating func watchStandby(at now: Instant) {
+        guard let standby = backup.standby, departure.isStaying, !ending.isFinal else { return }
+        switch standby.phase {
+        case .due(let instant) where instant <= now && isFed:
+            if let link = parentLink(to: standby.remote) {
+                backup.standby?.phase = .open(link)
+            } else {
+                backup.standby?.phase = .connecting(deadline: now + configuration.connectTimeout)
+                if !isConnecting(to: standby.remote) { emit(.connect(standby.remote)) }
+            }
+        case .connecting(let deadline) where deadline <= now:
+            backup.standby?.phase = .due(now + Self.retryTime)
+            if !isConnecting(to: standby.remote) { emit(.cancelConnect(standby.remote)) }
+        case .due, .connecting, .open: break
+        }
+    }
+
+    /// A link to a parent is open: whether the standby's was waited for.
+    mutating func standbyOpened(_ id: LinkID, _ remote: RemoteID, _ mode: LinkMode) -> Bool {
+        guard mode == .native, backup.standby?.remote == remote, backup.standby?.link == nil else { return false }
+        backup.standby?.phase = .open(id)
+        return true
+    }
+
+    mutating func standbyFailed(_ remote: RemoteID, at now: Instant) {
+        guard backup.standby?.remote == remote, case .connecting = backup.standby?.phase else { return }
+        backup.standby?.phase = .due(now + Self.retryTime)
+    }
+
+    mutating func standbyLost(_ id: LinkID, at now: Instant) {
+        guard backup.standby?.link == id else { return }
+        backup.standby?.phase = .due(now + Self.retryTime)
+        backup.standby?.streamID = nil
+    }
+
+    /// The server made the standby the parent: it stands by no more.
+    mutating func noteParent(_ remote: RemoteID) {
+        if backup.standby?.remote == remote { backup.standby = nil }
+    }
+
+    /// The neighbour of a warm link says which stream it has.
+    mutating func learnedStream(_ streamID: UInt64, from id: LinkID) {
+        guard backup.standby?.link == id else {
+            counters.unexpectedFrames += 1
+            return
+        }
+        backup.standby?.streamID = streamID
+    }
+
+    /// The link to the standby if it is of use: it has this very stream.
+    var usableStandby: LinkID? {
+        guard let standby = backup.standby, standby.streamID == stream.id, let link = standby.link,
+            stream.frontier != nil
+        else { return nil }
+        return link
+    }
+
+    // MARK: Asking it
+
+    /// Whatever is newer than all before tells the rhythm of the stream, and whether the parent is one.
+    mutating func noteNews(_ header: ChunkHeader, from id: LinkID, at now: Instant) {
+        backup.rhythm.note(at: now)
+        if upstreams.contains(where: { $0.isFed(by: id) }) {
+            backup.pull.fed(at: now)
+            backup.starvation.fed(header.timestamp)
+        } else if id == backup.standby?.link {
+            backup.pull.helped(interval: backup.rhythm.interval, at: now)
+        }
+    }
+
+    /// When the standby has to be asked.
+    var pullDeadline: Instant {
+        guard missedRange != nil else { return .distantFuture }
+        return backup.pull.due(
+            patience: backup.rhythm.patience(
+                roundTrip: backup.standby?.link.flatMap { links[$0]?.liveness.roundTripTime }
+            )
+        )
+    }
+
+    mutating func watchPull(at now: Instant) {
+        guard pullDeadline <= now, let link = usableStandby, let range = missedRange else { return }
+        if !backup.pull.isUnderWay { for child in links.children { send(.pulling, on: child, at: now) } }
+        backup.pull.ask(range, interval: backup.rhythm.interval, at: now)
+        counters.pulls += 1
+        send(.request([range]), on: link, at: now)
+    }
+
+    /// How much is asked for at once.
+    private static var pullChunks: UInt64 { 256 }
+
+    /// What the standby would be asked for. What a parent may not send, for want of credit, is not asked of others
+    /// either.
+    private var missedRange: SequenceRange? {
+        guard let frontier = stream.frontier, usableStandby != nil, ending.sequence == nil, !stream.isStartingOver,
+            departure.isStaying
+        else { return nil }
+        var end = frontier.addingSaturating(Self.pullChunks)
+        if stream.policy == .lossless {
+            let granted = upstreams.first?.link.flatMap { links[$0]?.intake.granted.limit }
+            end = min(end, min(granted ?? .max, losslessLimit))
+        }
+        return frontier < end ? SequenceRange(start: frontier, end: end) : nil
+    }
+
+    /// A chunk came that was asked of the standby: proof against a parent that sends nothing as new.
+    mutating func weighParent(_ header: ChunkHeader, from id: LinkID, at now: Instant) {
+        guard id == backup.standby?.link, let upstream = upstreams.first, case .active(let parent) = upstream.phase,
+            parent != id, backup.starvation.isStarving(header.timestamp, limit: configuration.starvationLimit)
+        else { return }
+        counters.starvations += 1
+        dismiss(parent, .refused, .notForwarding, at: now)
+    }
+
+    // MARK: Turning to it
+
+    /// Takes the standby for parent without asking the server, which is told and has the last word.
+    ///
+    /// - Returns: whether there is one to turn to.
+    mutating func promote(_ index: Int, _ reason: LossReason, at now: Instant) -> Bool {
+        // Who was too slow for its parent will be so for another one; who is still fed has time to wait for the server.
+        guard index == 0, upstreams.count == 1, reason != .slow, upstreams[0].former == nil,
+            let link = usableStandby, let remote = links[link]?.remote, remote != upstreams[0].remote || !isAsked(link)
+        else { return false }
+        counters.promotions += 1
+        links[link]?.liveness.lastHeard = now
+        emit(.promoted(stripe: 0, epoch: upstreams[0].epoch, reason, remote))
+        upstreams[0].remote = remote
+        subscribe(0, on: link, at: now)
+        return true
+    }
+
+    private func isAsked(_ link: LinkID) -> Bool {
+        if case .subscribing(link, _) = upstreams[0].phase { return true }
+        return false
+    }
+
+    // MARK: The wards
+
+    /// The server says for whom this peer stands by.
+    mutating func admitWard(_ ward: RemoteID, at now: Instant) {
+        admissions.admitWard(ward)
+        for link in links.values where link.role == .child && link.remote == ward { sayStream(on: link.id, at: now) }
+    }
+
+    /// The server says that this peer stands by for somebody no more. One that it feeds goes by itself, once it is fed
+    /// elsewhere.
+    mutating func releaseWard(_ ward: RemoteID, at now: Instant) {
+        admissions.releaseWard(ward, end: now + configuration.releaseTimeout)
+        for link in links.values where link.role == .child && link.remote == ward && link.feeding.subscriptions.isEmpty
+        {
+            part(with: link, saying: .moved, at: now)
+        }
+    }
+
+    /// Tells a ward which stream it would find here.
+    mutating func sayStream(on id: LinkID, at now: Instant) {
+        guard stream.frontier != nil, !stream.isStartingOver, let link = links[id], link.role == .child,
+            admissions.isWard(link.remote)
+        else { return }
+        send(.stream(stream.id), on: id, at: now)
+    }
+
+    mutating func sayStreamToWards(at now: Instant) {
+        for id in links.children { sayStream(on: id, at: now) }
+    }
+
+    /// Whether nothing but signs of life, questions and answers go over a link: to the standby, or from a ward.
+    func isWarm(_ link: Link) -> Bool {
+        switch link.role {
+        case .parent:
+            return link.id == backup.standby?.link && !upstreams.contains { $0.link == link.id || $0.former == link.id }
+        case .child:
+            return link.feeding.subscriptions.isEmpty && admissions.isWard(link.remote)
+        }
+    }
+}

@@ -1,0 +1,60 @@
+/// Where one stripe comes from.
+struct Upstream {
+    enum Phase: Equatable {
+        /// No parent; an orphan asks again at this instant.
+        case waiting(retry: Instant)
+        /// A data channel is being opened.
+        case connecting(deadline: Instant)
+        /// The channel is open, the parent has not yet answered.
+        case subscribing(LinkID, deadline: Instant)
+        /// The parent feeds this stripe.
+        case active(LinkID)
+    }
+
+    var remote: RemoteID?
+    var epoch: UInt32 = 0
+    var phase: Phase
+    /// Make before break: the former parent, which goes on feeding until the new one does.
+    var former: LinkID?
+    /// The parent that feeds this stripe was asked again, since what it fed did not go on.
+    var isAskedAgain = false
+    /// Where the last subscription asked to begin.
+    var asked = SubscriptionStart.joinPoint
+    /// How many chunks the parent may send before it hears of credit.
+    var askedWindow: UInt32 = 0
+
+    /// The links that may send this stripe.
+    func isFed(by link: LinkID) -> Bool {
+        if former == link { return true }
+        switch phase {
+        case .active(let current), .subscribing(let current, _): return current == link
+        case .waiting, .connecting: return false
+        }
+    }
+
+    var link: LinkID? {
+        switch phase {
+        case .active(let link), .subscribing(let link, _): return link
+        case .waiting, .connecting: return nil
+        }
+    }
+
+    /// When it has waited for long enough.
+    var deadline: Instant {
+        switch phase {
+        case .waiting(let deadline), .connecting(let deadline), .subscribing(_, let deadline): return deadline
+        case .active: return .distantFuture
+        }
+    }
+}
+
+/// What a parent answered to a subscription.
+struct SubscriptionAnswer {
+    let stripe: UInt8
+    let policy: StreamPolicy
+    let streamID: UInt64
+    /// The first number that it feeds.
+    let start: UInt64
+    /// One past the newest that it has.
+    let next: UInt64
+}

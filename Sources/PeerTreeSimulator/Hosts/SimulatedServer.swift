@@ -1,0 +1,339 @@
+import PeerTreeCore
+
+/// The signalling server as far as placement goes: the real tracker, and between it and the clients the rules of the
+/// signalling service, without sockets, JSON and limits per address.
+///
+/// A peer's id is the number of its client, whatever socket that has. ``nextEvent()`` is to be drained after every call.
+struct SimulatedServer {
+    /// What is kept about a client that is in the tree.
+    struct Member {
+        let peer: PeerHandle
+        var isConnected = true
+        /// What it said of its links when it came back to a server that did not know it, until that is settled.
+        var claim: [Claim]?
+    }
+
+    /// A link that a client speaks of.
+    struct Claim {
+        let role: NeighbourRole
+        let client: Int
+        let stripe: Int
+        let epoch: UInt32
+    }
+
+    /// The id of the one tree.
+    static let treeID: Text = "T"
+
+    var tracker: Tracker
+    var tree: TreeHandle?
+    private(set) var run = 1
+    var members: [Member?] = []
+    /// Only looked up, never walked: its order is not the same in two runs.
+    private var clientOfPeer: [PeerHandle: Int] = [:]
+    /// Who waits for a parent that has not come back yet, in the order in which they came.
+    var awaiting: [(child: Int, parent: Int)] = []
+    private var outbox: [(to: Int, event: ServerEvent)] = []
+    private var outboxHead = 0
+    /// Peers that were given a place and not looked at since.
+    private var placed: [PeerHandle] = []
+    private let options: TrackerOptions
+
+    init(options: TrackerOptions) {
+        self.options = options
+        tracker = Tracker(options: options)
+    }
+
+    /// Makes the server one that was started again and remembers nothing.
+    mutating func restart() {
+        self = SimulatedServer(options: options, run: run + 1, clients: members.count)
+    }
+
+    private init(options: TrackerOptions, run: Int, clients: Int) {
+        self.init(options: options)
+        self.run = run
+        members = Array(repeating: nil, count: clients)
+    }
+
+    mutating func addClient() {
+        members.append(nil)
+    }
+
+    mutating func nextEvent() -> (to: Int, event: ServerEvent)? {
+        guard outboxHead < outbox.count else {
+            outbox.removeAll(keepingCapacity: true)
+            outboxHead = 0
+            return nil
+        }
+        defer { outboxHead += 1 }
+        return outbox[outboxHead]
+    }
+
+    /// Who was given a place since the last call.
+    mutating func takePlaced() -> [PeerHandle] {
+        defer { placed.removeAll(keepingCapacity: true) }
+        return placed
+    }
+
+    func handle(of client: Int) -> PeerHandle? { members[client]?.peer }
+
+    func client(of peer: PeerHandle) -> Int? { clientOfPeer[peer] }
+
+    // MARK: Input
+
+    mutating func advance(to now: Instant) {
+        track(.deadlineReached, at: now)
+    }
+
+    /// A client's socket is gone.
+    mutating func disconnected(_ client: Int, at now: Instant) {
+        guard let member = members[client], member.isConnected else { return }
+        members[client]?.isConnected = false
+        track(.signallingLost(member.peer), at: now)
+    }
+
+    mutating func receive(_ event: ClientEvent, from client: Int, at now: Instant) {
+        if case .discover(let request) = event { return discover(request, from: client, at: now) }
+        guard let peer = members[client]?.peer else { return }
+        switch event {
+        case .attached(let stripe, let epoch):
+            track(.attached(peer, stripe: Int(stripe), epoch: epoch), at: now)
+        case .orphaned(let stripe, let epoch, let reason):
+            track(.orphaned(peer, stripe: Int(stripe), epoch: epoch, reason: reason), at: now)
+        case .promoted(let stripe, let epoch, let reason, let standby):
+            let standby = self.client(named: standby).flatMap { members[$0]?.peer } ?? peer
+            track(.promoted(peer, stripe: Int(stripe), epoch: epoch, reason: reason, standby: standby), at: now)
+        case .childLost(let child, _): childLost(child, by: peer, at: now)
+        case .leave: track(.leave(peer), at: now)
+        case .offer(let session, let id, let sdp):
+            guard let target = reachable(id), mayOffer(peer, to: target) else { return }
+            say(.offer(session: session, from: Text(client: client), sdp: sdp, isNative: true), to: target)
+        case .signal(let session, let id, let signal, let isNative):
+            guard let target = reachable(id) else { return }
+            say(.signal(session: session, signal, isNative: isNative), to: target)
+        case .reject(let session, let id, _):
+            guard let target = reachable(id) else { return }
+            say(.reject(session: session), to: target)
+        case .discover, .status, .iceServers: break
+        }
+    }
+
+    private mutating func childLost(_ id: Text, by peer: PeerHandle, at now: Instant) {
+        guard let child = client(named: id).flatMap({ members[$0]?.peer }), child.tree == peer.tree else { return }
+        for stripe in 0..<stripes {
+            let isParent = (try? tracker.parent(of: child, stripe: stripe)) == peer
+            guard isParent || (try? tracker.previousParent(of: child, stripe: stripe)) == peer else { continue }
+            track(.childLost(peer, child: child, stripe: stripe), at: now)
+        }
+    }
+
+    private func client(named id: Text) -> Int? {
+        id.number.flatMap { members.indices.contains($0) ? $0 : nil }
+    }
+
+    private func reachable(_ id: Text) -> Int? {
+        client(named: id).flatMap { members[$0]?.isConnected == true ? $0 : nil }
+    }
+
+    private func mayOffer(_ peer: PeerHandle, to target: Int) -> Bool {
+        guard let other = members[target]?.peer else { return false }
+        return (0..<stripes).contains { stripe in
+            (try? tracker.parent(of: peer, stripe: stripe)) == other
+                || (try? tracker.previousParent(of: peer, stripe: stripe)) == other
+        } || (try? tracker.standby(of: peer)) == other
+    }
+
+    // MARK: Discovery
+
+    private mutating func discover(_ request: DiscoverRequest, from client: Int, at now: Instant) {
+        do throws(TrackerError) {
+            guard try enter(request, client, at: now) else {
+                refuse(request.resumeToken == nil ? "not-allowed" : "unknown-resume", to: client)
+                return
+            }
+            drainTracker()
+            reply(to: client)
+        } catch {
+            drainTracker()
+            switch error {
+            case .treeFull, .tooManyPeers: refuse("tree-full", to: client)
+            case .unknownTree: refuse("unknown-tree", to: client)
+            default: refuse("not-allowed", to: client)
+            }
+        }
+    }
+
+    private mutating func refuse(_ code: Text, to client: Int) {
+        say(.discoveryFailed(code: code, message: code), to: client)
+    }
+
+    /// - Returns: whether the client is in the tree now.
+    private mutating func enter(
+        _ request: DiscoverRequest,
+        _ client: Int,
+        at now: Instant
+    ) throws(TrackerError) -> Bool {
+        if let text = request.resumeToken {
+            guard let token = SimulatedToken(text), token.client == client else { return false }
+            return try resume(token, request.place, client, at: now)
+        }
+        let capacity = request.capacity.map { Int($0) }
+        guard request.treeID != nil else {
+            guard tree == nil else { return false }
+            let stripes = Int(request.stripes ?? 1)
+            let source = try tracker.createTree(isNative: true, capacity: capacity, stripes: stripes, at: now)
+            tree = source.tree
+            register(source, client)
+            return true
+        }
+        if let peer = members[client]?.peer {
+            try tracker.rejoin(peer, at: now)
+            return true
+        }
+        guard let tree else { throw .unknownTree }
+        register(try tracker.join(tree, isNative: true, capacity: capacity, at: now), client)
+        return true
+    }
+
+    private mutating func resume(
+        _ token: SimulatedToken,
+        _ place: [DiscoverRequest.NamedPlace],
+        _ client: Int,
+        at now: Instant
+    ) throws(TrackerError) -> Bool {
+        if let member = members[client] {
+            members[client]?.isConnected = true
+            track(.signallingResumed(member.peer), at: now)
+            return true
+        }
+        guard token.run != run else { return false }
+        let claims = place.compactMap { link in
+            self.client(named: link.id).map {
+                Claim(role: link.role, client: $0, stripe: Int(link.stripe), epoch: link.epoch)
+            }
+        }
+        return try restore(token, claims, client, at: now)
+    }
+
+    mutating func register(_ peer: PeerHandle, _ client: Int, claim: [Claim]? = nil) {
+        members[client] = Member(peer: peer, claim: claim)
+        clientOfPeer[peer] = client
+    }
+
+    private mutating func reply(to client: Int) {
+        guard let peer = members[client]?.peer, let token = makeToken(for: client, peer) else { return }
+        placed.append(peer)
+        let parents = (0..<stripes).compactMap { stripe -> ParentAssignment? in
+            guard let assignment = try? tracker.assignment(of: peer, stripe: stripe) else { return nil }
+            return named(assignment)
+        }
+        let additions = ServerEvent.Discovery.Additions(
+            resumeToken: token.text,
+            stripes: UInt8(stripes),
+            capacity: children(of: peer),
+            parents: parents.filter { $0.parent != nil },
+            iceServers: nil
+        )
+        let own = Text(client: client)
+        say(.discovered(.init(id: own, treeID: Self.treeID, peers: [], additions: additions)), to: client)
+    }
+
+    /// How many children a peer may have in a tree of one stripe; of several, how many in each on average.
+    private func children(of peer: PeerHandle) -> Int {
+        (0..<stripes).reduce(0) { $0 + ((try? tracker.capacity(of: peer, stripe: $1)) ?? 0) } / stripes
+    }
+
+    /// An assignment in the words of signalling.
+    private func named(_ assignment: Assignment) -> ParentAssignment {
+        func name(_ peer: PeerHandle?) -> Text? { peer.flatMap { clientOfPeer[$0] }.map { Text(client: $0) } }
+        return ParentAssignment(
+            parent: name(assignment.parent),
+            stripe: UInt8(assignment.stripe),
+            epoch: assignment.epoch,
+            depth: UInt32(clamping: assignment.depth)
+        )
+    }
+
+    private func makeToken(for client: Int, _ peer: PeerHandle) -> SimulatedToken? {
+        guard let source = try? tracker.source(of: peer.tree) else { return nil }
+        let interior = peer.isSource ? nil : (try? tracker.interiorStripe(of: peer)) ?? nil
+        return SimulatedToken(
+            run: run,
+            client: client,
+            isSource: peer.isSource,
+            capacity: (try? tracker.capacity(of: peer, stripe: interior ?? 0)) ?? 0,
+            interior: interior,
+            sourceCapacity: (try? tracker.capacity(of: source)) ?? 1,
+            stripes: stripes
+        )
+    }
+
+    var stripes: Int { tree.flatMap { try? tracker.stripeCount(of: $0) } ?? 1 }
+
+    // MARK: Output
+
+    /// Reports to the tracker. What it refuses changed nothing; the real service answers with an error that no client
+    /// acts on.
+    mutating func track(_ input: Tracker.Input, at now: Instant) {
+        try? tracker.handle(input, at: now)
+        drainTracker()
+    }
+
+    mutating func drainTracker() {
+        while let output = tracker.nextOutput() { say(output) }
+    }
+
+    private mutating func say(_ output: TrackerOutput) {
+        switch output {
+        case .assign(let peer, let assignment, _):
+            placed.append(peer)
+            say(.assign(named(assignment)), to: peer)
+        case .admit(let parent, let child, let stripe):
+            guard let child = clientOfPeer[child] else { return }
+            say(.admit(Text(client: child), stripe: UInt8(stripe)), to: parent)
+        case .childGone(let parent, let child, let stripe):
+            guard let child = clientOfPeer[child] else { return }
+            say(.childGone(Text(client: child), stripe: UInt8(stripe)), to: parent)
+        case .admitWard(let standby, let ward):
+            guard let ward = clientOfPeer[ward] else { return }
+            say(.admitWard(Text(client: ward)), to: standby)
+        case .wardGone(let standby, let ward):
+            guard let ward = clientOfPeer[ward] else { return }
+            say(.wardGone(Text(client: ward)), to: standby)
+        case .standby(let peer, let standby):
+            say(.standby(standby.flatMap { clientOfPeer[$0] }.map { Text(client: $0) }), to: peer)
+        case .suspect(let peer, let neighbour):
+            guard let neighbour = clientOfPeer[neighbour] else { return }
+            say(.suspect(Text(client: neighbour)), to: peer)
+        case .capacityChanged(let peer):
+            guard let client = clientOfPeer[peer], let token = makeToken(for: client, peer) else { return }
+            say(.resume(token.text, capacity: children(of: peer)), to: client)
+        case .removed(let peer, let reason):
+            removed(peer, reason)
+        case .restored(let peer):
+            guard let client = clientOfPeer[peer] else { return }
+            forgetClaim(of: client)
+        case .treeEnded:
+            tree = nil
+        }
+    }
+
+    private mutating func removed(_ peer: PeerHandle, _ reason: RemovalReason) {
+        guard let client = clientOfPeer.removeValue(forKey: peer) else { return }
+        forgetClaim(of: client)
+        // It may have been given a new membership by the time its old one is reported.
+        if members[client]?.peer == peer { members[client] = nil }
+        switch reason {
+        case .attachTimeout: say(.refused(code: "attach-timeout", message: .empty), to: client)
+        case .treeEnded: say(.end, to: client)
+        case .left, .vanished: break
+        }
+    }
+
+    private mutating func say(_ event: ServerEvent, to peer: PeerHandle) {
+        if let client = clientOfPeer[peer] { say(event, to: client) }
+    }
+
+    private mutating func say(_ event: ServerEvent, to client: Int) {
+        outbox.append((client, event))
+    }
+}

@@ -1,0 +1,272 @@
+import TestSupport
+import Testing
+
+@testable import PeerTreeCore
+
+/// One peer among neighbours that the test plays.
+private struct StandbyHarness: PlayedPeer {
+    var peer: Peer<TestBuffer>
+    var now = Instant(nanoseconds: 1_000_000_000)
+
+    init(_ peer: Peer<TestBuffer>) {
+        self.peer = peer
+    }
+
+    /// The number of the next chunk that the source writes.
+    var next: UInt64 = 0
+
+    /// A viewer at its parent 1 (link 1), which sends 30 pictures a second; and with a link (2) to its standby, 2.
+    static func ward(streamOfStandby: UInt64? = 7) -> StandbyHarness {
+        var harness = StandbyHarness(.viewer(PeerConfiguration(), streamID: 9))
+        harness.feed(.assigned(RemoteID(1), stripe: 0, epoch: 1))
+        harness.feed(.linkOpened(LinkID(1), RemoteID(1), .parent, .native))
+        harness.hear(.subscribed(stripe: 0, policy: .live, streamID: 7, start: 0, next: 0), on: 1)
+        harness.feed(.standby(RemoteID(2)))
+        harness.stream(for: .milliseconds(1_320), on: 1)
+        harness.feed(.linkOpened(LinkID(2), RemoteID(2), .parent, .native))
+        if let streamOfStandby { harness.hear(.stream(streamOfStandby), on: 2) }
+        return harness
+    }
+
+    @discardableResult
+    mutating func hear(_ frame: ControlFrame, on link: UInt32) -> [PeerOutput<TestBuffer>] {
+        feed(.received(LinkID(link), TestBuffer(bytes: frame.encoded()), isText: false))
+    }
+
+    /// Thirty pictures a second come.
+    @discardableResult
+    mutating func stream(for span: TimeSpan, on link: UInt32) -> [PeerOutput<TestBuffer>] {
+        var outputs: [PeerOutput<TestBuffer>] = []
+        for _ in 0..<span.nanoseconds / 33_000_000 {
+            outputs += pass(.milliseconds(33))
+            outputs += chunk(next, on: link)
+            next += 1
+        }
+        return outputs
+    }
+
+    /// A message of one chunk, written when it comes.
+    @discardableResult
+    mutating func chunk(_ sequence: UInt64, on link: UInt32) -> [PeerOutput<TestBuffer>] {
+        var source = Peer<TestBuffer>.source(PeerConfiguration(), streamID: 7)
+        source.handle(.linkOpened(LinkID(1), RemoteID(1), .child, .native), at: now)
+        let frame = ControlFrame.subscribe(stripe: 0, start: .joinPoint, window: 1_024, streamID: 0)
+        source.handle(.received(LinkID(1), TestBuffer(bytes: frame.encoded()), isText: false), at: now)
+        for number in 0...sequence {
+            let payload = TestBuffer(bytes: [UInt8(truncatingIfNeeded: number)])
+            _ = try? source.publish(payload, timestamp: now.nanoseconds / 1_000, at: now)
+        }
+        var chunks: [TestBuffer] = []
+        while let output = source.nextOutput() {
+            if case .send(_, let frame) = output, frame.bytes.first == FrameType.chunk.rawValue { chunks.append(frame) }
+        }
+        guard let chunk = chunks.last else { return [] }
+        return feed(.received(LinkID(link), chunk, isText: false))
+    }
+}
+
+extension [PeerOutput<TestBuffer>] {
+    fileprivate func frames(on link: UInt32) -> [ControlFrame] {
+        compactMap { output in
+            guard case .send(LinkID(link), let frame) = output else { return nil }
+            return try? ControlFrame.decode(frame)
+        }
+    }
+
+    fileprivate func chunks(on link: UInt32) -> Int {
+        count { output in
+            guard case .send(LinkID(link), let frame) = output else { return false }
+            return frame.bytes.first == FrameType.chunk.rawValue
+        }
+    }
+
+    fileprivate var requests: [ControlFrame] {
+        frames(on: 2).filter { if case .request = $0 { true } else { false } }
+    }
+
+    fileprivate var deliveries: Int { count { if case .deliver = $0 { true } else { false } } }
+    fileprivate var promotions: Int { count { if case .promoted = $0 { true } else { false } } }
+    fileprivate var orphanings: Int { count { if case .orphaned = $0 { true } else { false } } }
+    fileprivate var closed: [LinkID] { compactMap { if case .close(let link) = $0 { link } else { nil } } }
+}
+
+@Suite("Standbys and wards", .timeLimit(.minutes(1)))
+struct PeerStandbyTests {
+    @Test("The link to the standby is opened once a parent feeds, and nothing is said on it")
+    func opening() {
+        var harness = StandbyHarness(.viewer(PeerConfiguration(), streamID: 9))
+        harness.feed(.assigned(RemoteID(1), stripe: 0, epoch: 1))
+        harness.feed(.standby(RemoteID(2)))
+        let early = harness.pass(.seconds(2))
+        #expect(!early.contains { if case .connect(RemoteID(2)) = $0 { true } else { false } })
+        harness.feed(.linkOpened(LinkID(1), RemoteID(1), .parent, .native))
+        harness.hear(.subscribed(stripe: 0, policy: .live, streamID: 7, start: 0, next: 0), on: 1)
+        let outputs = harness.pass(.milliseconds(200))
+        #expect(outputs.contains { if case .connect(RemoteID(2)) = $0 { true } else { false } })
+        let opened = harness.feed(.linkOpened(LinkID(2), RemoteID(2), .parent, .native))
+        #expect(opened.closed.isEmpty)
+        #expect(opened.frames(on: 2).isEmpty)
+    }
+
+    @Test("A silent parent stays the parent; what comes next is asked of the standby, and delivered once")
+    func pulling() {
+        var harness = StandbyHarness.ward()
+        let next = harness.next
+        #expect(harness.pass(.milliseconds(120)).requests.isEmpty)
+        var outputs = harness.pass(.milliseconds(60))
+        #expect(outputs.requests.first == .request([SequenceRange(start: next, end: next + 256)]))
+        #expect(outputs.promotions + outputs.orphanings == 0)
+        outputs = harness.chunk(next, on: 2)
+        #expect(outputs.deliveries == 1)
+        #expect(harness.peer.counters.unexpectedFrames == 0)
+        outputs = harness.chunk(next, on: 1)
+        #expect(outputs.deliveries == 0)
+    }
+
+    @Test(
+        "A standby that has not said which stream it has, or has another, is asked for nothing",
+        arguments: [nil, 8] as [UInt64?]
+    )
+    func otherStream(streamID: UInt64?) {
+        var harness = StandbyHarness.ward(streamOfStandby: streamID)
+        #expect(harness.pass(.milliseconds(600)).requests.isEmpty)
+        let outputs = harness.feed(.linkClosed(LinkID(1)))
+        #expect(outputs.promotions == 0)
+        #expect(outputs.orphanings == 1)
+    }
+
+    @Test("What nobody asked a standby for is not taken from it")
+    func unasked() {
+        var harness = StandbyHarness.ward()
+        let outputs = harness.chunk(harness.next, on: 2)
+        #expect(outputs.deliveries == 0)
+        #expect(harness.peer.counters.unexpectedFrames == 1)
+    }
+
+    @Test("A lost parent is replaced by the standby at once; the server confirms it by an assignment")
+    func promotion() {
+        var harness = StandbyHarness.ward()
+        let next = harness.next
+        var outputs = harness.feed(.linkClosed(LinkID(1)))
+        #expect(outputs.promotions == 1)
+        #expect(outputs.orphanings == 0)
+        #expect(
+            outputs.frames(on: 2) == [.subscribe(stripe: 0, start: .sequence(next), window: 1_024, streamID: 7)]
+        )
+        harness.hear(.subscribed(stripe: 0, policy: .live, streamID: 7, start: next, next: next), on: 2)
+        outputs = harness.chunk(next, on: 2)
+        #expect(outputs.deliveries == 1)
+        outputs = harness.feed(.assigned(RemoteID(2), stripe: 0, epoch: 2))
+        #expect(outputs.contains { if case .attached(0, 2) = $0 { true } else { false } })
+        #expect(harness.peer.backup.standby == nil)
+    }
+
+    @Test("If the server names another parent instead, the standby feeds until that one does, and stays a standby")
+    func promotionElsewhere() {
+        var harness = StandbyHarness.ward()
+        let next = harness.next
+        harness.feed(.linkClosed(LinkID(1)))
+        harness.hear(.subscribed(stripe: 0, policy: .live, streamID: 7, start: next, next: next), on: 2)
+        harness.feed(.assigned(RemoteID(3), stripe: 0, epoch: 2))
+        var outputs = harness.chunk(next, on: 2)
+        #expect(outputs.deliveries == 1)
+        harness.feed(.linkOpened(LinkID(3), RemoteID(3), .parent, .native))
+        outputs = harness.hear(
+            .subscribed(stripe: 0, policy: .live, streamID: 7, start: next + 1, next: next + 1),
+            on: 3
+        )
+        #expect(outputs.frames(on: 2) == [.unsubscribe(stripe: 0)])
+        #expect(outputs.closed.isEmpty)
+        #expect(harness.peer.usableStandby == LinkID(2))
+    }
+
+    @Test("A parent that lives and sends nothing is left once the standby has handed over what is a second newer")
+    func starvation() {
+        var harness = StandbyHarness.ward()
+        var outputs = harness.pass(.milliseconds(200))
+        for _ in 0..<40 where outputs.promotions == 0 {
+            harness.hear(.heartbeat(timestamp: 1, echo: 0, held: 0), on: 1)
+            outputs += harness.stream(for: .milliseconds(33), on: 2)
+        }
+        #expect(outputs.promotions == 1)
+        #expect(
+            outputs.contains { if case .promoted(0, 1, .notForwarding, RemoteID(2)) = $0 { true } else { false } }
+        )
+        #expect(outputs.closed == [LinkID(1)])
+    }
+
+    @Test("A warm link lives on a heartbeat a second, and dies of four seconds of silence")
+    func heartbeats() {
+        var harness = StandbyHarness.ward()
+        let frames = harness.stream(for: .milliseconds(2_970), on: 1).frames(on: 2)
+        #expect((2...4).contains(frames.count), "\(frames)")
+        #expect(frames.allSatisfy { if case .heartbeat = $0 { true } else { false } })
+        #expect(harness.peer.usableStandby == LinkID(2))
+        harness.stream(for: .milliseconds(1_300), on: 1)
+        #expect(harness.peer.usableStandby == nil)
+    }
+
+    // MARK: The other side
+
+    /// A source with `slots` slots, all of them taken, and wards behind them, linked from number 100 on.
+    private func standby(slots: Int, wards: Int) -> StandbyHarness {
+        var harness = StandbyHarness(.source(PeerConfiguration(), streamID: 7))
+        harness.feed(.placed(slots: slots, depth: 0))
+        _ = try? harness.peer.publish(TestBuffer(bytes: [1]), timestamp: 1, at: harness.now)
+        for child in 0..<slots {
+            harness.feed(.admitted(RemoteID(UInt32(child)), stripe: 0))
+            harness.feed(.linkOpened(LinkID(UInt32(child)), RemoteID(UInt32(child)), .child, .native))
+            harness.hear(subscription, on: UInt32(child))
+        }
+        for ward in 100..<100 + wards {
+            harness.feed(.wardAdmitted(RemoteID(UInt32(ward))))
+            harness.feed(.linkOpened(LinkID(UInt32(ward)), RemoteID(UInt32(ward)), .child, .native))
+        }
+        return harness
+    }
+
+    private var subscription: ControlFrame { .subscribe(stripe: 0, start: .sequence(0), window: 10, streamID: 7) }
+
+    @Test("A ward is told of the stream, is no child, and is answered what it asks for")
+    func ward() {
+        var harness = standby(slots: 1, wards: 0)
+        harness.feed(.wardAdmitted(RemoteID(100)))
+        let opened = harness.feed(.linkOpened(LinkID(100), RemoteID(100), .child, .native))
+        #expect(opened.frames(on: 100) == [.stream(7)])
+        #expect(harness.peer.childCount == 1)
+        let outputs = harness.hear(.request([SequenceRange(start: 0, end: 256)]), on: 100)
+        #expect(outputs.chunks(on: 100) == 1)
+        #expect(outputs.frames(on: 100) == [.unavailable([SequenceRange(start: 1, end: 256)])])
+        let lost = harness.feed(.linkClosed(LinkID(100)))
+        #expect(!lost.contains { if case .childLost = $0 { true } else { false } })
+    }
+
+    @Test("Two wards are fed beyond the slots, a third only when the server admits it or another has gone")
+    func overdraft() {
+        var harness = standby(slots: 2, wards: 4)
+        #expect(harness.hear(subscription, on: 100).chunks(on: 100) == 1)
+        #expect(harness.hear(subscription, on: 101).chunks(on: 101) == 1)
+        #expect(harness.hear(subscription, on: 102).isEmpty)
+        #expect(harness.feed(.admitted(RemoteID(102), stripe: 0)).chunks(on: 102) == 1)
+        #expect(harness.hear(subscription, on: 103).isEmpty)
+        harness.hear(.unsubscribe(stripe: 0), on: 100)
+        harness.feed(.childReleased(RemoteID(102), stripe: 0))
+        #expect(harness.hear(subscription, on: 103).chunks(on: 103) == 1)
+    }
+
+    @Test("Who is no ward any more is parted with, unless it is fed: then it has ten seconds")
+    func released() {
+        var harness = standby(slots: 2, wards: 2)
+        harness.hear(subscription, on: 100)
+        #expect(harness.feed(.wardReleased(RemoteID(101))).closed == [LinkID(101)])
+        #expect(harness.feed(.wardReleased(RemoteID(100))).closed.isEmpty)
+        var closed: [LinkID] = []
+        for _ in 0..<110 {
+            for link in [0, 1, 100] as [UInt32] {
+                harness.hear(.heartbeat(timestamp: 1, echo: 0, held: 0), on: link)
+            }
+            closed += harness.pass(.milliseconds(100)).closed
+        }
+        #expect(closed == [LinkID(100)])
+    }
+}

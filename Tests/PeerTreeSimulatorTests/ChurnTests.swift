@@ -1,0 +1,10 @@
+import PeerTreeSimulator
+import Testing
+
+@Suite("Churn, seed by seed", .timeLimit(.minutes(5)))
+struct ChurnTests {
+    @Test("Safety holds at each step, and in the end everyone is whole", arguments: UInt64(1)...12)
+    func churn(seed: UInt64) throws {
+        try ChurnScenario(seed: seed).run()
+    }
+}

@@ -1,0 +1,137 @@
+import Testing
+
+@testable import PeerTreeCore
+@testable import PeerTreeSimulator
+
+/// What a second parent in reach is good for, with the real tracker and real clients.
+@Suite("A second parent in reach", .timeLimit(.minutes(5)))
+struct StandbyTests {
+    private static let pictures = PublishingRhythm(every: .milliseconds(33), bytes: 9_000...11_000, joinPointEvery: 30)
+
+    private func options(k: Int, k1: Int) -> SimulationOptions {
+        SimulationOptions(k: k, k1: k1, policy: .live)
+    }
+
+    /// A tree that has stood for some seconds, so that every link to a standby is open.
+    private func settled(seed: UInt64, viewers: Int, k: Int, k1: Int) throws -> Simulation {
+        let simulation = Simulation(seed: seed, options(k: k, k1: k1))
+        simulation.conditions.delay = .milliseconds(1) ... .milliseconds(10)
+        simulation.publish(Self.pictures)
+        simulation.join(viewers, over: .seconds(2))
+        try simulation.run(for: .seconds(6))
+        return simulation
+    }
+
+    /// A viewer that feeds others, as near to the source as may be.
+    private func topRelay(in simulation: Simulation) -> Int? {
+        simulation.viewers.filter { (simulation.clients[$0].peer?.childCount ?? 0) > 0 }.min {
+            (simulation.clients[$0].client.membership.depth ?? .max, $0)
+                < (simulation.clients[$1].client.membership.depth ?? .max, $1)
+        }
+    }
+
+    /// The longest time by which any viewer comes to be behind the source within `span`.
+    private func worstLag(of simulation: Simulation, within span: TimeSpan) throws -> TimeSpan {
+        var worst = TimeSpan.zero
+        for _ in 0..<(span.nanoseconds / 10_000_000) {
+            try simulation.run(for: .milliseconds(10))
+            worst = max(worst, simulation.viewers.map { simulation.lag(of: $0) }.max() ?? .zero)
+        }
+        return worst
+    }
+
+    @Test("Every viewer keeps a link to its standby, over which next to nothing is sent")
+    func warm() throws {
+        let simulation = try settled(seed: 3, viewers: 30, k: 3, k1: 3)
+        for viewer in simulation.viewers {
+            #expect(simulation.clients[viewer].peer?.usableStandby != nil, "viewer \(viewer)")
+        }
+        #expect(simulation.viewers.allSatisfy { simulation.clients[$0].peer?.counters.duplicates == 0 })
+    }
+
+    @Test(
+        "The death of a parent costs nobody below it more than 250 ms, and not a message",
+        arguments: [1, 2, 3, 4, 5] as [UInt64]
+    )
+    func death(seed: UInt64) throws {
+        let simulation = try settled(seed: seed, viewers: 40, k: 3, k1: 3)
+        let relay = try #require(topRelay(in: simulation))
+        simulation.kill(relay)
+        let lag = try worstLag(of: simulation, within: .seconds(4))
+        #expect(lag <= .milliseconds(250), "seed \(seed): \(lag.nanoseconds / 1_000_000) ms")
+        try simulation.requireWhole(within: .seconds(1))
+        try simulation.requireNoGap()
+        try simulation.run(for: .seconds(5))
+        try simulation.requirePlacesAsTracked()
+    }
+
+    @Test("A parent that sends signs of life and no stream is left within two seconds; its children miss no picture")
+    func blackHole() throws {
+        let simulation = try settled(seed: 7, viewers: 12, k: 2, k1: 2)
+        let relay = try #require(topRelay(in: simulation))
+        let children = simulation.viewers.filter { simulation.parent(of: $0) == relay }
+        simulation.clients[relay].puppet = Puppet()
+        simulation.clients[relay].puppet?.held = 1
+        let heartbeat = ControlFrame.heartbeat(timestamp: 1, echo: 0, held: 0).encoded()
+        var worst = TimeSpan.zero
+        for _ in 0..<20 {
+            for end in simulation.openEnds(of: relay) {
+                simulation.transmit(SimulatedBuffer(bytes: heartbeat), isText: false, from: end)
+            }
+            try simulation.run(for: .milliseconds(100))
+            worst = max(worst, children.map { simulation.lag(of: $0) }.max() ?? .zero)
+        }
+        #expect(worst <= .milliseconds(300), "\(worst.nanoseconds / 1_000_000) ms")
+        #expect(!children.isEmpty)
+        for child in children {
+            #expect(simulation.clients[child].peer?.counters.starvations == 1)
+            #expect(simulation.clients[child].orphanings.last == .notForwarding)
+            #expect(simulation.parent(of: child) != relay)
+        }
+        try simulation.requireWhole(within: .seconds(1))
+        try simulation.requireNoGap()
+    }
+
+    @Test("A pause of the encoder moves nobody")
+    func pause() throws {
+        let simulation = try settled(seed: 8, viewers: 20, k: 2, k1: 2)
+        simulation.publish(nil)
+        try simulation.run(for: .seconds(5))
+        simulation.publish(Self.pictures)
+        try simulation.run(for: .seconds(2))
+        for viewer in simulation.viewers {
+            let counters = simulation.clients[viewer].peer?.counters
+            #expect(counters?.promotions == 0)
+            // Each answer that the standby has nothing either doubles the wait.
+            #expect(counters?.pulls ?? .max < 20)
+        }
+    }
+
+    @Test("While the server is away, whoever turned to its standby stays there, and is placed when it is back")
+    func serverAway() throws {
+        let simulation = try settled(seed: 9, viewers: 14, k: 2, k1: 2)
+        let relay = try #require(topRelay(in: simulation))
+        simulation.restartServer(after: .seconds(6))
+        simulation.kill(relay)
+        let lag = try worstLag(of: simulation, within: .seconds(5))
+        #expect(lag <= .milliseconds(300), "\(lag.nanoseconds / 1_000_000) ms")
+        try simulation.run(for: .seconds(25))
+        try simulation.requireWhole(within: .seconds(1))
+        try simulation.requireNoGap()
+    }
+
+    @Test("Half of a thousand vanish at once: of the others 95 of 100 are whole again within 3 s")
+    func half() throws {
+        let simulation = Simulation(seed: 10, options(k: 4, k1: 10))
+        simulation.publish(PublishingRhythm(every: .milliseconds(200), bytes: 100...1_000, joinPointEvery: 5))
+        simulation.join(1_000, over: .seconds(3))
+        try simulation.run(for: .seconds(7))
+        for (number, viewer) in simulation.viewers.enumerated() where number.isMultiple(of: 2) {
+            simulation.kill(viewer)
+        }
+        try simulation.run(for: .seconds(3))
+        let lags = simulation.viewers.map { simulation.lag(of: $0) }.sorted()
+        #expect(lags[lags.count * 95 / 100] <= .milliseconds(500))
+        try simulation.requireWhole(within: .seconds(10))
+    }
+}
