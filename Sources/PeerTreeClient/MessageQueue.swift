@@ -87,7 +87,7 @@ final class MessageQueue: Sendable {
     ///
     /// - Parameters:
     ///   - limit: how many bytes may wait for the reader.
-    ///   - policy: what happens above the limit. Lossless streams are bounded by the window instead.
+    ///   - policy: what happens above the limit: a live stream drops, any other ends.
     func append(_ message: PeerTreeMessage, limit: Int, policy: StreamPolicy) {
         let waiter = state.withLockedValue { state -> CheckedContinuation<PeerTreeMessage?, any Error>? in
             guard state.end == nil else { return nil }
@@ -198,7 +198,7 @@ extension MessageQueue.State {
     /// Whether a message may wait, now that the reader is behind.
     fileprivate mutating func admits(_ message: PeerTreeMessage, limit: Int, policy: StreamPolicy) -> Bool {
         if isDropping, message.isJoinPoint, byteCount <= limit / 2 { isDropping = false }
-        if policy == .lossless || (byteCount + message.count <= limit && !isDropping) { return true }
+        if byteCount + message.count <= limit, !isDropping { return true }
         switch policy {
         case .live: isDropping = true
         case .paced, .lossless: end = .failure(.readerTooSlow(limit: limit))

@@ -13,11 +13,16 @@ public struct PeerTreeClientConfiguration: Sendable {
     public var webRTC = WebRTCConfiguration()
     /// How long the server may take to answer.
     public var discoverTimeout: TimeAmount = .seconds(10)
+    /// How long a server that cannot be reached is tried for when a tree is to be entered: it may be just starting. A
+    /// client that is in a tree waits for as long as it takes.
+    public var unreachablePatience: TimeAmount = .seconds(5)
     /// Whether the application reads ``PeerTreeClient/messages``. A pure relay sets this to false; otherwise a lossless
     /// stream waits for its reader.
     public var deliversMessages = true
     /// How many bytes may wait for a slow reader of a stream that cannot wait. Above it a live stream drops up to the
-    /// next join point, and a paced one fails with ``PeerTreeError/readerTooSlow(limit:)``.
+    /// next join point, and a paced one fails with ``PeerTreeError/readerTooSlow(limit:)``. A lossless stream waits for its
+    /// reader: by the credit that parents get no more than `PeerConfiguration.maximumLosslessBacklog` can lie there, and
+    /// it fails above both.
     public var maximumUnreadBytes = 64 << 20
     /// How often the peer reports rate, lag and children to the server; nil never. A server with a large audience asks
     /// for fewer reports.

@@ -16,6 +16,8 @@ public enum PeerTreeError: Error, Equatable, Sendable, CustomStringConvertible {
     case notSource
     /// The stream was finished; nothing more can be written.
     case finished
+    /// The message is larger than the tree carries in one piece.
+    case messageTooLarge(bytes: Int, limit: Int)
     /// The client was closed.
     case closed
     /// The stream could not wait, and its reader did not keep up.
@@ -44,6 +46,8 @@ public enum PeerTreeError: Error, Equatable, Sendable, CustomStringConvertible {
             "Only the source of a tree can write to it."
         case .finished:
             "The stream was finished; nothing more can be written to it."
+        case .messageTooLarge(let bytes, let limit):
+            "A message of \(bytes) bytes is larger than \(limit): write it in parts, or raise the limit in all clients."
         case .closed:
             "The client was closed."
         case .readerTooSlow(let limit):

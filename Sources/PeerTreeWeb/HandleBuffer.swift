@@ -1,3 +1,7 @@
+#if canImport(PeerTreeCore)
+import PeerTreeCore
+#endif
+
 // Frames stay on the JavaScript side, in the buffers in which the browser delivered them: what arrived is what is sent
 // on, without a copy. Here they are numbers.
 
@@ -74,6 +78,11 @@ struct HandleBuffer: FrameBuffer {
             if length > 0, let base = space.baseAddress { readFrame(frame.number, offset, length, base) }
             return body(UnsafeRawBufferPointer(rebasing: space.prefix(length)))
         }
+    }
+
+    /// The bytes as a text of the core's own.
+    var text: Text {
+        withPrefix(count) { Text(Array($0)) }
     }
 
     func slice(from start: Int, to end: Int) -> HandleBuffer {

@@ -1,17 +1,21 @@
-// How the JavaScript side reads what the peer wants done: a number for the kind, and its values one after the other.
+#if canImport(PeerTreeCore)
+import PeerTreeCore
+#endif
+
+// How the JavaScript side reads what the client wants done: a number for the kind, and its values one after the other.
 // `Web/src/machine.js` is the reader.
 
 /// The place in linear memory where one output lies until the next one is asked for.
 struct OutputRecord {
-    /// Room for the values of any output but the parts of its message.
+    /// Room for the values of any output but its parts.
     static let capacity = 32
 
     let values: UnsafeMutablePointer<Double>
     private(set) var count = 0
-    /// Per part of a message: frame, offset, length.
+    /// The texts of an output, or what its frame or message consists of, and for each: frame, offset, length.
     private(set) var parts: [UInt32] = []
     /// Keeps the frames of the output alive until the next one is asked for.
-    private var output: PeerOutput<HandleBuffer>?
+    private var frames: [HandleBuffer] = []
 
     init() {
         values = .allocate(capacity: Self.capacity)
@@ -23,63 +27,73 @@ struct OutputRecord {
         count += 1
     }
 
-    mutating func put(count: UInt64) {
-        put(Double(count))
-    }
-
     mutating func clear() {
         count = 0
         parts.removeAll(keepingCapacity: true)
-        output = nil
+        frames.removeAll(keepingCapacity: true)
     }
 
     /// Writes an output down.
-    ///
-    /// - Returns: the number of its kind.
-    mutating func write(_ output: PeerOutput<HandleBuffer>) -> Int32 {
+    mutating func write(_ output: ClientOutput<HandleBuffer>) -> Output {
         clear()
-        self.output = output
         switch output {
-        case .connect(let remote): return kind(1, remote.rawValue)
-        case .cancelConnect(let remote): return kind(2, remote.rawValue)
-        case .close(let link): return kind(3, link.rawValue)
+        case .emit(let event): return write(.emit, texts: Text(event.name.text), event.payload)
+        case .reconnectServer: return .reconnectServer
+        case .disconnectServer: return .disconnectServer
+        case .connect(let link, let servers): return write(.connect, link, texts: servers)
+        case .accept(let link, let offer, let servers): return write(.accept, link, texts: offer, servers)
+        case .restart(let link): return write(.restart, link)
+        case .takeAnswer(let link, let sdp): return write(.takeAnswer, link, texts: sdp)
+        case .answer(let link, let offer): return write(.answer, link, texts: offer)
+        case .addCandidate(let link, let candidate): return write(.addCandidate, link, texts: candidate)
         case .send(let link, let frame):
             put(part: frame)
-            return kind(4, link.rawValue)
+            return write(.send, link)
         case .sendMessage(let link, let message):
-            _ = kind(5, link.rawValue)
-            put(message)
-            return 5
-        case .deliver(let message):
-            put(message)
-            return 6
-        case .gap(let gap):
-            put(gap.isSkip ? 1 : 0)
-            if let range = gap.range {
-                put(Double(range.start))
-                put(Double(range.end))
-            }
-            return 7
-        case .attached(let stripe, let epoch): return kind(8, UInt32(stripe), epoch)
-        case .orphaned(let stripe, let epoch, let reason):
-            return kind(9, UInt32(stripe), epoch, UInt32(reason.rawValue))
-        case .childLost(let remote, let reason): return kind(10, remote.rawValue, UInt32(reason.rawValue))
-        case .upstream(let remote): return kind(11, remote.rawValue)
-        case .downstream(let remote, let link): return kind(12, remote.rawValue, link.rawValue)
-        case .neighbourGone(let remote, let role): return kind(13, remote.rawValue, role == .parent ? 0 : 1)
-        case .writable: return kind(14)
-        case .ended(let end): return kind(15, end == .complete ? 0 : 1)
-        case .subtreeComplete: return kind(16)
-        case .left: return kind(17)
+            put(Double(link.rawValue))
+            return write(.sendMessage, message)
+        case .setLowThreshold(let link, let bytes): return write(.setLowThreshold, link, Double(bytes))
+        case .askBuffered(let link): return write(.askBuffered, link)
+        case .askRoundTrip(let link): return write(.askRoundTrip, link)
+        case .closeChannel(let link): return write(.closeChannel, link)
+        case .closeConnection(let link): return write(.closeConnection, link)
+        case .entered(let tree, let id): return write(.entered, texts: tree, id)
+        case .renamed(let id): return write(.renamed, texts: id)
+        case .entryFailed(let failure): return write(failure)
+        case .connected: return .connected
+        case .upstream(let id): return write(.upstream, texts: id)
+        case .downstream(let id): return write(.downstream, texts: id)
+        case .neighbourGone(let id, let role):
+            put(role == .parent ? 0 : 1)
+            return write(.neighbourGone, texts: id)
+        case .deliver(let message): return write(.deliver, message)
+        case .gap(let gap): return write(gap)
+        case .writable: return .writable
+        case .ended(let end): return write(.ended, texts: end == .complete ? "complete" : "source-lost")
+        case .subtreeComplete: return .subtreeComplete
+        case .serverLost: return .serverLost
+        case .serverBack: return .serverBack
+        case .serverGoingAway: return .serverGoingAway
+        case .refused(let code, let message): return write(.refused, texts: code, message)
+        case .tree(let summary): return write(.tree, texts: summary)
+        case .status(let report): return write(report)
+        case .left: return .left
         }
     }
 
-    private mutating func kind(_ number: Int32, _ values: UInt32...) -> Int32 {
-        for value in values { put(Double(value)) }
-        return number
+    private mutating func write(_ kind: Output, texts: Text?...) -> Output {
+        for text in texts { put(text: text) }
+        return kind
     }
 
-    private mutating func put(_ message: Message<HandleBuffer>) {
+    private mutating func write(_ kind: Output, _ link: LinkID, _ value: Double? = nil, texts: Text?...) -> Output {
+        put(Double(link.rawValue))
+        if let value { put(value) }
+        for text in texts { put(text: text) }
+        return kind
+    }
+
+    private mutating func write(_ kind: Output, _ message: Message<HandleBuffer>) -> Output {
         put(Double(message.sequence))
         put(Double(message.lastSequence))
         put(Double(message.timestamp))
@@ -87,9 +101,45 @@ struct OutputRecord {
         put(message.isJoinPoint ? 1 : 0)
         put(message.retainedKey.map { Double($0) } ?? -1)
         for part in message.parts { put(part: part) }
+        return kind
+    }
+
+    private mutating func write(_ gap: Gap) -> Output {
+        put(gap.isSkip ? 1 : 0)
+        if let range = gap.range {
+            put(Double(range.start))
+            put(Double(range.end))
+        }
+        return .gap
+    }
+
+    private mutating func write(_ report: StatusReport) -> Output {
+        put(Double(report.rate))
+        put(Double(report.children))
+        put(report.lag.map { Double($0) / 10 } ?? -1)
+        put(report.roundTrip.map { Double($0) / 10 } ?? -1)
+        return .status
+    }
+
+    /// The code by which applications know it, and what the server or the host said of it.
+    private mutating func write(_ failure: EntryFailure) -> Output {
+        switch failure {
+        case .unknownTree: write(.entryFailed, texts: "unknown-tree")
+        case .refused(let code, let message): write(.entryFailed, texts: code, message)
+        case .timeout: write(.entryFailed, texts: "server-timeout")
+        case .unreachable(let reason): write(.entryFailed, texts: "server-unreachable", reason)
+        case .alreadyInTree: write(.entryFailed, texts: "already-in-tree")
+        case .closed: write(.entryFailed, texts: "closed")
+        }
+    }
+
+    /// A text that is not there is the frame 0.
+    private mutating func put(text: Text?) {
+        if let text { put(part: HandleBuffer(bytes: text.bytes)) } else { parts += [0, 0, 0] }
     }
 
     private mutating func put(part: HandleBuffer) {
+        frames.append(part)
         parts.append(part.frame.number)
         parts.append(UInt32(clamping: part.offset))
         parts.append(UInt32(clamping: part.count))

@@ -3,6 +3,7 @@ import PeerTreeClient
 import PeerTreeCore
 import PeerTreeServer
 import SocketIO
+import TestSupport
 import Testing
 
 /// A server on a free port, for the time of one test.
@@ -94,7 +95,7 @@ struct ClientTests {
             for (count, restarting) in [viewer, source].enumerated() {
                 try await source.write("before \(count)")
                 await restarting.restartICE()
-                while await viewer.statistics.iceRestarts <= count { try await Task.sleep(for: .milliseconds(10)) }
+                try await eventually { await viewer.statistics.iceRestarts > count }
                 try await source.write("after \(count)")
                 // An end asks for no other path so soon after the last one.
                 try await Task.sleep(for: .milliseconds(2_100))

@@ -1,12 +1,12 @@
+import JSON
 import NIOConcurrencyHelpers
 import NIOCore
-import SocketIO
 import Testing
 
 @testable import PeerTreeClient
 @testable import PeerTreeCore
 
-@Suite("Messages on their way to the application")
+@Suite("Messages on their way to the application", .timeLimit(.minutes(2)))
 struct MessageQueueTests {
     private func message(_ sequence: UInt64, size: Int = 10, joinPoint: Bool = false) -> PeerTreeMessage {
         PeerTreeMessage(
@@ -50,6 +50,14 @@ struct MessageQueueTests {
         await #expect(throws: PeerTreeError.readerTooSlow(limit: 100)) { try await queue.next() }
     }
 
+    @Test("A lossless stream whose parents disregard credit fails: nothing waits without a bound")
+    func losslessIsBounded() async throws {
+        let queue = MessageQueue { _ in }
+        for sequence in 0..<11 as Range<UInt64> { queue.append(message(sequence), limit: 100, policy: .lossless) }
+        for _ in 0..<10 { #expect(try await queue.next() != nil) }
+        await #expect(throws: PeerTreeError.readerTooSlow(limit: 100)) { try await queue.next() }
+    }
+
     @Test("A group has what waits up to its size, in order, and is told as taken; the end comes behind the last group")
     func batches() async throws {
         let taken = NIOLockedValueBox<[UInt64]>([])
@@ -73,24 +81,9 @@ struct MessageQueueTests {
         #expect(try await reader.value == nil)
     }
 
-    @Test(
-        "What a server must not send is refused, and says which member is wrong",
-        arguments: [
-            ("simple-signal[discover]", #"{"id":1}"#, "discoveryData"),
-            ("simple-signal[discover]", #"{"id":"a","discoveryData":{"peers":[]}}"#, "treeID"),
-            ("simple-signal[offer]", #"{"initiator":"a","sessionId":"s"}"#, "signal"),
-            ("simple-signal[offer]", #"{"initiator":[],"sessionId":"s","signal":{}}"#, "initiator"),
-            ("simple-signal[signal]", #"{"sessionId":"s","signal":{"candidate":{}}}"#, "candidate"),
-            ("simple-signal[signal]", #"{"sessionId":"s","signal":{"type":"offer"}}"#, "sdp"),
-            ("simple-signal[reject]", "null", "sessionId"),
-            ("peer-tree[assign]", #"{"parent":null}"#, "parent"),
-            ("peer-tree[tree]", #"{"viewers":"many"}"#, "viewers"),
-            ("peer-tree[nonsense]", "{}", "peer-tree[nonsense]"),
-        ]
-    )
-    func malformedSignals(name: String, json: String, member: String) throws {
-        let payload = try JSONValue(parsing: json)
-        let error = #expect(throws: MalformedSignal.self) { try SignallingEvent(name: name, payload: payload) }
-        #expect(error?.member == member)
+    @Test("A summary without its numbers is none")
+    func malformedSummary() throws {
+        #expect(TreeSummary(try JSONValue(parsing: #"{"viewers":"many","depth":1}"#)) == nil)
+        #expect(TreeSummary(try JSONValue(parsing: #"{"viewers":2,"depth":1}"#))?.viewers == 2)
     }
 }

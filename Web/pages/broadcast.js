@@ -2,9 +2,10 @@
 
 import { describeSupport } from '/peer-tree.js';
 import { listDevices, onCameraChange, openCamera, openScreen, playFile, stopStream } from './capture.js';
-import { $, make, setText, show } from './dom.js';
-import { bitRate, byteCount, count, duration, plural, UNKNOWN } from './format.js';
-import { drawIcons, icon } from './icons.js';
+import { make, setText, show } from '../player/dom.js';
+import { $ } from './dom.js';
+import { bitRate, byteCount, count, duration, plural, UNKNOWN } from '../player/format.js';
+import { drawIcons, icon } from '../player/icons.js';
 import { setUpCopying, showLink } from './share.js';
 import { Transmission } from './transmission.js';
 

@@ -1,7 +1,7 @@
 // Small charts on canvases, in the colours of the page.
 
 import { styleValue } from './dom.js';
-import { count } from './format.js';
+import { count } from '../player/format.js';
 
 const FONT = '500 11px system-ui, sans-serif';
 

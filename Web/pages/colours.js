@@ -3,6 +3,7 @@
 import { styleValue } from './dom.js';
 import { FLAGS } from './tree-model.js';
 
+/** The browsers first: what runs in one names itself, too. */
 const PROGRAMS = [
   ['Chrome', '--blue'], ['Edge', '--blue'], ['Firefox', '--amber'], ['Safari', '--violet'], ['peer-tree', '--accent'],
 ];
@@ -19,7 +20,7 @@ export function palette(name) {
   const withSource = (of) => (peer) => (peer.depth === 0 ? text : of(peer));
   if (name === 'browser') {
     return {
-      of: withSource((peer) => colour[PROGRAMS.find(([start]) => peer.agent?.startsWith(start))?.[1]] ?? none),
+      of: withSource((peer) => colour[PROGRAMS.find(([name]) => peer.agent?.includes(name))?.[1]] ?? none),
       legend: [
         [colour['--blue'], 'Chrome, Edge'], [colour['--amber'], 'Firefox'], [colour['--violet'], 'Safari'],
         [colour['--accent'], 'peer-tree'], [none, 'others'],

@@ -1,10 +1,12 @@
 // The page that draws the live tree.
 
 import { drawDepths, History } from './charts.js';
-import { $, Backoff, fragmentValue, make, prefersReducedMotion, setText, show } from './dom.js';
+import { Backoff } from '../player/backoff.js';
+import { make, setText, show } from '../player/dom.js';
+import { $, fragmentValue, prefersReducedMotion } from './dom.js';
 import { readEvents } from './event-stream.js';
-import { bitRate, count, milliseconds, plural } from './format.js';
-import { drawIcons } from './icons.js';
+import { bitRate, count, milliseconds, plural } from '../player/format.js';
+import { drawIcons } from '../player/icons.js';
 import { FLAGS, summarize, TreeModel } from './tree-model.js';
 import { TreeView } from './tree-view.js';
 

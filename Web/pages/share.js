@@ -1,6 +1,7 @@
 // The link for viewers: as text, to copy, and as a QR code.
 
-import { $, setText } from './dom.js';
+import { setText } from '../player/dom.js';
+import { $ } from './dom.js';
 import { encodeQR } from './qr.js';
 
 const QUIET_ZONE = 4;

@@ -2,8 +2,9 @@
 // a while, and begins again under a new link when the server has forgotten it.
 
 import { PeerTreeClient, KEYS } from '/peer-tree.js';
-import { writeDescription } from './content.js';
-import { Backoff, clientOptions } from './dom.js';
+import { writeDescription } from '../player/content.js';
+import { Backoff } from '../player/backoff.js';
+import { clientOptions } from './dom.js';
 
 const FILE_PIECE = 64 * 1024;
 

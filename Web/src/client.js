@@ -19,8 +19,8 @@ const DEFAULTS = {
   maximumUnsentBytes: 1 << 20,
   mode: 'auto',
 };
-/** So that pictures below a page that crashed are back within a second. */
-const LIMITS = { silenceTimeout: 800 };
+// What credit and retained messages can bring of a lossless stream, beside one message of the size that is set.
+const BACKLOG = 48 << 20;
 const MODES = ['auto', 'tree', 'original'];
 
 /** A peer of a broadcast tree: its source, or a viewer that passes on what it receives. See peer-tree.d.ts. */
@@ -51,7 +51,7 @@ export class PeerTreeClient extends Emitter {
   #onPageHide = () => this.#driver?.hide();
 
   constructor(socket, options = {}) {
-    super();
+    super((name) => this.#handlerAdded(name));
     this.#options = { ...DEFAULTS, ...options };
     if (!MODES.includes(this.#options.mode)) throw new TypeError(`opts.mode is one of ${MODES.join(', ')}.`);
     this.#ownsSocket = typeof socket === 'string' || socket instanceof URL;
@@ -61,6 +61,7 @@ export class PeerTreeClient extends Emitter {
     }
     this.#inbox = new Inbox({
       limit: this.#options.maximumUnreadBytes,
+      losslessLimit: Math.max(this.#options.maximumUnreadBytes, BACKLOG + (this.#options.maximumMessageBytes ?? 0)),
       wants: () => this.#wantsMessage(),
       take: (message) => this.#take(message),
     });
@@ -110,14 +111,15 @@ export class PeerTreeClient extends Emitter {
     if (typeof RTCPeerConnection === 'undefined') {
       return this.#rejected(new PeerTreeError('no-webrtc', 'This browser has no WebRTC, or it is switched off.'));
     }
-    const limits = { ...LIMITS, ...this.#options.limits, ...options.limits };
+    const limits = { ...this.#options.limits, ...options.limits };
     const policy = options.policy ?? this.#options.policy;
     if (policy !== undefined) limits.policy = policy;
     // A page of the original may subscribe to events right after the call: they decide how it is served.
     const entering = Promise.resolve().then(() => {
       if (this.destroyed) throw new PeerTreeError('closed', 'This client was destroyed.');
       if (this.#isOriginalPage()) return this.#enterAsOriginal(treeID);
-      this.#driver = new Driver(this.#socket, this.#options, (name, ...values) => this.#handle(name, values));
+      const handle = (name, ...values) => this.#handle(name, values);
+      this.#driver = new Driver(this.#socket, this.#ownsSocket, this.#options, handle);
       return this.#driver.enter(treeID, limits).catch((error) => {
         this.#driver?.close();
         this.#driver = null;
@@ -151,7 +153,7 @@ export class PeerTreeClient extends Emitter {
 
   write(data, { joinPoint = false, key = null } = {}) {
     if (this.#original) return this.#original.write(data);
-    if (!this.#driver?.engine) throw new PeerTreeError('not-in-tree', 'Wait for create() before writing.');
+    if (!this.#driver?.treeID) throw new PeerTreeError('not-in-tree', 'Wait for create() before writing.');
     if (!this.isSource) throw new PeerTreeError('not-source', 'Only the source of a tree writes.');
     if (this.#end) throw new PeerTreeError('finished', 'The stream was ended.');
     const isText = typeof data === 'string';
@@ -164,7 +166,7 @@ export class PeerTreeClient extends Emitter {
   }
 
   end() {
-    if (!this.#driver?.engine || !this.isSource || this.#end) return;
+    if (!this.#driver?.treeID || !this.isSource || this.#end) return;
     this.#end = 'complete';
     this.#unsent.push(0);
     this.#driver.engine.end();
@@ -214,7 +216,7 @@ export class PeerTreeClient extends Emitter {
     return this.#readable;
   }
 
-  handlerAdded(name) {
+  #handlerAdded(name) {
     if (name === 'data' || name === 'message' || name === 'stream') queueMicrotask(() => this.#flush());
   }
 
@@ -230,7 +232,7 @@ export class PeerTreeClient extends Emitter {
     this.emit('message', { ...message, data: content });
     this.emit('data', content);
     this.#reader?.enqueue(content);
-    this.#driver?.engine?.consumed(message.lastSequence);
+    this.#driver?.engine?.input('consumed', message.lastSequence);
   }
 
   #flush() {
@@ -358,8 +360,12 @@ export class PeerTreeClient extends Emitter {
   /** Counters, and how this peer is placed. */
   async statistics() {
     const counters = (await this.#driver?.counters()) ?? {};
-    const { depth, engine } = this.#driver ?? {};
-    return { ...this.#status, ...counters, depth, neighbours: this.neighbours, engine: engine?.placement };
+    return { ...this.#status, ...counters, neighbours: this.neighbours, engine: this.#driver?.engine?.placement };
+  }
+
+  /** Finds new paths for all links: the page knows that the machine's addresses have changed. */
+  restartICE() {
+    this.#driver?.restartPaths();
   }
 
   /** Leaves in order: children go on being fed until they have new parents. */
@@ -374,7 +380,6 @@ export class PeerTreeClient extends Emitter {
     this.destroyed = true;
     globalThis.removeEventListener?.('pagehide', this.#onPageHide);
     for (const sender of this.#senders) sender.stop();
-    this.#driver?.hide();
     this.#driver?.close();
     this.#original?.destroy();
     this.#receiver?.stop();

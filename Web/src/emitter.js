@@ -1,27 +1,35 @@
 /** Events by name, as pages of the original know them. */
 export class Emitter {
   #handlers = new Map();
+  #added;
+
+  /** @param added called with the name when a handler was added */
+  constructor(added = () => {}) {
+    this.#added = added;
+  }
 
   on(name, handler) {
-    if (typeof handler !== 'function') throw new TypeError(`The handler of '${name}' is not a function.`);
-    this.#handlers.set(name, [...this.handlers(name), { handler, once: false }]);
-    this.handlerAdded(name);
-    return this;
+    return this.#add(name, handler, false);
   }
 
   once(name, handler) {
-    this.#handlers.set(name, [...this.handlers(name), { handler, once: true }]);
-    this.handlerAdded(name);
+    return this.#add(name, handler, true);
+  }
+
+  #add(name, handler, once) {
+    if (typeof handler !== 'function') throw new TypeError(`The handler of '${name}' is not a function.`);
+    this.#handlers.set(name, [...this.#of(name), { handler, once }]);
+    this.#added(name);
     return this;
   }
 
   off(name, handler) {
-    this.#handlers.set(name, this.handlers(name).filter((entry) => handler && entry.handler !== handler));
+    this.#handlers.set(name, this.#of(name).filter((entry) => handler && entry.handler !== handler));
     return this;
   }
 
   emit(name, ...values) {
-    const entries = this.handlers(name);
+    const entries = this.#of(name);
     for (const entry of entries) {
       if (entry.once) this.off(name, entry.handler);
       try {
@@ -36,13 +44,10 @@ export class Emitter {
   }
 
   listenerCount(name) {
-    return this.handlers(name).length;
+    return this.#of(name).length;
   }
 
-  /** Called when a handler was added. */
-  handlerAdded() {}
-
-  handlers(name) {
+  #of(name) {
     return this.#handlers.get(name) ?? [];
   }
 }

@@ -5,26 +5,36 @@
 import { borrowedClock, ownClock } from './clock.js';
 import { CLOCK_WORKER, ENGINE_WORKER } from './engine-worker.js';
 import { Engine } from './engine.js';
-import { script } from './script.js';
+import { wasmModule } from './wasm.js';
+import workerScript from './worker-script.txt';
 
 const START_TIMEOUT = 5000;
 
 /**
  * Starts an engine.
  *
- * @param options {isSource, limits, delivers, reports}
+ * @param options {wasm, limits, agent, delivers}
  * @param placement 'worker' to move the engine and its channels there; otherwise the page
  * @returns the engine, or a stand-in with the same methods; `placement` says where it runs
  */
 export async function startEngine(options, emit, placement) {
   if (placement === 'worker') {
-    const engine = channelsCanMove() ? await startInWorker(options, emit) : null;
+    const wasm = await wasmModule(options.wasm);
+    const engine = channelsCanMove() ? await startInWorker({ ...options, wasm }, emit) : null;
     if (!engine) throw new Error('The engine cannot run in a worker here.');
     return engine;
   }
-  const clockWorker = await startWorker(CLOCK_WORKER);
+  const starting = startWorker(CLOCK_WORKER);
+  const wasm = await wasmModule(options.wasm).catch((error) => {
+    starting.then((worker) => worker?.terminate());
+    throw error;
+  });
+  const clockWorker = await starting;
   const clock = clockWorker ? borrowedClock(clockWorker) : ownClock();
-  const engine = await Engine.make(options, emit, clock);
+  const engine = await Engine.make({ ...options, wasm }, emit, clock).catch((error) => {
+    clock.stop?.();
+    throw error;
+  });
   engine.placement = clockWorker ? 'page' : 'page without a worker';
   const stop = engine.stop.bind(engine);
   engine.stop = () => {
@@ -64,7 +74,7 @@ async function startInWorker(options, emit) {
 }
 
 function transfers(method, values) {
-  if (method === 'adopt') return [values[4]];
+  if (method === 'adopt') return [values[1]];
   if (method === 'write') return [values[0].buffer];
   return [];
 }
@@ -73,14 +83,17 @@ function transfers(method, values) {
 function startWorker(name, begin = () => {}) {
   return new Promise((resolve) => {
     let worker = null;
+    // A page has this script wherever it comes from, and whatever it was bundled with.
+    const address = URL.createObjectURL(new Blob([workerScript], { type: 'text/javascript' }));
     const settle = (result) => {
       clearTimeout(timer);
+      URL.revokeObjectURL(address);
       if (!result) worker?.terminate();
       resolve(result);
     };
     const timer = setTimeout(() => settle(null), START_TIMEOUT);
     try {
-      worker = new Worker(script.url, { type: script.type, name });
+      worker = new Worker(address, { name });
       worker.onmessage = ({ data }) => settle(data === 'ready' || data[0] === 'ready' ? worker : null);
       worker.onerror = (event) => {
         event.preventDefault();

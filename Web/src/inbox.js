@@ -5,17 +5,20 @@ export class Inbox {
   #messages = [];
   #bytes = 0;
   #limit;
+  #losslessLimit;
   #isDropping = false;
   #take;
   #wants;
 
   /**
-   * @param limit how many bytes of a stream that cannot wait may lie here
+   * @param limit how many bytes may lie here: of a live stream, what is beyond is dropped; any other fails
+   * @param losslessLimit the same of a lossless stream, which waits for its reader if its parents keep to their credit
    * @param wants whether the application takes another message now
    * @param take gives it one
    */
-  constructor({ limit, wants, take }) {
+  constructor({ limit, losslessLimit, wants, take }) {
     this.#limit = limit;
+    this.#losslessLimit = losslessLimit;
     this.#wants = wants;
     this.#take = take;
   }
@@ -24,7 +27,7 @@ export class Inbox {
     return this.#messages.length === 0;
   }
 
-  /** Adds a message; false if a paced stream has overtaken its reader. */
+  /** Adds a message; false if the stream has overtaken its reader, which a lossless one does only if a parent cheats. */
   add(message, policy) {
     if (this.isEmpty && this.#wants()) {
       this.#take(message);
@@ -32,7 +35,8 @@ export class Inbox {
     }
     const size = message.payload.length;
     if (this.#isDropping && message.isJoinPoint && this.#bytes <= this.#limit / 2) this.#isDropping = false;
-    if (policy !== 'lossless' && (this.#isDropping || this.#bytes + size > this.#limit)) {
+    const limit = policy === 'lossless' ? this.#losslessLimit : this.#limit;
+    if (this.#isDropping || this.#bytes + size > limit) {
       this.#isDropping = policy === 'live';
       return policy === 'live';
     }

@@ -1,9 +1,7 @@
-import { PeerTreeClient } from './client.js';
-import { PeerTreeError } from './errors.js';
-import { serveWorker } from './engine-worker.js';
-import { SocketIOClient } from './socket-io.js';
-import { script } from './script.js';
-import { KEYS, describeSupport } from './media/format.js';
+// What both bundles offer.
 
-/** What both bundles offer. */
-export const API = { PeerTreeClient, PeerTreeError, SocketIOClient, KEYS, describeSupport };
+export { VERSION } from './agent.js';
+export { PeerTreeClient } from './client.js';
+export { PeerTreeError } from './errors.js';
+export { KEYS, describeSupport } from './media/format.js';
+export { SocketIOClient } from './socket-io.js';

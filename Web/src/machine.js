@@ -1,35 +1,33 @@
-// The peer as a state machine: the core, compiled to WebAssembly, behind plain functions. No I/O and no clock in here.
-// The numbers of options, outputs and counters are those of Sources/PeerTreeWeb.
+// The client as a state machine: the core, compiled to WebAssembly, behind plain functions. No I/O and no clock in here.
 
-import { wasmModule } from './wasm-binary.js';
+import { COUNTER, INPUT, OPTION, OUTPUT, POLICY } from './boundary.js';
 
-const OPTIONS = [
-  'stripes', 'policy', 'replayChunks', 'replayBytes', 'window', 'highWater', 'maximumMessageBytes', 'maximumLinks',
-  'heartbeatInterval', 'silenceTimeout', 'connectTimeout', 'patience', 'maximumLiveLag', 'leaveTimeout',
-];
-const COUNTERS = [
-  'chunksReceived', 'bytesReceived', 'chunksSent', 'bytesSent', 'messagesDelivered', 'duplicates', 'malformedFrames',
-  'unexpectedFrames', 'unknownFrames', 'repairRequests', 'chunksLost', 'discardedChunks', 'parentsLost',
-  'slowChildren', 'skips', 'children', 'parentRoundTrip',
-];
+const OUTPUTS = Object.keys(OUTPUT);
+const COUNTERS = Object.keys(COUNTER);
+const POLICIES = Object.keys(POLICY);
 
-export const POLICIES = ['lossless', 'paced', 'live'];
-export const LOSS_REASONS = ['silent', 'closed', 'refused', 'unreachable', 'not-forwarding', 'slow'];
-export const OUTPUT = {
-  connect: 1, cancelConnect: 2, close: 3, send: 4, sendMessage: 5, deliver: 6, gap: 7, attached: 8, orphaned: 9,
-  childLost: 10, upstream: 11, downstream: 12, neighbourGone: 13, writable: 14, ended: 15, subtreeComplete: 16,
-  left: 17,
-};
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+const known = (value) => (value < 0 ? null : value);
 
-/** One peer. Frames are kept here as the browser delivered them; the core knows them by number. */
+/** One client. Frames are kept here as the browser delivered them; the core knows them by number. */
 export class Machine {
-  constructor(instance, frames) {
-    this.exports = instance.exports;
-    this.frames = frames;
-    this.valuesAt = this.exports.output_values();
+  #exports;
+  #frames;
+  #valuesAt;
+
+  constructor(exports, frames) {
+    this.#exports = exports;
+    this.#frames = frames;
+    this.#valuesAt = exports.output_values();
   }
 
-  static async make({ isSource, limits }) {
+  /**
+   * @param wasm the core, compiled
+   * @param options by name; those that are undefined keep their defaults
+   * @param agent what the program is called
+   */
+  static async make(wasm, options, agent, now) {
     const frames = new FrameTable();
     let exports = null;
     const bytes = (at, count) => new Uint8Array(exports.memory.buffer, at, count);
@@ -47,90 +45,118 @@ export class Machine {
       frame_release: (frame) => frames.remove(frame),
       random_bytes: (to, count) => crypto.getRandomValues(bytes(to, count)),
     };
-    const instance = await WebAssembly.instantiate(await wasmModule(), { env });
-    exports = instance.exports;
-    for (const [name, value] of Object.entries(limits ?? {})) {
-      const option = OPTIONS.indexOf(name);
-      if (option < 0) throw new TypeError(`There is no limit '${name}'; there are ${OPTIONS.join(', ')}.`);
-      const number = name === 'policy' ? POLICIES.indexOf(value) : Number(value);
-      if (!(number >= 0)) throw new TypeError(`'${value}' is no value for '${name}'.`);
-      exports.configure(option, number);
+    ({ exports } = await WebAssembly.instantiate(wasm, { env }));
+    const machine = new Machine(exports, frames);
+    for (const [name, value] of Object.entries(options)) if (value !== undefined) machine.#configure(name, value);
+    machine.#put(agent ?? null);
+    exports.start(Date.now() * 1000, now);
+    return machine;
+  }
+
+  #configure(name, value) {
+    if (OPTION[name] === undefined) {
+      throw new TypeError(`There is no limit '${name}'; there are ${Object.keys(OPTION).join(', ')}.`);
     }
-    const stream = crypto.getRandomValues(new Uint32Array(2));
-    exports.start(isSource ? 1 : 0, stream[0], stream[1]);
-    return new Machine(instance, frames);
+    const number = name === 'policy' ? POLICY[value] : Number(value);
+    if (!(number >= 0)) throw new TypeError(`'${value}' is no value for '${name}'.`);
+    this.#exports.configure(OPTION[name], number);
+  }
+
+  #put(value) {
+    if (typeof value === 'string') {
+      const text = encoder.encode(value);
+      this.#exports.put_text(this.#frames.add(text), text.length);
+    } else if (value === null) {
+      this.#exports.put_text(0, 0);
+    } else {
+      this.#exports.put_number(Number(value));
+    }
+  }
+
+  /** Tells the client something by name; its values are numbers, texts and null for no text. */
+  input(name, values, now) {
+    if (INPUT[name] === undefined) throw new TypeError(`There is no input '${name}'.`);
+    for (const value of values) this.#put(value);
+    this.#exports.input(INPUT[name], now);
   }
 
   /** A message of a data channel. */
   received(link, frame, isText, now) {
-    this.exports.received(link, this.frames.add(frame), frame.length, isText ? 1 : 0, now);
+    this.#exports.received(link, this.#frames.add(frame), frame.length, isText ? 1 : 0, now);
   }
 
-  publish(payload, { isText, isJoinPoint, key }, timestamp, now) {
-    const frame = this.frames.add(payload);
-    this.exports.publish(frame, payload.length, isText ? 1 : 0, isJoinPoint ? 1 : 0, key ?? -1, timestamp, now);
+  publish(payload, { isText, isJoinPoint, key }, now) {
+    const frame = this.#frames.add(payload);
+    this.#exports.publish(frame, payload.length, isText ? 1 : 0, isJoinPoint ? 1 : 0, key ?? -1, now);
   }
 
-  /** The kind of the next output, 0 if there is none; its values and message can be read until the next call. */
+  /** The kind of the next output, 0 if there is none; what belongs to it can be read until the next call. */
   nextOutput() {
-    return this.exports.next_output();
+    return this.#exports.next_output();
   }
 
   value(index) {
-    return new Float64Array(this.exports.memory.buffer, this.valuesAt, index + 1)[index];
+    return new Float64Array(this.#exports.memory.buffer, this.#valuesAt, index + 1)[index];
+  }
+
+  /** The name of an output, its numbers and its texts, of which null are those that are not there. */
+  output(kind) {
+    const numbers = new Float64Array(this.#exports.memory.buffer, this.#valuesAt, this.#exports.output_value_count());
+    const texts = this.#parts().map((part) => part && decoder.decode(part));
+    return [OUTPUTS[kind], ...numbers, ...texts];
   }
 
   /** The frame of a `send`, as it is to be sent. */
   frame() {
-    return this.part(0);
+    return this.#part(0);
   }
 
-  part(index) {
-    const { output_part: field } = this.exports;
+  #part(index) {
+    const { output_part: field } = this.#exports;
     const offset = field(index, 1);
-    return this.frames.get(field(index, 0)).subarray(offset, offset + field(index, 2));
+    return this.#frames.get(field(index, 0))?.subarray(offset, offset + field(index, 2)) ?? null;
+  }
+
+  #parts() {
+    return Array.from({ length: this.#exports.output_part_count() }, (_, index) => this.#part(index));
   }
 
   /** A copy of the message of a `deliver`, or of a `sendMessage`, whose values begin at `first`. */
   message(first) {
-    const parts = Array.from({ length: this.exports.output_part_count() }, (_, index) => this.part(index));
+    const parts = this.#parts();
     const payload = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
     let offset = 0;
     for (const part of parts) {
       payload.set(part, offset);
       offset += part.length;
     }
-    const values = new Float64Array(this.exports.memory.buffer, this.valuesAt, first + 6).subarray(first);
+    const values = new Float64Array(this.#exports.memory.buffer, this.#valuesAt, first + 6).subarray(first);
     const [sequence, lastSequence, timestamp, isText, isJoinPoint, key] = values;
     return {
-      payload, sequence, lastSequence, timestamp, isText: isText === 1, isJoinPoint: isJoinPoint === 1,
-      key: key < 0 ? null : key,
+      payload, sequence, lastSequence, timestamp, isText: isText === 1, isJoinPoint: isJoinPoint === 1, key: known(key),
     };
   }
 
-  get state() {
-    const bits = this.exports.state();
-    return {
-      isWritable: (bits & 1) !== 0,
-      isFed: (bits & 2) !== 0,
-      isEnded: (bits & 4) !== 0,
-      isSubtreeComplete: (bits & 8) !== 0,
-      policy: this.policy,
-    };
+  /** When `tick` is due; never is Infinity. */
+  get deadline() {
+    return known(this.#exports.deadline()) ?? Infinity;
   }
 
   get policy() {
-    return POLICIES[this.exports.state() >> 4] ?? 'lossless';
+    return POLICIES[this.#exports.policy()];
   }
 
   get isWritable() {
-    return this.exports.is_writable() !== 0;
+    return this.#exports.is_writable() !== 0;
   }
 
   get counters() {
-    this.exports.write_counters();
-    const values = new Float64Array(this.exports.memory.buffer, this.valuesAt, COUNTERS.length);
-    return Object.fromEntries(COUNTERS.map((name, index) => [name, values[index]]));
+    this.#exports.write_counters();
+    const values = Object.fromEntries(COUNTERS.map((name, index) => [name, this.value(index)]));
+    const facts = ['isFed', 'isEnded', 'isSubtreeComplete'].map((name) => [name, values[name] === 1]);
+    return {
+      ...values, ...Object.fromEntries(facts), lag: known(values.lag), depth: known(values.depth), policy: this.policy,
+    };
   }
 }
 

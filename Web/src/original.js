@@ -4,20 +4,75 @@
 
 import { Emitter } from './emitter.js';
 import { PeerTreeError } from './errors.js';
-import { makeSessionID, Session } from './session.js';
-import { readEvent } from './signalling.js';
+import { Connection } from './session.js';
+
+const MAXIMUM_EARLY_CANDIDATES = 64;
 
 /** A connection to one peer, with what pages use of simple-peer. */
 class SimplePeer extends Emitter {
   connected = false;
   destroyed = false;
+  #connection;
   #channel = null;
+  /** Candidates wait for the descriptions that they belong to. */
+  #own = [];
+  #theirs = [];
+  #signal;
 
-  constructor(session, isUpstream) {
+  /** @param signal called with every signal for the other end */
+  constructor(id, isUpstream, configuration, signal) {
     super();
-    this.session = session;
-    this.id = session.remoteName;
+    this.id = id;
     this.isUpstream = isUpstream;
+    this.#signal = signal;
+    this.#connection = new Connection(configuration, (name, value) => this.#happened(name, value));
+    this.#connection.native.ontrack = ({ streams }) => streams[0] && this.emit('stream', streams[0]);
+  }
+
+  addStream(stream) {
+    for (const track of stream?.getTracks() ?? []) this.#connection.native.addTrack(track, stream);
+  }
+
+  offer() {
+    this.adopt(this.#connection.offer(makeSessionID()));
+  }
+
+  accept({ sdp }) {
+    this.#connection.accept(sdp, (channel) => this.adopt(channel));
+    this.#described();
+  }
+
+  /** An answer or a candidate of the other end. */
+  take(signal) {
+    if (signal?.candidate?.candidate) {
+      if (this.#theirs === null) this.#connection.addCandidate(JSON.stringify(signal.candidate));
+      else if (this.#theirs.length < MAXIMUM_EARLY_CANDIDATES) this.#theirs.push(signal);
+    } else if (signal?.type === 'answer' && this.isUpstream && this.#theirs) {
+      this.#connection.takeAnswer(String(signal.sdp));
+      this.#described();
+    }
+  }
+
+  #described() {
+    const early = this.#theirs;
+    this.#theirs = null;
+    for (const signal of early) this.take(signal);
+  }
+
+  #happened(name, value) {
+    if (name === 'described') {
+      this.#signal({ type: this.isUpstream ? 'offer' : 'answer', sdp: value });
+      for (const signal of this.#own) this.#signal(signal);
+      this.#own = null;
+    } else if (name === 'candidate' && value) {
+      const signal = { candidate: JSON.parse(value) };
+      if (this.#own) this.#own.push(signal);
+      else this.#signal(signal);
+    } else if (name === 'connectionFailed') {
+      this.destroy(value);
+    } else if (name === 'path' && ['failed', 'closed'].includes(value)) {
+      this.destroy();
+    }
   }
 
   adopt(channel) {
@@ -52,7 +107,7 @@ class SimplePeer extends Emitter {
     if (this.destroyed) return;
     this.destroyed = true;
     this.connected = false;
-    this.session.close();
+    this.#connection.close();
     if (error) this.emit('error', error);
     this.emit('close');
   }
@@ -96,24 +151,24 @@ export class OriginalClient {
   }
 
   #receive(name, payload) {
-    let event;
-    try {
-      event = readEvent(name, payload);
-    } catch {
-      return;
-    }
-    const peer = this.#peers.get(event.session);
-    switch (event.kind) {
-      case 'discovered': this.#discovered(event); break;
-      case 'discoveryFailed': this.#discoveryFailed(event); break;
-      case 'offer': this.#accept(event); break;
-      case 'signal': peer?.session.signal(event.signal).catch((error) => peer.destroy(error)); break;
-      case 'reject': peer?.destroy(); break;
-      default:
+    const data = payload?.discoveryData;
+    const { sessionId: session, initiator, signal } = payload ?? {};
+    const peer = this.#peers.get(session);
+    switch (name) {
+      case 'simple-signal[discover]': return this.#answered(data ?? {});
+      case 'simple-signal[offer]':
+        return signal?.type === 'offer' && [session, initiator].every(isText) && this.#accept(session, initiator, signal);
+      case 'simple-signal[signal]': return peer?.take(signal);
+      default: return peer?.destroy();
     }
   }
 
-  #discovered({ treeID, peers }) {
+  #answered({ err, code, treeID, peers }) {
+    if (isText(err)) this.#discoveryFailed(isText(code) ? code : 'refused', err);
+    else if (isText(treeID)) this.#discovered(treeID, (Array.isArray(peers) ? peers : []).filter(isText));
+  }
+
+  #discovered(treeID, peers) {
     this.treeID = treeID;
     for (const id of peers) this.#connect(id);
     this.#emit('discover', treeID);
@@ -121,62 +176,47 @@ export class OriginalClient {
     this.#answer = null;
   }
 
-  #discoveryFailed({ code, message }) {
-    const error = new PeerTreeError(code ?? 'refused', message);
+  #discoveryFailed(code, message) {
+    const error = new PeerTreeError(code, message);
     if (this.#answer) this.#answer.reject(error);
     else this.#emit('error', error);
     this.#answer = null;
   }
 
-  #make(id, remoteName, isChild) {
+  #make(session, remoteName, isUpstream) {
     const { config, timeout, stream } = this.#options;
-    const send = (signal) => this.#signal('signal', session, signal);
-    const session = new Session({
-      id, remoteName, isChild, isNative: false, configuration: config, send, onLost: () => peer.destroy(),
-    });
-    const peer = new SimplePeer(session, !isChild);
-    this.#peers.set(id, peer);
-    for (const track of stream?.getTracks() ?? []) session.connection.addTrack(track, stream);
-    session.connection.ontrack = ({ streams }) => streams[0] && peer.emit('stream', streams[0]);
+    const signal = (value) => this.#signal(isUpstream && value.type ? 'offer' : 'signal', session, remoteName, value);
+    const peer = new SimplePeer(remoteName, isUpstream, config, signal);
+    this.#peers.set(session, peer);
+    peer.addStream(stream);
     const timer = setTimeout(() => peer.destroy(), timeout);
     peer.once('connect', () => {
       clearTimeout(timer);
-      if (!isChild) this.#emit('connect', this.treeID);
+      if (isUpstream) this.#emit('connect', this.treeID);
     });
     peer.on('close', () => {
       clearTimeout(timer);
-      this.#peers.delete(id);
-      if (!isChild) this.#lostUpstream();
+      this.#peers.delete(session);
+      if (isUpstream) this.#lostUpstream();
     });
     return peer;
   }
 
-  async #connect(remoteName) {
-    const peer = this.#make(makeSessionID(), remoteName, false);
+  #connect(remoteName) {
+    const peer = this.#make(makeSessionID(), remoteName, true);
     this.#emit('upstreamPeer', peer);
-    try {
-      const offer = await peer.session.offer(makeSessionID(), (channel) => peer.adopt(channel));
-      this.#signal('offer', peer.session, offer);
-      peer.session.trickle();
-    } catch (error) {
-      peer.destroy(error);
-    }
+    peer.offer();
   }
 
-  async #accept({ session: id, initiator, signal }) {
-    if (this.#isDestroyed || this.#peers.has(id) || this.#peers.size >= this.#options.maximumSessions) return;
-    const peer = this.#make(id, initiator, true);
+  #accept(session, initiator, offer) {
+    if (this.#isDestroyed || this.#peers.has(session) || this.#peers.size >= this.#options.maximumSessions) return;
+    const peer = this.#make(session, initiator, false);
     this.#emit('downstreamPeer', peer);
-    try {
-      this.#signal('signal', peer.session, await peer.session.answer(signal, (channel) => peer.adopt(channel)));
-      peer.session.trickle();
-    } catch (error) {
-      peer.destroy(error);
-    }
+    peer.accept(offer);
   }
 
-  #signal(name, session, signal) {
-    const payload = { signal, metadata: null, sessionId: session.id, target: session.remoteName };
+  #signal(name, sessionId, target, signal) {
+    const payload = { signal, metadata: null, sessionId, target };
     if (!this.#isDestroyed) this.#socket.emit(`simple-signal[${name}]`, payload);
   }
 
@@ -202,4 +242,11 @@ export class OriginalClient {
     for (const peer of [...this.#peers.values()]) peer.destroy();
     this.#answer?.reject(new PeerTreeError('closed', 'This client was destroyed.'));
   }
+}
+
+const isText = (value) => typeof value === 'string';
+
+/** A name for a session that nobody guesses. */
+function makeSessionID() {
+  return [...crypto.getRandomValues(new Uint32Array(4))].map((part) => part.toString(36)).join('');
 }

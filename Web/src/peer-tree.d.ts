@@ -3,7 +3,7 @@
  *
  * As a module: `import { PeerTreeClient } from '/peer-tree.js'`. As a classic script, `peer-tree-client.js` makes the
  * global `PeerTreeClient`. A page with a Content-Security-Policy allows `script-src 'wasm-unsafe-eval'`, `worker-src
- * 'self'`, and `connect-src` to the server.
+ * blob:`, and `connect-src` to the server and to the WebAssembly.
  */
 
 /** What the client uses of a socket.io-client socket. */
@@ -11,6 +11,12 @@ export interface SignallingSocket {
   on(event: string, handler: (...values: any[]) => void): unknown;
   off(event: string, handler: (...values: any[]) => void): unknown;
   emit(event: string, ...values: any[]): unknown;
+  /** Whether it is open. One that does not say so counts as open. */
+  readonly connected?: boolean;
+  /** False once it tries no more to open. */
+  readonly active?: boolean;
+  disconnect?(): unknown;
+  connect?(): unknown;
 }
 
 /** A minimal Socket.IO 5 client over WebSocket, which comes back by itself. */
@@ -19,9 +25,17 @@ export class SocketIOClient implements SignallingSocket {
   readonly connected: boolean;
   readonly id: string | null;
   on(event: string, handler: (...values: any[]) => void): this;
+  once(event: string, handler: (...values: any[]) => void): this;
   off(event: string, handler?: (...values: any[]) => void): this;
+  addListener(event: string, handler: (...values: any[]) => void): this;
+  removeListener(event: string, handler?: (...values: any[]) => void): this;
+  listenerCount(event: string): number;
+  /** Sends an event to the server. */
   emit(event: string, ...values: any[]): this;
+  /** Closes the connection until `connect`. */
   close(): this;
+  disconnect(): this;
+  connect(): this;
 }
 
 /**
@@ -37,17 +51,39 @@ export interface Limits {
   window?: number;
   highWater?: number;
   maximumMessageBytes?: number;
+  maximumRetainedKeys?: number;
+  maximumRetainedBytes?: number;
   maximumLinks?: number;
+  maximumChildren?: number;
+  admissionTimeout?: number;
+  releaseTimeout?: number;
+  maximumMalformedFrames?: number;
   heartbeatInterval?: number;
   silenceTimeout?: number;
   connectTimeout?: number;
+  subscribeTimeout?: number;
+  orphanRetry?: number;
+  repairRequestTimeout?: number;
+  repairTimeout?: number;
   patience?: number;
   maximumLiveLag?: number;
   leaveTimeout?: number;
+  endTimeout?: number;
+  /** Bytes a second. */
+  minimumRate?: number;
+  handOutTime?: number;
+  unreachablePatience?: number;
+  retryInterval?: number;
+  /** 0: no reports. */
+  statusInterval?: number;
+  sessionTimeout?: number;
+  restartInterval?: number;
+  nativePatience?: number;
+  plainPatience?: number;
 }
 
 export interface ClientOptions {
-  /** For RTCPeerConnection: STUN and TURN servers and the like. Default: what the server names, or none. */
+  /** For RTCPeerConnection. Its STUN and TURN servers come before those that the server names. Default: none. */
   config?: RTCConfiguration;
   /** Children offered; the server may lower it. Default: the server's k, or k1 for a source. */
   capacity?: number;
@@ -55,17 +91,26 @@ export interface ClientOptions {
   stripes?: number;
   /** Of a source's stream. Default lossless. */
   policy?: StreamPolicy;
-  /** How long the server may take to answer, in milliseconds. Default 10,000. */
+  /** How long the server may take to answer, in milliseconds; one that cannot be reached is tried for 5 s. Default 10,000. */
   timeout?: number;
   /** Whether this page takes the messages; false for a pure relay. Default true. */
   delivers?: boolean;
-  /** Bytes of a stream that cannot wait that may lie unread. Default 64 MiB. */
+  /**
+   * Bytes that may lie unread. Beyond, a live stream drops up to the next join point, and any other fails with
+   * `reader-too-slow`. A lossless stream waits for its reader before: at most a window of chunks (16 MiB), one message
+   * and what is retained, which is less than the default. Default 64 MiB.
+   */
   maximumUnreadBytes?: number;
   /** Bytes written but not on their way at which `write` returns false. Default 1 MiB. */
   maximumUnsentBytes?: number;
   /** Connections under way or open at once. Default 64. */
   maximumSessions?: number;
   limits?: Limits;
+  /**
+   * The client's WebAssembly: where it is, or compiled. Default: beside the module, inside the classic script. To be named
+   * where a bundler moves the one without the other.
+   */
+  wasm?: string | URL | WebAssembly.Module;
   /** Where the engine runs. Default: the page, with the timers of a worker. `worker` is an experiment: see Browser.md. */
   engine?: 'worker' | 'page';
   /**
@@ -116,17 +161,33 @@ export interface Statistics extends PeerStatus {
   chunksReceived: number;
   chunksSent: number;
   messagesDelivered: number;
+  /** Chunks that were there already. */
+  duplicates: number;
+  /** Frames dropped because they break the protocol. */
+  malformedFrames: number;
+  /** Well-formed frames dropped because they make no sense from this neighbour. */
+  unexpectedFrames: number;
+  /** Frames of a type that this version does not know. */
+  unknownFrames: number;
   repairRequests: number;
   chunksLost: number;
+  /** Chunks of messages too large to be put together. */
+  discardedChunks: number;
   parentsLost: number;
   slowChildren: number;
+  /** Links closed because the server admitted nobody of that name. */
+  strangers: number;
   skips: number;
+  /** Round trip to the parent in milliseconds, as the stream's own frames show it; negative if not known. */
+  parentRoundTrip: number;
   policy: StreamPolicy;
   isFed: boolean;
   isEnded: boolean;
   isSubtreeComplete: boolean;
   /** Levels below the source, as the server last said; 0 at the source, null if not known. */
   depth: number | null;
+  /** New paths that both ends of a link have agreed on. */
+  iceRestarts: number;
   neighbours: NeighbourSummary[];
   /** Where the engine runs. */
   engine: 'worker' | 'page' | 'page without a worker';
@@ -193,6 +254,8 @@ export interface ClientEvents {
   tree: (tree: TreeSummary) => void;
   serverLost: () => void;
   serverBack: () => void;
+  /** The server is about to stop; the stream goes on. */
+  serverGoingAway: () => void;
   /** The server refused something. */
   refused: (refusal: { code: string; message: string }) => void;
   warning: (text: string) => void;
@@ -202,6 +265,7 @@ export interface ClientEvents {
 export class PeerTreeError extends Error {
   /** For programs: `unknown-tree`, `server-unreachable`, `server-timeout`, `not-source`, `closed`, … */
   readonly code: string;
+  constructor(code: string, message: string);
 }
 
 export class PeerTreeClient {
@@ -210,6 +274,7 @@ export class PeerTreeClient {
 
   readonly destroyed: boolean;
   readonly treeID: string | null;
+  /** What the server calls this client; changes with the socket to it. */
   readonly id: string | null;
   readonly isSource: boolean;
   readonly tree: TreeSummary | null;
@@ -224,6 +289,8 @@ export class PeerTreeClient {
 
   /** Writes a message. False means: wait for `drain` before writing more. */
   write(data: string | ArrayBuffer | ArrayBufferView, options?: WriteOptions): boolean;
+  /** Whether `write` last returned false, and `drain` is still to come. */
+  readonly isBlocked: boolean;
   /** Ends the stream: viewers get everything up to here, then `end`. */
   end(): void;
   /** Resolves once this client and all below it have the whole stream, or the stream broke off. */
@@ -245,6 +312,8 @@ export class PeerTreeClient {
   readonly media: ReceivedMedia | null;
 
   statistics(): Promise<Partial<Statistics>>;
+  /** Finds new paths for all links, for a page that knows of a change of addresses. Paths that end are renewed anyway. */
+  restartICE(): void;
   /** Leaves in order: children go on being fed until they have new parents. */
   leave(): Promise<void>;
   /** Leaves at once. */
@@ -255,6 +324,9 @@ export class PeerTreeClient {
   off<Name extends keyof ClientEvents>(event: Name, handler?: ClientEvents[Name]): this;
   addListener<Name extends keyof ClientEvents>(event: Name, handler: ClientEvents[Name]): this;
   removeListener<Name extends keyof ClientEvents>(event: Name, handler?: ClientEvents[Name]): this;
+  listenerCount(event: keyof ClientEvents): number;
+  /** Calls the handlers of an event; false if there are none. */
+  emit<Name extends keyof ClientEvents>(event: Name, ...values: Parameters<ClientEvents[Name]>): boolean;
 }
 
 export interface BroadcastOptions {
@@ -351,5 +423,8 @@ export const KEYS: { header: 0; catalog: 1; content: 2 };
 
 /** What this browser lacks, in sentences; empty lists if it lacks nothing. */
 export function describeSupport(): { watch: string[]; broadcast: string[] };
+
+/** The version of the client, such as `1.2.3`. */
+export const VERSION: string;
 
 export default PeerTreeClient;

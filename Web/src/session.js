@@ -1,112 +1,84 @@
-// One attempt to link with a neighbour, and the link that comes of it: a signalling session, a peer connection, a data
-// channel. Signals are those of simple-peer.
+// The connection to a neighbour, in the W3C's terms. What it is asked for is done one thing after the other.
 
-let nextNumber = 1;
-
-export class Session {
-  number = nextNumber++;
-  isOpen = false;
+export class Connection {
   #connection;
-  #send;
-  #mayTrickle = false;
-  #outgoing = [];
-  #incoming = [];
+  #tell;
+  #turn = Promise.resolve();
 
-  /**
-   * @param send called with each signal for the other end
-   * @param onLost called once if the connection fails
-   */
-  constructor({ id, remoteName, isChild, isNative, configuration, send, onLost }) {
-    this.id = id;
-    this.remoteName = remoteName;
-    this.isChild = isChild;
-    this.isNative = isNative;
-    this.#send = send;
+  /** @param tell called with the name of what happens and its values, as inputs of the client */
+  constructor(configuration, tell) {
+    this.#tell = tell;
     this.#connection = new RTCPeerConnection(configuration);
     this.#connection.onicecandidate = ({ candidate }) => this.#found(candidate);
-    this.#connection.onconnectionstatechange = () => {
-      if (['failed', 'closed'].includes(this.#connection.connectionState)) onLost();
-    };
+    this.#connection.onconnectionstatechange = () => tell('path', this.#connection.connectionState);
   }
 
-  get connection() {
+  /** The W3C's connection. */
+  get native() {
     return this.#connection;
   }
 
-  /** As the joiner: opens the channel and offers. The channel goes to `adopt` at once, where it may be moved away. */
-  async offer(label, adopt) {
-    adopt(this.#connection.createDataChannel(label));
-    await this.#connection.setLocalDescription(await this.#connection.createOffer());
-    return this.#describe();
+  /** As the joiner: makes the data channel, which is returned at once, where it may be moved away, and offers. */
+  offer(label) {
+    const channel = this.#connection.createDataChannel(label);
+    this.#describe(null, () => this.#connection.createOffer());
+    return channel;
   }
 
-  /** As the parent: takes the offer; the joiner's channel goes to `adopt`. */
-  async answer(signal, adopt) {
-    let isTaken = false;
+  /** As the parent: takes the offer; the joiner's one channel goes to `adopt`. */
+  accept(offer, adopt) {
     this.#connection.ondatachannel = ({ channel }) => {
-      if (isTaken) return channel.close();
-      isTaken = true;
-      return adopt(channel);
+      this.#connection.ondatachannel = (other) => other.channel.close();
+      adopt(channel);
     };
-    await this.#describeRemote(signal);
-    await this.#connection.setLocalDescription(await this.#connection.createAnswer());
-    return this.#describe();
+    this.answer(offer);
   }
 
-  /** An answer or a candidate of the other end. */
-  async signal(signal) {
-    if (signal?.candidate) {
-      if (this.#connection.remoteDescription) await this.#addCandidate(signal.candidate);
-      else if (this.#incoming.length < 64) this.#incoming.push(signal.candidate);
-    } else if (signal?.type === 'answer' && !this.isChild) {
-      await this.#describeRemote(signal);
-    }
+  answer(sdp) {
+    this.#describe({ type: 'offer', sdp }, () => this.#connection.createAnswer());
   }
 
-  /** The description has been sent: candidates may follow. */
-  trickle() {
-    this.#mayTrickle = true;
-    for (const signal of this.#outgoing.splice(0)) this.#send(signal);
+  restart() {
+    this.#describe(null, () => this.#connection.createOffer({ iceRestart: true }));
   }
 
-  /** Milliseconds to the other end and back, as the browser measured them last; negative if it did not. */
+  takeAnswer(sdp) {
+    this.#inTurn(() => this.#connection.setRemoteDescription({ type: 'answer', sdp }));
+  }
+
+  /** @param candidate the JSON of an `RTCIceCandidateInit`. One that is refused is left out. */
+  addCandidate(candidate) {
+    this.#turn = this.#turn.then(() => this.#connection.addIceCandidate(JSON.parse(candidate))).catch(() => {});
+  }
+
+  #describe(remote, make) {
+    this.#inTurn(async () => {
+      if (remote) await this.#connection.setRemoteDescription(remote);
+      await this.#connection.setLocalDescription(await make());
+      this.#tell('described', this.#connection.localDescription.sdp);
+    });
+  }
+
+  #inTurn(action) {
+    this.#turn = this.#turn.then(action).catch((error) => this.#tell('connectionFailed', error));
+  }
+
+  /** simple-peer's candidates have these members; both browsers say the end by null, one of them by an empty one too. */
+  #found(candidate) {
+    if (candidate?.candidate === '') return;
+    const { candidate: text, sdpMLineIndex, sdpMid } = candidate ?? {};
+    this.#tell('candidate', candidate && JSON.stringify({ candidate: text, sdpMLineIndex, sdpMid }));
+  }
+
+  /** Milliseconds to the other end and back, as the browser measured them last; null if it did not. */
   async roundTrip() {
     const reports = [...(await this.#connection.getStats()).values()];
     const pair = reports.find(({ nominated, currentRoundTripTime }) => nominated && currentRoundTripTime >= 0);
-    return pair ? pair.currentRoundTripTime * 1000 : -1;
+    return pair ? pair.currentRoundTripTime * 1000 : null;
   }
 
   close() {
-    this.#connection.onconnectionstatechange = null;
-    this.#connection.onicecandidate = null;
+    this.#tell = () => {};
     this.#connection.close();
   }
-
-  #describe() {
-    const { type, sdp } = this.#connection.localDescription;
-    return { type, sdp };
-  }
-
-  async #describeRemote({ type, sdp }) {
-    await this.#connection.setRemoteDescription({ type, sdp });
-    for (const candidate of this.#incoming.splice(0)) await this.#addCandidate(candidate);
-  }
-
-  async #addCandidate({ candidate, sdpMid, sdpMLineIndex }) {
-    if (candidate) await this.#connection.addIceCandidate({ candidate, sdpMid, sdpMLineIndex });
-  }
-
-  #found(candidate) {
-    // simple-peer says the end of candidates by sending none.
-    if (!candidate?.candidate) return;
-    const { candidate: text, sdpMLineIndex, sdpMid } = candidate;
-    const signal = { candidate: { candidate: text, sdpMLineIndex, sdpMid } };
-    if (this.#mayTrickle) this.#send(signal);
-    else this.#outgoing.push(signal);
-  }
-}
-
-/** A name for a session that nobody guesses. */
-export function makeSessionID() {
-  return [...crypto.getRandomValues(new Uint32Array(4))].map((part) => part.toString(36)).join('');
 }

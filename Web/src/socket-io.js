@@ -47,13 +47,24 @@ export class SocketIOClient extends Emitter {
   close() {
     this.#isClosed = true;
     clearTimeout(this.#retry);
-    if (this.connected) this.#socket.send('41');
-    this.#socket?.close();
+    const socket = this.#socket;
+    if (this.connected) socket.send('41');
+    socket?.close();
+    this.#lost(socket, '');
     return this;
   }
 
   disconnect() {
     return this.close();
+  }
+
+  /** Opens the connection again after `close`. */
+  connect() {
+    if (!this.#isClosed) return this;
+    this.#isClosed = false;
+    this.#attempts = 0;
+    this.#open();
+    return this;
   }
 
   #open() {
@@ -106,7 +117,7 @@ export class SocketIOClient extends Emitter {
   }
 
   #lost(socket, reason) {
-    if (this.#socket !== socket) return;
+    if (!socket || this.#socket !== socket) return;
     this.#socket = null;
     clearTimeout(this.#silence);
     const wasConnected = this.connected;

@@ -5,109 +5,112 @@ import SocketIO
 // What the application asks for.
 
 extension PeerDriver {
-    func write(_ message: ByteBuffer, _ options: MessageOptions) async throws {
-        try checkWritable()
-        while peer?.isWritable == false {
-            try await waitUntilWritable()
-            try checkWritable()
+    /// Asks the server for a new tree, or for a place in one.
+    ///
+    /// - Parameter tree: the tree to join; nil to create one.
+    /// - Returns: the id of the tree.
+    func enter(_ tree: String?) async throws -> String {
+        if isClosed { throw PeerTreeError.closed }
+        if let treeID = client.membership.treeID { throw PeerTreeError.alreadyInTree(treeID.string) }
+        if waiters.isEntering { throw PeerTreeError.alreadyInTree(requestedTree ?? "") }
+        requestedTree = tree
+        return try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { continuation in
+                waiters.enter(continuation)
+                feed(.enter(tree.map { Text($0) }))
+            }
+        } onCancel: {
+            eventLoop.execute { self.assumeIsolated { $0.feed(.cancelEntering) } }
         }
-        peer?.publish(message, options, timestamp: WallClock.microseconds, at: Self.now)
-        drain()
+    }
+
+    func write(_ message: ByteBuffer, _ options: MessageOptions) async throws {
+        do {
+            try client.configuration.peer.checkMessage(bytes: message.readableBytes)
+        } catch .messageTooLarge(let bytes, let limit) {
+            throw PeerTreeError.messageTooLarge(bytes: bytes, limit: limit)
+        }
+        while try checkWritable() == .blocked { try await waitUntilWritable() }
+        feed(.publish(message, options))
+    }
+
+    func finish() throws {
+        _ = try checkWritable()
+        feed(.finish)
+    }
+
+    private func checkWritable() throws -> Writability {
+        if isClosed { throw PeerTreeError.closed }
+        switch client.writability {
+        case .notInTree: throw PeerTreeError.notInTree
+        case .notSource: throw PeerTreeError.notSource
+        case .ended: throw client.end == .sourceLost ? PeerTreeError.sourceLost : PeerTreeError.finished
+        case .writable: return .writable
+        case .blocked: return .blocked
+        }
     }
 
     private func waitUntilWritable() async throws {
-        nextWaiter &+= 1
-        let waiter = nextWaiter
+        let number = waiters.number()
         try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
                 if Task.isCancelled {
                     continuation.resume(throwing: CancellationError())
                 } else {
-                    writers[waiter] = continuation
+                    waiters.write(number, continuation)
                 }
             }
         } onCancel: {
-            // Runs on the loop after what began there, so it never comes before the waiter is there.
-            eventLoop.execute {
-                self.assumeIsolated { $0.writers.removeValue(forKey: waiter)?.resume(throwing: CancellationError()) }
-            }
+            cancel(number)
         }
-    }
-
-    func finish() throws {
-        try checkWritable()
-        peer?.finish(timestamp: WallClock.microseconds, at: Self.now)
-        drain()
-    }
-
-    private func checkWritable() throws {
-        if isClosed || isLeaving { throw PeerTreeError.closed }
-        guard let peer else { throw PeerTreeError.notInTree }
-        guard peer.isSource else { throw PeerTreeError.notSource }
-        if peer.isEnded { throw PeerTreeError.finished }
     }
 
     func complete() async {
-        if isComplete, peer?.isSubtreeComplete == true || end == .sourceLost { return }
-        if isClosed { return }
-        nextWaiter &+= 1
-        let waiter = nextWaiter
+        if isClosed || client.end == .sourceLost || (isComplete && client.peer?.isSubtreeComplete == true) { return }
+        let number = waiters.number()
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                if Task.isCancelled { continuation.resume() } else { completionWaiters[waiter] = continuation }
+                if Task.isCancelled { continuation.resume() } else { waiters.complete(number, continuation) }
             }
         } onCancel: {
-            // Runs on the loop after what began there, so it never comes before the waiter is there.
-            eventLoop.execute {
-                self.assumeIsolated { $0.completionWaiters.removeValue(forKey: waiter)?.resume() }
-            }
+            cancel(number)
         }
     }
 
+    /// Runs on the loop after what began there, so it never comes before the waiter is there.
+    private nonisolated func cancel(_ number: UInt64) {
+        eventLoop.execute { self.assumeIsolated { $0.waiters.cancel(number) } }
+    }
+
+    /// Whether the client has left, or is about to.
+    var isClosed: Bool { client.membership.isLeaving }
+
     var statistics: PeerTreeStatistics {
-        let parent = peer?.neighbours.first { $0.role == .parent }
+        let parent = client.peer?.neighbours.first { $0.role == .parent }
         return PeerTreeStatistics(
-            counters: peer?.counters ?? PeerCounters(),
-            children: peer?.childCount ?? 0,
-            lagMilliseconds: lagMilliseconds,
+            counters: client.peer?.counters ?? PeerCounters(),
+            children: client.peer?.childCount ?? 0,
+            lagMilliseconds: client.lagMilliseconds,
             parentRoundTripMilliseconds: parent?.roundTripTime.map { Double($0.nanoseconds) / 1e6 },
-            iceRestarts: iceRestarts
+            iceRestarts: Int(clamping: client.membership.restartCount)
         )
+    }
+
+    var end: StreamEnd? { client.end }
+
+    /// Asks for new paths for all links.
+    func restartICE() {
+        feed(.restartPaths)
     }
 
     /// Leaves the tree: the server finds new parents for the children while this peer goes on feeding them.
     func close() async {
-        guard !isClosed else { return }
-        if let peer, !isLeaving, peer.childCount > 0 || !isSource {
-            isLeaving = true
-            emit("peer-tree[leave]", [:])
-            // An original server learns of it by the socket's end alone; children that ask it earlier get no new place.
-            if !isNativeServer { await socket.close() }
+        if !client.membership.hasLeft {
             await withCheckedContinuation { continuation in
-                leavers.append(continuation)
+                waiters.leave(continuation)
                 feed(.leave)
             }
-            await delivered()
-        } else if treeID != nil {
-            emit("peer-tree[leave]", [:])
         }
         shutDown()
-    }
-
-    private func shutDown() {
-        isClosed = true
-        timer?.task.cancel()
-        statusTask?.cancel()
-        iceServersTask?.cancel()
-        stopObservingNetwork?()
-        stopObservingNetwork = nil
-        failDiscovery(.closed)
-        queue.finish(.failure(.closed))
-        for session in sessions.values { drop(session) }
-        for writer in writers.values { writer.resume(throwing: PeerTreeError.closed) }
-        for waiter in completionWaiters.values { waiter.resume() }
-        writers.removeAll()
-        completionWaiters.removeAll()
-        resumeLeavers()
     }
 }

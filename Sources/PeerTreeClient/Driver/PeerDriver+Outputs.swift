@@ -4,128 +4,101 @@ import PeerTreeCore
 import SocketIO
 import WebRTC
 
-// What the peer wants done.
+// What the client wants done.
 
 extension PeerDriver {
-    func perform(_ output: PeerOutput<ByteBuffer>) {
+    func perform(_ output: ClientOutput<ByteBuffer>) {
         switch output {
-        case .connect(let remote): connect(remote)
-        case .cancelConnect(let remote): cancelConnect(remote)
-        case .close(let link): close(link)
         case .send(let link, let frame): send(frame, .binary, on: link)
         case .sendMessage(let link, let message): send(message.payload, message.isText ? .text : .binary, on: link)
-        case .deliver(let message): deliver(message)
+        case .askBuffered(let link):
+            if let channel = links[link]?.channel { feed(.buffered(link, channel.bufferedAmount)) }
+        case .setLowThreshold(let link, let bytes): links[link]?.channel?.bufferedAmountLowThreshold = bytes
+        case .askRoundTrip(let link):
+            if let time = links[link]?.connection.selectedCandidatePair?.roundTripTime {
+                feed(.roundTrip(link, TimeSpan(time)))
+            }
+        case .connect(let link, let servers): connect(link, servers)
+        case .accept(let link, let offer, let servers): accept(link, offer, servers)
+        case .restart(let link): restart(link)
+        case .takeAnswer(let link, let sdp): takeAnswer(link, sdp)
+        case .answer(let link, let offer): answer(link, offer)
+        case .addCandidate(let link, let candidate): addCandidate(link, candidate)
+        case .closeChannel(let link): links[link]?.channel?.close()
+        case .closeConnection(let link): close(link)
+        case .emit(let event): emit(event)
+        case .reconnectServer:
+            logger.debug("an address of this host is gone: connecting to the server anew")
+            socket.disconnect()
+            socket.connect()
+        case .disconnectServer: socket.disconnect()
+        default: announce(output)
+        }
+    }
+
+    /// How much may wait for the reader. What a lossless stream can bring by credit always finds room.
+    private var unreadLimit: Int {
+        guard let peer = client.peer, peer.policy == .lossless else { return configuration.maximumUnreadBytes }
+        return max(configuration.maximumUnreadBytes, peer.configuration.maximumLosslessBacklog)
+    }
+
+    /// Tells the application.
+    private func announce(_ output: ClientOutput<ByteBuffer>) {
+        switch output {
+        case .entered(let tree, let id):
+            observeNetwork()
+            events.publish(.discover(treeID: tree.string, id: id.string))
+            waiters.entered(.success(tree.string))
+        case .entryFailed(let failure): waiters.entered(.failure(error(failure)))
+        case .deliver(let message):
+            guard configuration.deliversMessages else { return }
+            queue.append(message, limit: unreadLimit, policy: client.peer?.policy ?? .lossless)
         case .gap(let gap): events.publish(.gap(gap))
-        case .attached(let stripe, let epoch):
-            emit("peer-tree[attached]", ["stripe": JSONValue(stripe), "epoch": JSONValue(epoch)])
-        case .orphaned(let stripe, let epoch, let reason): orphaned(stripe, epoch, reason)
-        case .childLost(let remote, let reason):
-            emit("peer-tree[child-lost]", ["id": .string(remotes.name(remote)), "reason": .string(reason.wireName)])
-        case .upstream(let remote): linked(.upstreamPeer(remotes.name(remote)))
-        case .downstream(let remote, _): linked(.downstreamPeer(remotes.name(remote)))
-        case .neighbourGone(let remote, _): events.publish(.neighbourGone(remotes.name(remote)))
-        case .writable: resumeWriters()
+        case .connected: events.publish(.connect)
+        case .upstream(let id): events.publish(.upstreamPeer(id.string))
+        case .downstream(let id): events.publish(.downstreamPeer(id.string))
+        case .neighbourGone(let id, _): events.publish(.neighbourGone(id.string))
+        case .writable: waiters.writable()
         case .ended(let end): ended(end)
-        case .subtreeComplete: completed()
-        case .left: resumeLeavers()
+        case .subtreeComplete:
+            isComplete = true
+            events.publish(.complete)
+            waiters.completed()
+        case .serverLost: events.publish(.serverLost)
+        case .serverBack: events.publish(.serverBack)
+        case .serverGoingAway: events.publish(.serverGoingAway)
+        case .refused(let code, let message):
+            logger.debug("the server refused", metadata: ["code": "\(code.string)", "message": "\(message.string)"])
+            events.publish(.refused(code: code.string, message: message.string))
+        case .tree(let json):
+            guard let summary = TreeSummary(json.json) else { return }
+            self.summary = summary
+            events.publish(.tree(summary))
+        case .left: waiters.left()
+        default: break
         }
     }
 
-    private func linked(_ event: PeerTreeEvent) {
-        events.publish(event)
-        guard !hasAnnouncedConnect else { return }
-        hasAnnouncedConnect = true
-        events.publish(.connect)
-    }
-
-    private func send(_ frame: ByteBuffer, _ kind: DataChannelMessageKind, on link: LinkID) {
-        guard let session = sessionOfLink[link], let channel = session.channel else { return }
-        do throws(DataChannelError) {
-            try channel.send(frame, as: kind)
-        } catch {
-            logger.debug("a frame could not be sent", metadata: ["peer": "\(session.remoteName)", "error": "\(error)"])
-            // A message that a plain neighbour cannot take is left out. The peer counts it as buffered and must hear
-            // that it is not, or the neighbour would get nothing more.
-            guard case .messageTooLarge = error else { return }
-        }
-        session.unreportedBytes += max(1, frame.readableBytes)
-        let isDue = !session.isNative || session.unreportedBytes >= configuration.peer.highWater / 4
-        if isDue, written.last !== session, !written.contains(where: { $0 === session }) { written.append(session) }
-    }
-
-    private func deliver(_ message: PeerTreeMessage) {
-        if message.timestamp > 0 {
-            let lag = Int64(clamping: WallClock.microseconds) - Int64(clamping: message.timestamp)
-            lagMilliseconds = Double(lag) / 1000
-        }
-        guard configuration.deliversMessages else {
-            let sequence = message.lastSequence
-            eventLoop.execute { self.assumeIsolated { $0.consumed(sequence) } }
-            return
-        }
-        queue.append(message, limit: configuration.maximumUnreadBytes, policy: peer?.policy ?? .lossless)
-    }
-
-    private func orphaned(_ stripe: UInt8, _ epoch: UInt32, _ reason: LossReason) {
-        guard isNativeServer else {
-            // An original server places whoever discovers again.
-            if let treeID { emit("simple-signal[discover]", ["treeID": .string(treeID)]) }
-            return
-        }
-        let report: JSONValue = [
-            "stripe": JSONValue(stripe), "epoch": JSONValue(epoch), "reason": .string(reason.wireName),
-        ]
-        emit("peer-tree[orphaned]", report)
-    }
-
-    private func ended(_ how: StreamEnd) {
-        end = how
-        switch how {
+    private func ended(_ end: StreamEnd) {
+        switch end {
         case .complete: queue.finish(.success(()))
         case .sourceLost:
             queue.finish(.failure(.sourceLost))
-            completed()
+            // There will be no more than this; whoever waits to write learns why it cannot.
+            waiters.completed()
+            waiters.writable()
         }
-        events.publish(.disconnect(how))
+        events.publish(.disconnect(end))
     }
 
-    private func completed() {
-        isComplete = true
-        events.publish(.complete)
-        let waiters = completionWaiters.values
-        completionWaiters.removeAll()
-        for waiter in waiters { waiter.resume() }
-    }
-
-    private func resumeWriters() {
-        let waiting = writers.values
-        writers.removeAll()
-        for writer in waiting { writer.resume() }
-    }
-
-    func resumeLeavers() {
-        let waiting = leavers
-        leavers.removeAll()
-        for leaver in waiting { leaver.resume() }
-    }
-
-    /// Sends an event to the signalling server. Our own events go only to a server that knows them.
-    func emit(_ event: String, _ payload: JSONValue) {
-        guard !isServerAway, isNativeServer || !event.hasPrefix("peer-tree") else { return }
-        socket.emit(event, payload)
-    }
-}
-
-extension LossReason {
-    /// The name in signalling.
-    var wireName: String {
-        switch self {
-        case .silent: "silent"
-        case .closed: "closed"
-        case .refused: "refused"
-        case .unreachable: "unreachable"
-        case .notForwarding: "not-forwarding"
-        case .slow: "slow"
+    private func error(_ failure: EntryFailure) -> PeerTreeError {
+        switch failure {
+        case .unknownTree: .unknownTree(requestedTree ?? "")
+        case .refused(let code, let message): .refused(code: code.string, message: message.string)
+        case .timeout: .serverTimeout(seconds: Int(configuration.discoverTimeout.nanoseconds / 1_000_000_000))
+        case .unreachable(let reason): .serverUnreachable(reason.string)
+        case .alreadyInTree: .alreadyInTree(requestedTree ?? "")
+        case .closed: .closed
         }
     }
 }

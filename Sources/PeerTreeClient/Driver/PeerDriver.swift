@@ -5,7 +5,8 @@ import PeerTreeCore
 import SocketIO
 import WebRTC
 
-/// Drives a ``Peer`` over a Socket.IO client and a WebRTC transport: carries out its outputs, feeds it what happens.
+/// Hosts a ``Client`` on a Socket.IO client and a WebRTC transport: carries out its outputs, tells it what happens, and
+/// decides nothing.
 ///
 /// An actor on the transport's event loop, where data channels live: from a datagram to the datagrams that relay it
 /// nothing changes threads.
@@ -20,48 +21,17 @@ actor PeerDriver {
     nonisolated let queue: MessageQueue
     nonisolated let events: EventBroadcaster
 
-    var peer: Peer<ByteBuffer>?
-    var treeID: String?
-    var ownID: String?
-    var isSource = false
-    /// Whether the server speaks our extensions; an original one does not.
-    var isNativeServer = false
-    var resumeToken: String?
-    /// Whether the server is away. What would be said to it then is told all at once when it is back.
-    var isServerAway = false
-    var remotes = RemoteTable()
-    var sessions: [String: Session] = [:]
-    var sessionOfLink: [LinkID: Session] = [:]
-    var nextLink: UInt32 = 1
-    /// Sessions whose links are closed and whose connections are not.
-    var closing: [Session] = []
-    var discovery: CheckedContinuation<SignallingEvent.Discovery, any Error>?
-    var discoveryTimer: Scheduled<Void>?
+    var client: Client<ByteBuffer, SystemRandomNumberGenerator>
+    var links: [LinkID: Connection] = [:]
+    /// Who waits for something to happen.
+    var waiters = Waiters()
     var requestedTree: String?
-    var hasAnnouncedConnect = false
-    var isClosed = false
-    var isLeaving = false
-    var timer: (at: PeerTreeCore.Instant, task: Scheduled<Void>)?
-    var statusTask: RepeatedTask?
-    /// What the server told; nil while it has told nothing.
-    var iceServers: [ICEServer]?
-    var iceServersTask: Scheduled<Void>?
-    var iceRestarts = 0
-    /// Ends the watch for changes of this host's addresses.
-    var stopObservingNetwork: (() -> Void)?
-    var leavers: [CheckedContinuation<Void, Never>] = []
-    /// By number, so that one that is cancelled can be found.
-    var writers: [UInt64: CheckedContinuation<Void, any Error>] = [:]
-    var completionWaiters: [UInt64: CheckedContinuation<Void, Never>] = [:]
-    var nextWaiter: UInt64 = 0
     var isComplete = false
-    var end: StreamEnd?
     var summary: TreeSummary?
-    var lagMilliseconds: Double?
-    var lastStatus: (bytes: UInt64, at: NIODeadline) = (0, .now())
-    /// Sessions whose send queues must be looked at before the peer can judge them.
-    var written: [Session] = []
     private var isDraining = false
+    private var timer: (at: PeerTreeCore.Instant, task: Scheduled<Void>)?
+    /// Ends the watch for changes of this host's addresses.
+    private var stopObservingNetwork: (() -> Void)?
 
     init(
         socket: SocketIOClient,
@@ -76,6 +46,12 @@ actor PeerDriver {
         self.events = events
         self.logger = logger
         eventLoop = transport.eventLoop
+        client = Client(
+            ClientConfiguration(configuration),
+            random: SystemRandomNumberGenerator(),
+            unixMicroseconds: WallClock.microseconds,
+            at: Self.now
+        )
         let relay = ConsumptionRelay()
         queue = MessageQueue { relay.taken($0) }
         relay.driver = self
@@ -87,49 +63,20 @@ actor PeerDriver {
 
     // MARK: The state machine
 
-    /// Gives the peer an input and carries out what follows.
-    func feed(_ input: PeerInput<ByteBuffer>) {
-        peer?.handle(input, at: Self.now)
-        drain()
-    }
-
-    /// Carries out the peer's outputs, then tells it how full the send queues have become, until nothing moves.
-    func drain() {
+    /// Gives the client an input and carries out what follows.
+    func feed(_ input: ClientInput<ByteBuffer>) {
+        client.handle(input, at: Self.now)
         guard !isDraining else { return }
         isDraining = true
         defer { isDraining = false }
-        while true {
-            while let output = peer?.nextOutput() { perform(output) }
-            guard !written.isEmpty else { break }
-            let batch = written
-            written.removeAll(keepingCapacity: true)
-            for session in batch { reportBuffered(session) }
-        }
+        while let output = client.nextOutput() { perform(output) }
         schedule()
     }
 
-    /// What the channel's queue holds decides how much more the peer hands out.
-    private func reportBuffered(_ session: Session) {
-        session.unreportedBytes = 0
-        guard let link = session.link, let channel = session.channel else { return }
-        let buffered = channel.bufferedAmount
-        setLowThreshold(session, channel)
-        guard buffered <= lowWater else { return }
-        peer?.handle(.drained(link, buffered: buffered), at: Self.now)
-    }
-
-    var lowWater: Int { configuration.peer.highWater / 2 }
-
-    /// When the channel says next how full its queue is. A plain child never says what it has received, so the peer
-    /// must also learn that the queue has run dry: by nothing else can it tell that the child was sent everything.
-    func setLowThreshold(_ session: Session, _ channel: DataChannel) {
-        let isLow = channel.bufferedAmount <= lowWater
-        channel.bufferedAmountLowThreshold = isLow && !session.isNative ? 0 : lowWater
-    }
-
-    /// Wakes up when the peer wants to be.
+    /// Wakes up when the client wants to be.
     private func schedule() {
-        guard let deadline = peer?.deadline, deadline != .distantFuture, !isClosed else {
+        let deadline = client.deadline
+        guard deadline != .distantFuture else {
             timer?.task.cancel()
             timer = nil
             return
@@ -144,19 +91,56 @@ actor PeerDriver {
 
     private func tick() {
         timer = nil
-        guard !isClosed else { return }
-        feed(.tick)
+        feed(.tick(unixMicroseconds: WallClock.microseconds))
     }
 
-    func consumed(_ sequence: UInt64) {
-        feed(.consumed(through: sequence))
+    // MARK: What the host knows by itself
+
+    /// Watches this host's addresses from the first tree on.
+    func observeNetwork() {
+        guard stopObservingNetwork == nil else { return }
+        stopObservingNetwork = transport.observeNetworkChanges { [weak self] change in
+            self?.assumeIsolated { $0.feed(.networkChanged(isLost: !change.removed.isEmpty)) }
+        }
+    }
+
+    /// Lets go of everything.
+    func shutDown() {
+        feed(.stop)
+        timer?.task.cancel()
+        stopObservingNetwork?()
+        stopObservingNetwork = nil
+        queue.finish(.failure(.closed))
+        waiters.failAll()
+    }
+}
+
+extension ClientConfiguration {
+    fileprivate init(_ configuration: PeerTreeClientConfiguration) {
+        self.init()
+        peer = configuration.peer
+        waitsForReader = configuration.deliversMessages
+        membership.agent = Text("peer-tree/\(PackageVersion.current)")
+        membership.capacity = configuration.capacity.map { UInt16(clamping: $0) }
+        membership.discoverTimeout = TimeSpan(configuration.discoverTimeout)
+        membership.unreachablePatience = TimeSpan(configuration.unreachablePatience)
+        membership.statusInterval = configuration.statusInterval.map { TimeSpan($0) }
+        membership.maximumSessions = configuration.maximumSessions
+    }
+}
+
+extension TimeSpan {
+    init(_ amount: TimeAmount) {
+        self.init(nanoseconds: UInt64(max(0, amount.nanoseconds)))
     }
 }
 
 /// Lets the message queue tell the driver, which does not exist yet when the queue is made, what was read. However fast
 /// the reader is, at most one call waits on the event loop.
+///
+/// Unchecked, and safe: `driver` is set once in the driver's initializer, before anybody else has the queue, and only read
+/// afterwards, which the runtime makes atomic for a weak reference; all else that changes is behind the lock of `untold`.
 private final class ConsumptionRelay: @unchecked Sendable {
-    // `driver` is set once in the driver's initializer, before anybody else has the queue, and only read afterwards.
     weak var driver: PeerDriver?
     /// The newest number taken that the driver has yet to hear of.
     private let untold = NIOLockedValueBox<UInt64?>(nil)
@@ -173,7 +157,7 @@ private final class ConsumptionRelay: @unchecked Sendable {
                 defer { untold = nil }
                 return untold
             }
-            if let newest { driver.assumeIsolated { $0.consumed(newest) } }
+            if let newest { driver.assumeIsolated { $0.feed(.consumed(through: newest)) } }
         }
     }
 }

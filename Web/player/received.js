@@ -1,7 +1,7 @@
 // What comes besides media: lines of text to read, and files to keep. All of it is other people's: it is shown as text,
 // and files are handed over under a harmless type.
 
-import { KEYS } from '/peer-tree.js';
+import { KEYS } from '../peer-tree.js';
 import { readDescription } from './content.js';
 import { make, setText, show } from './dom.js';
 import { byteCount } from './format.js';
@@ -34,6 +34,18 @@ export class ReceivedContent {
     this.#file = null;
     this.#header = null;
     this.#description = null;
+  }
+
+  /** Another broadcast: nothing of the last one stays. */
+  clear() {
+    this.restart();
+    this.#total = 0;
+    this.#hasMedia = false;
+    const { lines, reader, files, downloads } = this.#elements;
+    lines.replaceChildren();
+    files.replaceChildren();
+    show(reader, false);
+    show(downloads, false);
   }
 
   take(message) {
@@ -168,7 +180,7 @@ class ReceivedFile {
     this.#finish(`${byteCount(this.#bytes)}${this.#isWhole ? '' : ', from when you came'}`);
     // Never the type that the source says: no browser shows or runs this.
     const blob = new Blob(this.#parts, { type: 'application/octet-stream' });
-    const link = make('a', { className: 'button is-primary', href: URL.createObjectURL(blob), download: this.#name, textContent: 'Save' });
+    const link = make('a', { className: 'button is-primary', part: 'button', href: URL.createObjectURL(blob), download: this.#name, textContent: 'Save' });
     link.setAttribute('aria-label', `Save ${this.#name}`);
     this.#actions.replaceChildren(link);
     return undefined;

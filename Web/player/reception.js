@@ -1,8 +1,8 @@
 // Keeps a viewer in its tree: makes a client, watches over it, and makes another one when the first cannot go on: after
 // the laptop slept, the server was gone, or what came was not to be understood.
 
-import { PeerTreeClient } from '/peer-tree.js';
-import { Backoff, clientOptions } from './dom.js';
+import { PeerTreeClient } from '../peer-tree.js';
+import { Backoff } from './backoff.js';
 
 const TICK = 1000;
 /** A gap between two ticks that only sleep explains. */
@@ -14,7 +14,7 @@ const STALL_AFTER_SLEEP = 4000;
 /** Errors after which trying again is of no use. */
 const FINAL = {
   'no-webrtc': 'This browser has no WebRTC, or it is switched off: it cannot take part in the tree.',
-  forbidden: 'This broadcast is for invited viewers: open the link you were given, which ends in #token=….',
+  forbidden: 'This broadcast is for invited viewers: open the link you were given, which has its token.',
   'bad-tree': 'This link is not complete. Ask for it again.',
   'needs-stripes': 'This broadcast needs a newer version of this page.',
 };
@@ -24,8 +24,11 @@ export class Reception {
   client = null;
   /** Whether a stream ever came. */
   hasReceived = false;
+  #server;
   #treeID;
+  #options;
   #on;
+  #listening = new AbortController();
   #backoff = new Backoff(1, 10);
   #isFinished = false;
   #lastTick = performance.now();
@@ -33,18 +36,35 @@ export class Reception {
   #stalledSince = null;
   #patience = STALL;
 
-  /** @param on {state(name, text), client(client), serverLost(isLost)} */
-  constructor(treeID, on) {
+  /**
+   * @param place {server, treeID, options}: where to watch what, and the options of its clients
+   * @param on {state(name, text), client(client), serverLost(isLost)}
+   */
+  constructor({ server, treeID, options }, on) {
+    this.#server = server;
     this.#treeID = treeID;
+    this.#options = options;
     this.#on = on;
-    setInterval(() => this.#tick(), TICK);
-    addEventListener('online', () => this.retryNow());
-    document.addEventListener('visibilitychange', () => !document.hidden && this.#backoff.isWaiting && this.retryNow());
+    const { signal } = this.#listening;
+    const timer = setInterval(() => this.#tick(), TICK);
+    signal.addEventListener('abort', () => clearInterval(timer));
+    addEventListener('online', () => this.retryNow(), { signal });
+    document.addEventListener('visibilitychange', () => !document.hidden && this.retryNow(), { signal });
     this.#begin();
   }
 
+  /** Leaves the tree in order, for good. */
+  stop() {
+    this.#isFinished = true;
+    this.#listening.abort();
+    this.#backoff.cancel();
+    const { client } = this;
+    this.client = null;
+    client?.leave();
+  }
+
   #begin() {
-    const client = new PeerTreeClient(location.origin, clientOptions());
+    const client = new PeerTreeClient(this.#server, this.#options);
     this.client = client;
     this.#frames = 0;
     this.#stalledSince = null;
@@ -72,6 +92,8 @@ export class Reception {
       this.#again('unknown', this.hasReceived
         ? 'The source or the server is gone. If the broadcast comes back under this link, it goes on here by itself.'
         : 'It has ended, has not begun, or the link is not complete. If it begins, it shows here by itself.');
+    } else if (error.code === 'no-wasm') {
+      this.#again('lost', error.message);
     } else if (SERVER.includes(error.code)) {
       const full = error.code === 'server-full' || error.code === 'tree-full';
       this.#again('lost', full ? 'There is no room at present. This page tries again by itself.'

@@ -30,7 +30,7 @@ export function icon(name) {
   return drawing;
 }
 
-/** Draws the icons that the page's markup asks for. */
+/** Draws the icons that the markup of a page asks for. */
 export function drawIcons() {
   for (const place of document.querySelectorAll('[data-icon]')) place.prepend(icon(place.dataset.icon));
 }

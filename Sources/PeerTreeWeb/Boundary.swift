@@ -1,0 +1,48 @@
+// What crosses the boundary between this module and its scripts, by number. The scripts know the cases by name:
+// `Web/boundary.py` makes the numbers out of this file whenever they are bundled.
+
+/// What a page may set before ``start(_:_:)``: members of the client's configuration. Times are in milliseconds.
+enum Option: UInt32, CaseIterable {
+    // PeerConfiguration
+    case stripes, policy, replayChunks, replayBytes, window, highWater, maximumMessageBytes, maximumRetainedKeys
+    case maximumRetainedBytes, maximumLinks, maximumChildren, admissionTimeout, releaseTimeout, maximumMalformedFrames
+    case heartbeatInterval, silenceTimeout, connectTimeout, subscribeTimeout, orphanRetry, repairRequestTimeout
+    case repairTimeout, patience, maximumLiveLag, leaveTimeout, endTimeout, minimumRate, handOutTime
+    // MembershipConfiguration
+    case capacity, discoverTimeout, unreachablePatience, retryInterval, statusInterval, maximumSessions, sessionTimeout
+    case restartInterval, nativePatience, plainPatience
+    // ClientConfiguration
+    case waitsForReader
+}
+
+/// What a page may tell its client, but for what comes often: see ``received(_:_:_:_:_:)`` and
+/// ``publish(_:_:_:_:_:_:)``. The values of each are those of `ClientInput`.
+enum Input: UInt32, CaseIterable {
+    case enter, cancelEntering, finish, consumed, restartPaths, leave, stop
+    case serverConnected, serverLost, serverUnreachable, server
+    case described, candidate, connectionFailed, path, channelOpened, channelClosed, buffered, roundTrip
+    case networkChanged, tick
+}
+
+/// What a client wants of its page. The values of each are those of `ClientOutput`: numbers first, then texts.
+enum Output: UInt32, CaseIterable {
+    /// There is none.
+    case nothing
+    case emit, reconnectServer, disconnectServer
+    case connect, accept, restart, takeAnswer, answer, addCandidate
+    case send, sendMessage, setLowThreshold, askBuffered, askRoundTrip, closeChannel, closeConnection
+    case entered, renamed, entryFailed, connected, upstream, downstream, neighbourGone, deliver, gap, writable, ended
+    case subtreeComplete, serverLost, serverBack, serverGoingAway, refused, tree, status, left
+}
+
+/// What ``writeCounters()`` writes, in this order; what is not known is negative.
+enum Counter: UInt32, CaseIterable {
+    // PeerCounters
+    case chunksReceived, bytesReceived, chunksSent, bytesSent, messagesDelivered, duplicates, malformedFrames
+    case unexpectedFrames, unknownFrames, repairRequests, chunksLost, discardedChunks, parentsLost, slowChildren
+    case strangers, skips
+    // Peer
+    case children, parentRoundTrip, isFed, isEnded, isSubtreeComplete
+    // Client
+    case lag, depth, iceRestarts
+}
