@@ -1,3 +1,4 @@
+import JSON
 import Logging
 import Metrics
 import NIOCore
@@ -59,7 +60,7 @@ actor SignallingDriver {
         eventLoop.execute {
             self.assumeIsolated { driver in
                 driver.feed(input)
-                if case .event(_, SignallingEvent.discover, _) = input {
+                if case .event(_, SignallingName.discover.string, _) = input {
                     driver.figures.discovered(in: .now() - receivedAt)
                 }
             }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import PeerTreeCore
 
 /// `peer-tree`, the command line.
 @main
@@ -21,7 +22,7 @@ struct PeerTreeCommand: AsyncParsableCommand {
               0 success; 1 the stream broke off; 64 wrong usage; 66 no such input; 69 server unreachable or unknown tree;
               71 port in use; 73 output not writable; 74 reading or writing failed; 130 interrupted.
             """,
-        version: "0.1.0",
+        version: "\(PackageVersion.current)",
         subcommands: [Serve.self, Broadcast.self, Watch.self, Demo.self]
     )
 }

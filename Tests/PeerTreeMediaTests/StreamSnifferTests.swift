@@ -3,7 +3,7 @@ import Testing
 
 @testable import PeerTreeMedia
 
-@Suite struct StreamSnifferTests {
+@Suite(.timeLimit(.minutes(2))) struct StreamSnifferTests {
     private func type(_ bytes: [UInt8]) -> String? {
         StreamSniffer.guess(ByteBuffer(bytes: bytes), isComplete: true)?.contentType
     }

@@ -5,7 +5,7 @@ import Testing
 
 private typealias Media = HandmadeMedia
 
-@Suite struct WebMMuxerTests {
+@Suite(.timeLimit(.minutes(2))) struct WebMMuxerTests {
     /// Ids of the elements of a file in order, as far as one can go down: segments, clusters.
     private func elements(_ file: [UInt8]) -> [(id: UInt32, size: UInt64?, offset: Int)] {
         let buffer = ByteBuffer(bytes: file)
@@ -37,6 +37,17 @@ private typealias Media = HandmadeMedia
                 Media.frame(2, 2 * count, at: at), Media.frame(2, 2 * count + 1, at: at + 20),
             ]
         }
+    }
+
+    @Test("pictures within one millisecond get times one after the other, and later ones their own again")
+    func timesGrow() throws {
+        var writer = try WebMTrackWriter(try #require(Media.catalog.tracks.first))
+        let times: [Int64] = [0, 89_000, 89_100, 89_200, 95_000]
+        let written = times.map { time in
+            defer { writer.lastTime = time }
+            return writer.milliseconds(at: time)
+        }
+        #expect(written == [0, 89, 90, 91, 95])
     }
 
     @Test("a seekable file has its sizes, duration and index filled in, and each index entry points to a cluster")
@@ -178,7 +189,7 @@ private typealias Media = HandmadeMedia
     }
 }
 
-@Suite struct WebMRecorderTests {
+@Suite(.timeLimit(.minutes(2))) struct WebMRecorderTests {
     private func run(_ recorder: inout WebMRecorder, _ messages: [MediaMessage]) -> [RecorderOutput] {
         var outputs: [RecorderOutput] = []
         for message in messages {

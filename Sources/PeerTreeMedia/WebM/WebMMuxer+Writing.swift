@@ -1,4 +1,5 @@
 import NIOCore
+import StateMachine
 
 extension WebMMuxer {
     /// What both names of the program in a file are.
@@ -61,7 +62,7 @@ extension WebMMuxer {
         let time = frame.timestamp + tracks[index].delay - origin
         // Older than where the file begins.
         guard time >= 0 else { return }
-        let milliseconds = (time + 500) / 1000
+        let milliseconds = tracks[index].milliseconds(at: time)
         noteEnd(of: frame, at: time, track: index)
         var bytes = ByteBuffer()
         if needsCluster(at: milliseconds, for: frame) {

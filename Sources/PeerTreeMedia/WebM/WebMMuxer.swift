@@ -1,4 +1,5 @@
 public import NIOCore
+import StateMachine
 
 /// Writes frames into a WebM file or stream; Matroska, if a codec is not WebM's.
 ///
@@ -73,7 +74,7 @@ public struct WebMMuxer: Sendable {
     private(set) var origin: Int64?
     private var isFinished = false
 
-    var outputs: [Output] = []
+    var outputs = OutputQueue<Output>()
     /// How many bytes were appended.
     var written = 0
     var places = Places()
@@ -154,7 +155,7 @@ public struct WebMMuxer: Sendable {
 
     /// What is to be written next; nil if nothing is at present.
     public mutating func nextOutput() -> Output? {
-        outputs.isEmpty ? nil : outputs.removeFirst()
+        outputs.next()
     }
 
     /// Whether frames that belong to a new catalog can go into the same file: no track has come, or has another codec or

@@ -1,4 +1,5 @@
 public import NIOCore
+import StateMachine
 
 /// What a recorder wants done.
 public enum RecorderOutput: Sendable, Hashable {
@@ -22,7 +23,7 @@ public struct WebMRecorder: Sendable {
     private var notes = 0
     private var muxer: WebMMuxer?
     private var parts = 0
-    private var outputs: [RecorderOutput] = []
+    private var outputs = OutputQueue<RecorderOutput>()
     /// Tracks that the newest catalog names.
     private var known: Set<UInt8> = []
 
@@ -66,7 +67,7 @@ public struct WebMRecorder: Sendable {
 
     /// What is to be done next; nil if nothing is at present.
     public mutating func nextOutput() -> RecorderOutput? {
-        outputs.isEmpty ? nil : outputs.removeFirst()
+        outputs.next()
     }
 
     private mutating func describe(_ text: ByteBuffer) {

@@ -12,6 +12,8 @@ struct WebMTrackWriter {
     var needsKeyFrame = true
     /// The last frame's time in the file, in microseconds.
     var lastTime: Int64?
+    /// The same in milliseconds, as it was written.
+    private var lastMilliseconds: Int64?
 
     /// What the file needs to know of the track that only a key frame tells.
     private var size: (width: Int, height: Int)?
@@ -50,6 +52,17 @@ struct WebMTrackWriter {
 
     /// The same in microseconds.
     var delay: Int64 { Int64((codecDelay + 500) / 1000) }
+
+    /// The time that is written for a frame. Pictures that a busy camera delivers within one millisecond, in order, get
+    /// times one after the other: players drop a picture that has the time of the one before.
+    mutating func milliseconds(at time: Int64) -> Int64 {
+        var milliseconds = (time + 500) / 1000
+        if let lastTime, let lastMilliseconds, lastTime <= time {
+            milliseconds = max(milliseconds, lastMilliseconds + 1)
+        }
+        lastMilliseconds = milliseconds
+        return milliseconds
+    }
 
     /// Looks at the first key frame, before the header is written.
     mutating func learn(from frame: MediaFrame) {

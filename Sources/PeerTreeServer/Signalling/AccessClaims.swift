@@ -1,5 +1,5 @@
 import Crypto
-import SocketIO
+import JSON
 
 /// The claims of a JSON Web Token (RFC 7515 and 7519) whose signature is good.
 struct AccessClaims {

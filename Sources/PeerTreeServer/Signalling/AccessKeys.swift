@@ -1,5 +1,5 @@
+import JSON
 import JWTKit
-import SocketIO
 
 /// Public keys that sign the JSON Web Tokens of those who may create or join (RFC 7517, 7518 and 8037).
 ///

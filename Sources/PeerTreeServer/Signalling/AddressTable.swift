@@ -1,7 +1,7 @@
 import PeerTreeCore
+import SocketIO
 
-/// What the clients of each address take together. IPv6 addresses count by their first 64 bits, which is what one
-/// subscriber has.
+/// What the clients of each address take together.
 struct AddressTable {
     private struct Entry {
         var sockets = 0
@@ -9,14 +9,14 @@ struct AddressTable {
         var joins: EventRate
     }
 
-    private var entries: [String: Entry] = [:]
+    private var entries: [AddressKey: Entry] = [:]
     private var sizeAtSweep = 0
 
     /// How many addresses are remembered.
     var count: Int { entries.count }
 
     /// Counts a socket; false if the address has as many as it may.
-    mutating func connect(_ address: String, options: SignallingOptions, at now: Instant) -> Bool {
+    mutating func connect(_ address: AddressKey, options: SignallingOptions, at now: Instant) -> Bool {
         var entry = entries[address] ?? Entry(joins: EventRate(burst: options.joinBurstPerAddress, at: now))
         guard entry.sockets < options.maximumSocketsPerAddress else { return false }
         entry.sockets += 1
@@ -25,12 +25,12 @@ struct AddressTable {
         return true
     }
 
-    mutating func disconnect(_ address: String) {
+    mutating func disconnect(_ address: AddressKey) {
         entries[address]?.sockets -= 1
     }
 
     /// Takes one of the joins that the address may make now; false if there is none.
-    mutating func join(_ address: String, options: SignallingOptions, at now: Instant) -> Bool {
+    mutating func join(_ address: AddressKey, options: SignallingOptions, at now: Instant) -> Bool {
         entries[address]?.joins.take(
             perSecond: options.joinsPerSecondPerAddress,
             burst: options.joinBurstPerAddress,
@@ -39,15 +39,15 @@ struct AddressTable {
     }
 
     /// Whether the address has fewer trees than it may have.
-    func mayCreateTree(_ address: String, options: SignallingOptions) -> Bool {
+    func mayCreateTree(_ address: AddressKey, options: SignallingOptions) -> Bool {
         entries[address].map { $0.trees < options.maximumTreesPerAddress } ?? true
     }
 
-    mutating func createTree(_ address: String) {
+    mutating func createTree(_ address: AddressKey) {
         entries[address]?.trees += 1
     }
 
-    mutating func endTree(_ address: String) {
+    mutating func endTree(_ address: AddressKey) {
         entries[address]?.trees -= 1
     }
 
@@ -64,12 +64,5 @@ struct AddressTable {
                 )
         }
         sizeAtSweep = entries.count
-    }
-
-    /// What stands for the address in the table.
-    static func key(_ address: String) -> String {
-        guard address.contains(":") else { return address }
-        // The first four groups; a "::" among them stands for zeros, which is as good a name.
-        return address.split(separator: ":", omittingEmptySubsequences: false).prefix(4).joined(separator: ":")
     }
 }

@@ -1,4 +1,4 @@
-import SocketIO
+import JSON
 
 /// Where a peer says it is, for a server that does not know: who feeds it, and whom it feeds.
 struct ClaimedPlace {

@@ -1,4 +1,5 @@
 import Crypto
+import JSON
 import NIOCore
 public import PeerTreeCore
 import SocketIO
@@ -79,6 +80,6 @@ extension SignallingService {
         guard let member = members[peer] else { return }
         var data: JSONObject = ["iceServers": []]
         addICEServers(for: member.id, to: &data)
-        emit(SignallingEvent.iceServers, .object(data), to: peer)
+        emit(.iceServers, .object(data), to: peer)
     }
 }

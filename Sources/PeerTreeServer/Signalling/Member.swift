@@ -1,4 +1,5 @@
 import PeerTreeCore
+import SocketIO
 
 /// One socket.
 struct Client {
@@ -6,7 +7,7 @@ struct Client {
     var member: PeerHandle?
     var rate: EventRate
     /// Stands for the network address it came from; nil if that is unknown.
-    var address: String?
+    var address: AddressKey?
     /// What its token allows.
     var access = Access()
     /// How many trees it has created.
@@ -24,8 +25,8 @@ struct Member {
     let number: UInt64
     /// Unix time in seconds at which the newest resume token becomes void.
     var tokenExpiry: UInt32 = 0
-    /// The standby parent last told, per stripe.
-    var standby: [PeerHandle?]
+    /// How many stripes its tree has.
+    let stripes: Int
     /// What the peer says of itself.
     var report = PeerReport()
     /// Seconds between two of its reports, as the peer was told.
@@ -42,7 +43,7 @@ struct Member {
         ids = id.isEmpty ? [] : [id]
         self.isNative = isNative
         self.number = number
-        standby = Array(repeating: nil, count: stripes)
+        self.stripes = stripes
         self.statusInterval = Double(statusInterval.nanoseconds) / 1e9
     }
 
@@ -86,7 +87,7 @@ struct TreeEntry {
     let source: PeerHandle
     let stripes: Int
     /// The address that the source came from.
-    var address: String?
+    var address: AddressKey?
     /// Whether it was there before the server was started.
     var isRestored = false
     /// What has happened in it.

@@ -1,4 +1,5 @@
-import SocketIO
+import JSON
+import PeerTreeCore
 
 /// The first argument of an event, read field by field; whatever is not as it must be is named in the error.
 struct Payload {
@@ -84,11 +85,20 @@ struct Payload {
         UInt32(clamping: try integer("epoch"))
     }
 
-    func optionalMeasure(_ key: String) throws(SignallingError) -> Double? {
+    func lossReason() throws(SignallingError) -> LossReason {
+        guard let reason = LossReason(try string("reason")) else { throw .badField("reason", LossReason.list) }
+        return reason
+    }
+
+    func optionalNumber(_ key: String) throws(SignallingError) -> Double? {
         guard let value = object[key], !value.isNull else { return nil }
-        guard let number = value.doubleValue, number.isFinite, number >= 0 else {
-            throw .badField(prefix + key, "a number from 0")
-        }
+        guard let number = value.doubleValue, number.isFinite else { throw .badField(prefix + key, "a number") }
+        return number
+    }
+
+    func optionalMeasure(_ key: String) throws(SignallingError) -> Double? {
+        let number = try optionalNumber(key)
+        guard number ?? 0 >= 0 else { throw .badField(prefix + key, "a number from 0") }
         return number
     }
 

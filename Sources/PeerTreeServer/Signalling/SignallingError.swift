@@ -48,6 +48,21 @@ struct SignallingError: Error, Equatable {
         message: "No such session between you and the target. It begins with simple-signal[offer]."
     )
 
+    static let alreadySource = SignallingError(
+        code: "already-source",
+        message: "You are the source of a tree. Leave it first."
+    )
+
+    static func otherVersion(_ version: Int) -> SignallingError {
+        let current = SignallingVersion.current
+        let remedy =
+            version < current ? "Update your client" : "Update the server, or use a client of version \(current)"
+        return SignallingError(
+            code: "unknown-version",
+            message: "This server speaks version \(current) of peer-tree and you speak \(version). \(remedy)."
+        )
+    }
+
     static func badField(_ name: String, _ expected: String) -> SignallingError {
         SignallingError(code: "bad-field", message: "\(name) must be \(expected).")
     }

@@ -36,8 +36,9 @@ public struct SignallingOptions: Sendable {
     /// Sessions one peer may have begun and not ended. Beyond it the oldest is forgotten. Default 32.
     public var maximumSessionsBegun = 32
 
-    /// Sessions one peer may be part of. Offers beyond it are refused. Default 512.
-    public var maximumSessions = 512
+    /// Sessions one peer may have begun with the same other one and not ended. Beyond it the oldest is forgotten, so that
+    /// what children begin can never fill a parent. Default 2: an attempt that failed, and the next.
+    public var maximumSessionsPerParent = 2
 
     /// Events a client may send per second in the long run. Default 200; what is beyond is dropped.
     public var eventsPerSecond = 200

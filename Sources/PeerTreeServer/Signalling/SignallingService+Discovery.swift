@@ -1,3 +1,4 @@
+import JSON
 import PeerTreeCore
 import SocketIO
 
@@ -6,7 +7,7 @@ extension SignallingService {
     mutating func discover(_ value: JSONValue?, from id: String) {
         guard let value, !value.isNull else {
             // The original answers so, with the id null.
-            emit(SignallingEvent.discover, ["id": nil, "discoveryData": ["err": "no discoveryData"]], to: id)
+            emit(.discover, ["id": nil, "discoveryData": ["err": "no discoveryData"]], to: id)
             return
         }
         waitingJoins.remove(id)
@@ -36,7 +37,7 @@ extension SignallingService {
         refused(error)
         var data: JSONObject = ["err": .string(error.message)]
         if isNative { data["code"] = .string(error.code) }
-        emit(SignallingEvent.discover, ["id": .string(id), "discoveryData": .object(data)], to: id)
+        emit(.discover, ["id": .string(id), "discoveryData": .object(data)], to: id)
     }
 
     // MARK: Waiting for a tree to be restored
@@ -83,7 +84,9 @@ extension SignallingService {
             guard request.createsTree || request.treeID != trees[current.tree]?.id else {
                 throw SignallingError(.sourceJoinsOwnTree)
             }
-            throw SignallingError(code: "already-source", message: "You are the source of a tree. Leave it first.")
+            // A client that had no answer in time asks again, and knows nothing of the first tree.
+            let hasViewers = ((try? tracker.viewerCount(of: current.tree)) ?? 0) > 0
+            guard request.createsTree, !hasViewers else { throw .alreadySource }
         }
         if request.createsTree {
             try admitTree(from: id)
@@ -113,8 +116,15 @@ extension SignallingService {
             throw SignallingError(code: "needs-stripes", message: "This tree needs a client that knows stripes.")
         }
         try admitJoin(treeID, from: id)
+        let origin = clients[id]?.address?.number
         let peer = try ask { tracker, now throws(TrackerError) in
-            try tracker.join(tree, isNative: request.isNative, capacity: request.capacity, at: now)
+            try tracker.join(
+                tree,
+                isNative: request.isNative,
+                capacity: request.capacity,
+                origin: origin,
+                at: now
+            )
         }
         register(peer, from: id, request, stripes: entry.stripes)
         leave(current)
@@ -175,15 +185,8 @@ extension SignallingService {
         guard let member = members[peer], let entry = trees[peer.tree] else { return }
         var peers: [JSONValue] = []
         var parents: [JSONValue] = []
-        var standbys: [JSONValue] = []
-        var capacity = 0
         for stripe in 0..<entry.stripes {
             guard let assignment = try? tracker.assignment(of: peer, stripe: stripe) else { continue }
-            capacity = max(capacity, (try? tracker.capacity(of: peer, stripe: stripe)) ?? 0)
-            members[peer]?.standby[stripe] = assignment.standby
-            if let standby = assignment.standby, let other = members[standby], !standbys.contains(.string(other.id)) {
-                standbys.append(.string(other.id))
-            }
             guard let parent = assignment.parent, let name = name(of: parent, for: peer) else { continue }
             if !peers.contains(.string(name)) { peers.append(.string(name)) }
             parents.append([
@@ -195,9 +198,10 @@ extension SignallingService {
         var data: JSONObject = ["peers": .array(peers), "treeID": .string(entry.id)]
         if let token = makeToken(for: peer) {
             var native: JSONObject = [
-                "v": 1, "resume": .string(token), "stripes": JSONValue(entry.stripes),
-                "capacity": JSONValue(peer.isSource ? capacity : capacity / entry.stripes),
-                "parents": .array(parents), "standby": .array(standbys),
+                "v": JSONValue(SignallingVersion.current), "resume": .string(token),
+                "stripes": JSONValue(entry.stripes),
+                "capacity": JSONValue(children(of: peer)),
+                "parents": .array(parents),
             ]
             addICEServers(for: member.id, to: &native)
             data["peerTree"] = .object(native)
@@ -205,7 +209,7 @@ extension SignallingService {
             // A legacy viewer would take an empty list for being the source.
             data = ["err": .string(SignallingError(.treeFull).message)]
         }
-        emit(SignallingEvent.discover, ["id": .string(member.id), "discoveryData": .object(data)], to: peer)
+        emit(.discover, ["id": .string(member.id), "discoveryData": .object(data)], to: peer)
     }
 }
 
@@ -222,12 +226,10 @@ struct DiscoverRequest {
     /// Where a peer that comes back is.
     var place: ClaimedPlace
 
-    static let version = 1
-
-    /// The first 24 characters of a program's name, of letters, digits and a few marks: it is shown to people.
+    /// The first 48 characters of a program's name, of letters, digits and a few marks: it is shown to people.
     private static func agentName(_ text: String?) -> String? {
         guard let text else { return nil }
-        let allowed = text.utf8.prefix(24).filter { byte in
+        let allowed = text.utf8.prefix(48).filter { byte in
             switch byte {
             case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"): true
             case UInt8(ascii: "0")...UInt8(ascii: "9"): true
@@ -250,9 +252,8 @@ struct DiscoverRequest {
         agent = Self.agentName(try native?.optionalString("agent"))
         place = if let place = try native?.object("place") { try ClaimedPlace(place) } else { ClaimedPlace() }
         if let native {
-            guard try native.integer("v") == Self.version else {
-                throw SignallingError(code: "unknown-version", message: "peerTree.v must be \(Self.version).")
-            }
+            let version = try native.integer("v")
+            guard version == SignallingVersion.current else { throw .otherVersion(version) }
         }
     }
 }

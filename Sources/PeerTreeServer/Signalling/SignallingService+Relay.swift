@@ -1,5 +1,5 @@
+import JSON
 import PeerTreeCore
-import SocketIO
 
 /// Passing offers, answers, candidates and rejections on.
 extension SignallingService {
@@ -13,7 +13,7 @@ extension SignallingService {
         guard mayOffer(peer, to: target) else {
             throw SignallingError(
                 code: "not-your-parent",
-                message: "You may offer only to the parents and standbys you were given."
+                message: "You may offer only to the parents and the standby you were given."
             )
         }
         guard members[peer]?.sessions[sessionID] == nil, members[target]?.sessions[sessionID] == nil else {
@@ -22,18 +22,16 @@ extension SignallingService {
         if let begun = members[peer]?.begun, begun.count >= options.maximumSessionsBegun, let oldest = begun.first {
             endSession(oldest, of: peer)
         }
-        guard let sender = members[peer], let receiver = members[target],
-            max(sender.sessions.count, receiver.sessions.count) < options.maximumSessions
-        else {
-            throw SignallingError(code: "too-many-sessions", message: "You or the target have too many open sessions.")
-        }
-        members[peer]?.add(Session(other: target, otherID: receiver.id, isInitiator: true), id: sessionID)
-        members[target]?.add(Session(other: peer, otherID: sender.id, isInitiator: false), id: sessionID)
+        // By the ids under which they know each other already, so that a new link is seen to be to the same peer.
+        guard let ownName = name(of: peer, for: target), let targetName = name(of: target, for: peer) else { return }
+        forgetAttempts(of: peer, with: target)
+        members[peer]?.add(Session(other: target, otherID: targetName, isInitiator: true), id: sessionID)
+        members[target]?.add(Session(other: peer, otherID: ownName, isInitiator: false), id: sessionID)
         var frame: JSONObject = [
-            "initiator": .string(sender.id), "sessionId": .string(sessionID), "signal": signal,
+            "initiator": .string(ownName), "sessionId": .string(sessionID), "signal": signal,
         ]
         frame["metadata"] = metadata
-        emit(SignallingEvent.offer, .object(frame), to: target)
+        emit(.offer, .object(frame), to: target)
     }
 
     /// Answers and candidates go between the two ends of a session.
@@ -46,7 +44,7 @@ extension SignallingService {
         guard let session = members[peer]?.sessions[sessionID], session.other == target else { throw .unknownSession }
         var frame: JSONObject = ["sessionId": .string(sessionID), "signal": signal]
         frame["metadata"] = metadata
-        emit(SignallingEvent.signal, .object(frame), to: target)
+        emit(.signal, .object(frame), to: target)
         if !session.isInitiator, signal["type"]?.stringValue == "answer" { legacyAttached(target, to: peer) }
     }
 
@@ -59,7 +57,7 @@ extension SignallingService {
         guard members[peer]?.sessions[sessionID]?.other == target else { throw .unknownSession }
         var frame: JSONObject = ["sessionId": .string(sessionID)]
         frame["metadata"] = metadata
-        emit(SignallingEvent.reject, .object(frame), to: target)
+        emit(.reject, .object(frame), to: target)
         endSession(sessionID, of: peer)
     }
 
@@ -80,13 +78,15 @@ extension SignallingService {
 
     private func mayOffer(_ peer: PeerHandle, to target: PeerHandle) -> Bool {
         guard let member = members[peer] else { return false }
-        for stripe in member.standby.indices {
-            if (try? tracker.parent(of: peer, stripe: stripe)) == target { return true }
-            guard member.isNative else { continue }
-            if member.standby[stripe] == target { return true }
-            if (try? tracker.previousParent(of: peer, stripe: stripe)) == target { return true }
-        }
-        return false
+        return (0..<member.stripes).contains { (try? tracker.parent(of: peer, stripe: $0)) == target }
+            || (try? tracker.standby(of: peer)) == target
+    }
+
+    /// Whether a peer still has to do with another one that it offered to: that one feeds it until a move is over.
+    private func isFed(_ peer: PeerHandle, by other: PeerHandle) -> Bool {
+        guard let member = members[peer] else { return false }
+        return mayOffer(peer, to: other)
+            || (0..<member.stripes).contains { (try? tracker.previousParent(of: peer, stripe: $0)) == other }
     }
 
     /// A legacy peer does not say when its link is open: that its parent answered has to do.
@@ -107,12 +107,21 @@ extension SignallingService {
         members[session.other]?.removeSession(sessionID)
     }
 
-    /// Forgets the sessions a peer began with others than those it may offer to now, so that they do not pile up where
+    /// Forgets the oldest attempts of a peer with the same parent, to make room for one more.
+    private mutating func forgetAttempts(of peer: PeerHandle, with target: PeerHandle) {
+        guard let member = members[peer] else { return }
+        let attempts = member.begun.filter { member.sessions[$0]?.other == target }
+        for sessionID in attempts.dropLast(max(0, options.maximumSessionsPerParent - 1)) {
+            endSession(sessionID, of: peer)
+        }
+    }
+
+    /// Forgets the sessions a peer began with others than those that feed it now, so that they do not pile up where
     /// peers come and go.
     mutating func pruneSessions(of peer: PeerHandle) {
         guard let member = members[peer], !member.begun.isEmpty else { return }
         for sessionID in member.begun {
-            if let session = member.sessions[sessionID], !mayOffer(peer, to: session.other) {
+            if let session = member.sessions[sessionID], !isFed(peer, by: session.other) {
                 endSession(sessionID, of: peer)
             }
         }

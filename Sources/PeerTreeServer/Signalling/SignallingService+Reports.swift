@@ -1,5 +1,5 @@
+import JSON
 import PeerTreeCore
-import SocketIO
 
 /// What native peers report.
 extension SignallingService {
@@ -15,10 +15,19 @@ extension SignallingService {
         let payload = try Payload(value, options: options)
         let stripe = try payload.integer("stripe")
         let epoch = try payload.epoch()
-        guard let reason = OrphanReason(wireName: try payload.string("reason")) else {
-            throw .badField("reason", "silent, closed, refused, unreachable, not-forwarding or slow")
-        }
+        let reason = try payload.lossReason()
         try report(.orphaned(peer, stripe: stripe, epoch: epoch, reason: reason))
+        dashboard.changed(peer)
+    }
+
+    mutating func promoted(_ value: JSONValue?, from peer: PeerHandle) throws(SignallingError) {
+        let payload = try Payload(value, options: options)
+        let stripe = try payload.integer("stripe")
+        let epoch = try payload.epoch()
+        let reason = try payload.lossReason()
+        // One that is gone meanwhile is nobody to stay with.
+        let standby = memberIDs[try payload.string("standby")] ?? peer
+        try report(.promoted(peer, stripe: stripe, epoch: epoch, reason: reason, standby: standby))
         dashboard.changed(peer)
     }
 
@@ -40,24 +49,36 @@ extension SignallingService {
 
     mutating func status(_ value: JSONValue?, from peer: PeerHandle) throws(SignallingError) {
         let payload = try Payload(value, options: options)
-        let lag = try payload.optionalMeasure("lag")
-        let rate = try payload.optionalMeasure("rate")
-        let roundTrip = try payload.optionalMeasure("roundTrip")
-        _ = try payload.optionalInteger("children")
-        members[peer]?.report.lag = lag
-        members[peer]?.report.rate = rate
-        members[peer]?.report.roundTrip = roundTrip
+        var refusals: [SignallingError] = []
+        /// A field that is not as it must be counts as absent: the others are as good as without it.
+        func read<Field>(_ field: () throws(SignallingError) -> Field?) -> Field? {
+            do throws(SignallingError) {
+                return try field()
+            } catch {
+                refusals.append(error)
+                return nil
+            }
+        }
+        // The lag is the difference of two clocks: that of a viewer may be behind the source's.
+        let lag = read { () throws(SignallingError) in try payload.optionalNumber("lag") }
+        members[peer]?.report.lag = lag.map { max(0, $0) }
+        members[peer]?.report.rate = read { () throws(SignallingError) in try payload.optionalMeasure("rate") }
+        members[peer]?.report.roundTrip = read { () throws(SignallingError) in try payload.optionalMeasure("roundTrip")
+        }
+        _ = read { () throws(SignallingError) in try payload.optionalInteger("children") }
+        let believed = read { () throws(SignallingError) in try payload.optionalInteger("depth") }
         dashboard.changed(peer)
-        if let believed = try payload.optionalInteger("depth") { correctDepth(of: peer, from: believed) }
+        if let believed { correctDepth(of: peer, from: believed) }
         renewToken(of: peer)
         paceStatus(of: peer)
         summarySoon(peer.tree)
+        if let first = refusals.first { throw first }
     }
 
     /// Tells a peer its depth if it has changed unbeknown to it: an ancestor was moved.
     private mutating func correctDepth(of peer: PeerHandle, from believed: Int) {
         guard let depth = try? tracker.depth(of: peer), depth != believed else { return }
-        emit(SignallingEvent.place, ["depth": JSONValue(depth)], to: peer)
+        emit(.place, ["depth": JSONValue(depth)], to: peer)
     }
 
     /// Tells a peer how often to report if that has changed much: the reports of a large audience, every two seconds
@@ -71,20 +92,6 @@ extension SignallingService {
         guard wanted >= told * 2 || wanted <= told / 2 else { return }
         let seconds = wanted.rounded(.up)
         members[peer]?.statusInterval = seconds
-        emit(SignallingEvent.status, ["interval": .number(seconds)], to: peer)
-    }
-}
-
-extension OrphanReason {
-    init?(wireName: String) {
-        switch wireName {
-        case "silent": self = .silent
-        case "closed": self = .closed
-        case "refused": self = .refused
-        case "unreachable": self = .unreachable
-        case "not-forwarding": self = .notForwarding
-        case "slow": self = .slow
-        default: return nil
-        }
+        emit(.status, ["interval": .number(seconds)], to: peer)
     }
 }

@@ -1,3 +1,4 @@
+import JSON
 import PeerTreeCore
 import SocketIO
 
@@ -32,6 +33,7 @@ extension SignallingService {
                 children: place.children.count { $0.stripe == stripe }
             )
         }
+        let origin = clients[id]?.address?.number
         let peer: PeerHandle
         if token.isSource {
             // Only the stand-in of a source that has not come back yet has no number.
@@ -47,6 +49,7 @@ extension SignallingService {
                     capacity: Int(token.capacity),
                     interior: token.interiorStripe.map { Int($0) },
                     places: places,
+                    origin: origin,
                     at: now
                 )
             }
@@ -104,7 +107,7 @@ extension SignallingService {
     /// Links a restored peer to the parents that are back, and finds others for those that will not come.
     private mutating func settleParents(of peer: PeerHandle, _ place: ClaimedPlace) {
         guard let member = members[peer] else { return }
-        for stripe in member.standby.indices {
+        for stripe in 0..<member.stripes {
             guard let claimed = place.parents[stripe]?.neighbour else {
                 placeRestored(peer, stripe: stripe, isAnnounced: false)
                 continue
@@ -123,7 +126,7 @@ extension SignallingService {
     /// Links the children that came back before their parent; those that it does not know get other parents.
     private mutating func settleChildren(of peer: PeerHandle, _ place: ClaimedPlace) {
         guard let member = members[peer] else { return }
-        for claimed in place.children where member.standby.indices.contains(claimed.stripe) {
+        for claimed in place.children where (0..<member.stripes).contains(claimed.stripe) {
             guard let child = memberIDs[claimed.id], child.tree == peer.tree, child != peer,
                 claims[child]?.names(parent: member.ids, stripe: claimed.stripe) ?? false
             else { continue }
@@ -131,7 +134,7 @@ extension SignallingService {
         }
         for name in member.ids {
             for child in awaitedParents.removeValue(forKey: name) ?? [] where child.tree == peer.tree {
-                for stripe in member.standby.indices
+                for stripe in 0..<member.stripes
                 where claims[child]?.names(parent: [name], stripe: stripe) ?? false {
                     placeRestored(child, stripe: stripe, isAnnounced: true)
                 }
@@ -159,8 +162,7 @@ extension SignallingService {
         guard let up = claims[child]?.place.parents[stripe]?.neighbour, let id = up.sessionID,
             let childIDs = members[child]?.ids,
             let down = claims[parent]?.place.children.first(where: { $0.sessionID == id && childIDs.contains($0.id) }),
-            members[child]?.sessions[id] == nil, members[parent]?.sessions[id] == nil,
-            members[parent]?.sessions.count ?? .max < options.maximumSessions
+            members[child]?.sessions[id] == nil, members[parent]?.sessions[id] == nil
         else { return }
         members[child]?.add(Session(other: parent, otherID: up.id, isInitiator: true), id: id)
         members[parent]?.add(Session(other: child, otherID: down.id, isInitiator: false), id: id)

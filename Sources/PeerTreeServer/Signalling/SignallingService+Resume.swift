@@ -1,5 +1,5 @@
+import JSON
 import PeerTreeCore
-import SocketIO
 
 /// Coming back: to a server that remembers the peer, or to one that was started again.
 extension SignallingService {
@@ -34,14 +34,31 @@ extension SignallingService {
                 code: "resumed-elsewhere",
                 message: "Your place was taken over by another socket."
             )
-            refuse(SignallingEvent.discover, error, to: member.id)
+            refuse(SignallingName.discover.string, error, to: member.id)
         }
+        withdrawAdmissions(of: peer, underOtherIDThan: id)
         if let dropped = members[peer]?.rename(id) { memberIDs[dropped] = nil }
         members[peer]?.isConnected = true
         memberIDs[id] = peer
         clients[id]?.member = peer
         dashboard.changed(peer)
         track(.signallingResumed(peer))
+    }
+
+    /// A parent or standby that has no session with this peer yet was told to admit it under an id which it is about to
+    /// lose.
+    private mutating func withdrawAdmissions(of peer: PeerHandle, underOtherIDThan id: String) {
+        guard let member = members[peer], member.id != id else { return }
+        for stripe in 0..<member.stripes {
+            guard let parent = try? tracker.parent(of: peer, stripe: stripe), members[parent]?.isNative ?? false,
+                members[parent]?.knownID(of: peer) == nil
+            else { continue }
+            let payload: JSONValue = ["id": .string(member.id), "stripe": JSONValue(stripe)]
+            emit(.childGone, payload, to: parent)
+        }
+        if let standby = (try? tracker.standby(of: peer)) ?? nil, members[standby]?.knownID(of: peer) == nil {
+            emit(.childGone, ["id": .string(member.id), "kind": "standby"], to: standby)
+        }
     }
 
     // MARK: Tokens
@@ -72,7 +89,20 @@ extension SignallingService {
     mutating func renewToken(of peer: PeerHandle) {
         guard let member = members[peer], member.isNative, member.isConnected else { return }
         let half = options.resumeTokenLifetime.nanoseconds / 2_000_000_000
-        guard UInt64(member.tokenExpiry) < unixTime + half, let token = makeToken(for: peer) else { return }
-        emit(SignallingEvent.resume, ["resume": .string(token)], to: peer)
+        if UInt64(member.tokenExpiry) < unixTime + half { sendToken(to: peer) }
+    }
+
+    /// How many children a peer may have in a tree of one stripe. With more it has as many for each of them on average:
+    /// a viewer all in the one in which it is interior.
+    func children(of peer: PeerHandle) -> Int {
+        guard let stripes = trees[peer.tree]?.stripes, stripes > 0 else { return 0 }
+        return (0..<stripes).reduce(0) { $0 + ((try? tracker.capacity(of: peer, stripe: $1)) ?? 0) } / stripes
+    }
+
+    /// Gives a peer a token that says what it is now.
+    mutating func sendToken(to peer: PeerHandle) {
+        guard members[peer]?.isConnected ?? false, let token = makeToken(for: peer) else { return }
+        let payload: JSONValue = ["resume": .string(token), "capacity": JSONValue(children(of: peer))]
+        emit(.resume, payload, to: peer)
     }
 }

@@ -1,5 +1,5 @@
+import JSON
 import PeerTreeCore
-import SocketIO
 
 /// What a source is told of its tree.
 extension SignallingService {
@@ -17,7 +17,7 @@ extension SignallingService {
             guard let entry = trees[tree] else { continue }
             trees[tree]?.isSummaryPending = false
             renewToken(of: entry.source)
-            if let summary = summary(of: tree, entry) { emit(SignallingEvent.tree, summary, to: entry.source) }
+            if let summary = summary(of: tree, entry) { emit(.tree, summary, to: entry.source) }
         }
     }
 

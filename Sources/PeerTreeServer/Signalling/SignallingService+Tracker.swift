@@ -1,5 +1,5 @@
+import JSON
 import PeerTreeCore
-import SocketIO
 
 /// What the tracker decides, told to the peers. Legacy peers are told nothing: they would not understand.
 extension SignallingService {
@@ -7,23 +7,36 @@ extension SignallingService {
         switch output {
         case .assign(let peer, let assignment, let reason):
             say(assignment, reason: reason, to: peer)
+        case .admit(let parent, let child, let stripe):
+            sayAdmitted(child, at: parent, stripe: stripe)
         case .childGone(let parent, let child, let stripe):
             if let member = members[parent], member.isNative, let id = member.knownID(of: child) ?? members[child]?.id {
                 let payload: JSONValue = ["id": .string(id), "stripe": JSONValue(stripe)]
-                emit(SignallingEvent.childGone, payload, to: parent)
+                emit(.childGone, payload, to: parent)
             }
             pruneSessions(of: child)
             summarySoon(parent.tree)
+        case .admitWard(let standby, let ward):
+            sayWard(ward, .admit, to: standby)
+        case .wardGone(let standby, let ward):
+            sayWard(ward, .childGone, to: standby)
+            pruneSessions(of: ward)
+        case .standby(let peer, let standby):
+            let id = standby.flatMap { name(of: $0, for: peer) }
+            emit(.standby, ["id": id.map { .string($0) } ?? .null], to: peer)
         case .suspect(let peer, let neighbour):
             if let member = members[peer], member.isNative,
                 let id = member.knownID(of: neighbour) ?? members[neighbour]?.id
             {
-                emit(SignallingEvent.suspect, ["id": .string(id)], to: peer)
+                emit(.suspect, ["id": .string(id)], to: peer)
             }
         case .removed(let peer, let reason):
             sayRemoved(peer, reason)
             forget(peer)
             summarySoon(peer.tree)
+        case .capacityChanged(let peer):
+            sendToken(to: peer)
+            dashboard.changed(peer)
         case .restored(let peer):
             forgetClaim(of: peer)
             dashboard.changed(peer)
@@ -39,23 +52,33 @@ extension SignallingService {
 
     private mutating func say(_ assignment: Assignment, reason: AssignmentReason, to peer: PeerHandle) {
         guard let member = members[peer], let entry = trees[peer.tree] else { return }
-        members[peer]?.standby[assignment.stripe] = assignment.standby
         pruneSessions(of: peer)
         noteAssignment(of: peer, reason)
         summarySoon(peer.tree)
         guard member.isNative else { return }
         let parent = assignment.parent.flatMap { name(of: $0, for: peer) }
-        let standby = assignment.standby.flatMap { members[$0]?.id }
         emit(
-            SignallingEvent.assign,
+            .assign,
             [
                 "treeID": .string(entry.id), "stripe": JSONValue(assignment.stripe),
                 "parent": parent.map { .string($0) } ?? .null, "epoch": JSONValue(assignment.epoch),
                 "depth": JSONValue(assignment.depth), "reason": .string(reason.wireName),
-                "standby": .array(standby.map { [.string($0)] } ?? []),
             ],
             to: peer
         )
+    }
+
+    /// Tells a parent whom to let in. It goes out before anything of the child's can come. Original clients let
+    /// everybody in.
+    private mutating func sayAdmitted(_ child: PeerHandle, at parent: PeerHandle, stripe: Int) {
+        guard members[parent]?.isNative ?? false, let id = name(of: child, for: parent) else { return }
+        emit(.admit, ["id": .string(id), "stripe": JSONValue(stripe)], to: parent)
+    }
+
+    /// Tells a peer for whom it stands by, or no longer.
+    private mutating func sayWard(_ ward: PeerHandle, _ event: SignallingName, to standby: PeerHandle) {
+        guard let id = name(of: ward, for: standby) else { return }
+        emit(event, ["id": .string(id), "kind": "standby"], to: standby)
     }
 
     /// The id by which one peer is told of another: a native one by the id it knows if there is a link already, so that
@@ -75,12 +98,12 @@ extension SignallingService {
                 code: "attach-timeout",
                 message: "You did not attach to your parent in time and lost your place. Discover the tree again."
             )
-            refuse(SignallingEvent.attached, error, to: member.id)
+            refuse(SignallingName.attached.string, error, to: member.id)
         case .treeEnded(let reason):
             // A source that left knows.
             guard let entry = trees[peer.tree], !(peer.isSource && reason == .sourceLeft) else { break }
             let payload: JSONValue = ["treeID": .string(entry.id), "reason": .string(reason.wireName)]
-            emit(SignallingEvent.end, payload, to: peer)
+            emit(.end, payload, to: peer)
         }
     }
 

@@ -1,5 +1,7 @@
+import JSON
 public import PeerTreeCore
 public import SocketIO
+import StateMachine
 
 /// Introduces peers to each other: simple-signal 2.x and the events of peer-tree beside it, over any transport that
 /// delivers Socket.IO events.
@@ -70,8 +72,7 @@ public struct SignallingService: Sendable {
     /// Tells the tokens of this run from those of earlier ones.
     let run: UInt64
     private(set) var now = Instant.zero
-    private var outputs: [Output] = []
-    private var nextToReturn = 0
+    private var outputs = OutputQueue<Output>(keptCapacity: 1_024)
 
     /// A service without clients.
     ///
@@ -128,7 +129,7 @@ public struct SignallingService: Sendable {
         endWaiting()
         switch input {
         case .connected(let id, let address, let token):
-            connect(id, from: address.map { AddressTable.key($0) }, token: token)
+            connect(id, from: address.flatMap { AddressKey($0) }, token: token)
         case .event(let id, let name, let arguments):
             receive(name, arguments, from: id)
         case .disconnected(let id):
@@ -138,28 +139,18 @@ public struct SignallingService: Sendable {
         case .goingAway:
             dashboard.endAll()
             for member in members.values where member.isNative && member.isConnected {
-                emit(SignallingEvent.goingAway, [:], to: member.id)
+                emit(.goingAway, [:], to: member.id)
             }
         }
         sendDueSummaries()
     }
 
     /// The next event to emit, or nil if all is emitted for now.
-    public mutating func nextOutput() -> Output? {
-        guard nextToReturn < outputs.count else { return nil }
-        defer {
-            nextToReturn += 1
-            if nextToReturn == outputs.count {
-                outputs.removeAll(keepingCapacity: outputs.capacity <= 1_024)
-                nextToReturn = 0
-            }
-        }
-        return outputs[nextToReturn]
-    }
+    public mutating func nextOutput() -> Output? { outputs.next() }
 
     // MARK: Sockets
 
-    private mutating func connect(_ id: String, from address: String?, token: String?) {
+    private mutating func connect(_ id: String, from address: AddressKey?, token: String?) {
         guard clients[id] == nil else { return }
         if let address, !addresses.connect(address, options: options, at: now) {
             refuse("connect", .tooManySockets, to: id)
@@ -185,7 +176,8 @@ public struct SignallingService: Sendable {
 
     private mutating func receive(_ name: String, _ arguments: [JSONValue], from id: String) {
         guard var client = clients[id] else { return }
-        events[SignallingEvent.fromClients.contains(name) ? name : "other", default: 0] += 1
+        let event = SignallingName(fromClient: name)
+        events[event?.string ?? "other", default: 0] += 1
         let isAllowed = client.rate.take(perSecond: options.eventsPerSecond, burst: options.eventBurst, at: now)
         let mayComplain = !isAllowed && client.rate.mayComplain(at: now)
         clients[id] = client
@@ -195,26 +187,28 @@ public struct SignallingService: Sendable {
             return
         }
         do throws(SignallingError) {
-            switch name {
-            case SignallingEvent.discover:
+            switch event {
+            case .discover:
                 discover(arguments.first, from: id)
-            case SignallingEvent.offer:
+            case .offer:
                 try relayOffer(arguments.first, from: try member(of: client))
-            case SignallingEvent.signal:
+            case .signal:
                 try relaySignal(arguments.first, from: try member(of: client))
-            case SignallingEvent.reject:
+            case .reject:
                 try relayReject(arguments.first, from: try member(of: client))
-            case SignallingEvent.attached:
+            case .attached:
                 try attached(arguments.first, from: try nativeMember(of: client))
-            case SignallingEvent.orphaned:
+            case .orphaned:
                 try orphaned(arguments.first, from: try nativeMember(of: client))
-            case SignallingEvent.childLost:
+            case .promoted:
+                try promoted(arguments.first, from: try nativeMember(of: client))
+            case .childLost:
                 try childLost(arguments.first, from: try nativeMember(of: client))
-            case SignallingEvent.status:
+            case .status:
                 try status(arguments.first, from: try nativeMember(of: client))
-            case SignallingEvent.iceServers:
+            case .iceServers:
                 sendICEServers(to: try nativeMember(of: client))
-            case SignallingEvent.leave:
+            case .leave:
                 track(.leave(try nativeMember(of: client)))
             default:
                 throw SignallingError(code: "unknown-event", message: "The server does not know this event.")
@@ -237,12 +231,12 @@ public struct SignallingService: Sendable {
 
     // MARK: Output
 
-    mutating func emit(_ event: String, _ payload: JSONValue, to id: String) {
-        outputs.append(.emit(id: id, event: event, payload: payload))
+    mutating func emit(_ event: SignallingName, _ payload: JSONValue, to id: String) {
+        outputs.append(.emit(id: id, event: event.string, payload: payload))
     }
 
     /// Emits to a member that has a socket now.
-    mutating func emit(_ event: String, _ payload: JSONValue, to peer: PeerHandle) {
+    mutating func emit(_ event: SignallingName, _ payload: JSONValue, to peer: PeerHandle) {
         guard let member = members[peer], member.isConnected else { return }
         emit(event, payload, to: member.id)
     }
@@ -253,7 +247,7 @@ public struct SignallingService: Sendable {
         // The name is the client's own text: it must not be echoed without bound.
         let name = event.utf8.count <= options.maximumStringBytes ? event : String(event.prefix(32)) + "…"
         emit(
-            SignallingEvent.error,
+            .error,
             ["event": .string(name), "code": .string(error.code), "message": .string(error.message)],
             to: id
         )

@@ -15,7 +15,7 @@ enum PageHeaders {
     static func policy(authority: String?) -> String {
         let sockets = authority.flatMap { isPlain($0) ? " ws://\($0) wss://\($0)" : nil } ?? ""
         return [
-            "default-src 'none'", "script-src 'self' 'wasm-unsafe-eval'", "worker-src 'self'", "style-src 'self'",
+            "default-src 'none'", "script-src 'self' 'wasm-unsafe-eval'", "worker-src blob:", "style-src 'self'",
             "connect-src 'self'\(sockets)", "img-src 'self' data: blob:", "media-src 'self' blob: mediastream:",
             "frame-ancestors 'none'", "base-uri 'none'", "form-action 'none'",
         ].joined(separator: "; ")

@@ -1,6 +1,7 @@
 import HTTPTypes
 import Hummingbird
 import NIOCore
+import PeerTreeCore
 
 /// What the server shows to people and tells to machines.
 enum Pages {
@@ -26,7 +27,9 @@ enum Pages {
         }
         router.get("/healthz") { _, _ in "ok\n" }
         router.get("/status") { request, _ in
-            guard let tree = request.uri.queryParameters.get("tree") else { return json(await peers.status) }
+            guard let tree = request.uri.queryParameters.get("tree") else {
+                return json(await peers.status, client: assets.clientVersion)
+            }
             guard let shape = await peers.shape(of: tree) else { throw HTTPError(.notFound) }
             return json(shape)
         }
@@ -118,8 +121,12 @@ enum Pages {
         return answer
     }
 
-    private static func json(_ status: PeerTreeServerStatus) -> Response {
-        let text = #"{"clients":\#(status.clients),"trees":\#(status.trees),"peers":\#(status.peers)}"#
+    /// - Parameter client: the version of the browser client that is served. Versions need no escape.
+    private static func json(_ status: PeerTreeServerStatus, client: String?) -> Response {
+        let served = client.map { "\"\($0)\"" } ?? "null"
+        let text =
+            #"{"version":"\#(PackageVersion.current)","client":\#(served),"#
+            + #""clients":\#(status.clients),"trees":\#(status.trees),"peers":\#(status.peers)}"#
         return response(text + "\n", "application/json")
     }
 

@@ -5,16 +5,20 @@ import NIOCore
 
 /// The files of the browser client, as `make web` builds them into `dist`. Read once, served from memory.
 struct WebAssets: Sendable {
-    /// One file, and its gzipped form if there is one beside it.
+    /// One file, and those of its compressed forms that lie beside it.
     struct Asset: Sendable {
         var contentType: String
         var bytes: ByteBuffer
-        var gzipped: ByteBuffer?
+        var compressed: [ContentCoding: ByteBuffer]
         var tag: String
+        /// Whether another content would have another name.
+        var isNamedByContent: Bool
     }
 
     /// The folder they come from; nil if none was found.
     private(set) var folder: String?
+    /// The version of the client, as its script says at its beginning; nil if there is none.
+    private(set) var clientVersion: String?
     private var assets: [String: Asset] = [:]
 
     /// Larger files are none of ours.
@@ -24,7 +28,8 @@ struct WebAssets: Sendable {
     private static let contentTypes = [
         "js": "text/javascript; charset=utf-8", "css": "text/css; charset=utf-8", "html": "text/html; charset=utf-8",
         "svg": "image/svg+xml", "png": "image/png", "ico": "image/x-icon", "ts": "text/plain; charset=utf-8",
-        "map": "application/json", "json": "application/json", "webmanifest": "application/manifest+json",
+        "wasm": "application/wasm", "map": "application/json", "json": "application/json",
+        "webmanifest": "application/manifest+json", "tgz": "application/gzip",
     ]
 
     /// Reads the files of a folder.
@@ -36,16 +41,20 @@ struct WebAssets: Sendable {
         let manager = FileManager.default
         guard let paths = manager.enumerator(atPath: folder) else { return }
         for case let path as String in paths where assets.count < Self.maximumCount {
-            guard let type = Self.contentTypes[String(path.split(separator: ".").last ?? "")],
+            // The package's files are those of its archive.
+            guard !path.hasPrefix("package/"),
+                let type = Self.contentTypes[String(path.split(separator: ".").last ?? "")],
                 let bytes = Self.read(folder + "/" + path)
             else { continue }
             assets["/" + path] = Asset(
                 contentType: type,
                 bytes: bytes,
-                gzipped: Self.read(folder + "/" + path + ".gz"),
-                tag: Self.tag(of: bytes)
+                compressed: Self.compressed(folder + "/" + path),
+                tag: Self.tag(of: bytes),
+                isNamedByContent: Self.isNamedByContent(path)
             )
         }
+        clientVersion = assets["/peer-tree.js"].flatMap { Self.version(of: $0.bytes) }
     }
 
     /// The client's files next to the program (`make release`), in `dist` above it (a build folder of the repository),
@@ -74,19 +83,23 @@ struct WebAssets: Sendable {
         guard let asset = assets[path] else { return nil }
         let headers = request.headers
         var answer = HTTPFields()
+        let available = ContentCoding.allCases.filter { asset.compressed[$0] != nil }
+        let coding = ContentCoding.choose(of: available, accepted: headers[.acceptEncoding])
+        // Each form is another representation, which has a tag of its own (RFC 9110, section 8.8.3.3).
+        let tag = "\"\(asset.tag)\(coding.map { "-\($0.rawValue)" } ?? "")\""
         answer[.contentType] = asset.contentType
-        answer[.eTag] = asset.tag
-        answer[.cacheControl] = "no-cache"
+        answer[.eTag] = tag
+        answer[.cacheControl] = asset.isNamedByContent ? "public, max-age=31536000, immutable" : "no-cache"
         answer[.xContentTypeOptions] = "nosniff"
         answer[.vary] = "Accept-Encoding"
         // A page of another origin may load the client; nothing here depends on who asks.
         answer[.accessControlAllowOrigin] = "*"
         if path.hasSuffix(".html") { PageHeaders.add(to: &answer, authority: request.head.authority) }
-        if Self.matches(headers[.ifNoneMatch], asset.tag) { return Response(status: .notModified, headers: answer) }
+        if Self.matches(headers[.ifNoneMatch], tag) { return Response(status: .notModified, headers: answer) }
         var body = asset.bytes
-        if let gzipped = asset.gzipped, headers[.acceptEncoding]?.contains("gzip") == true {
-            answer[.contentEncoding] = "gzip"
-            body = gzipped
+        if let coding, let compressed = asset.compressed[coding] {
+            answer[.contentEncoding] = coding.rawValue
+            body = compressed
         }
         answer[.contentLength] = String(body.readableBytes)
         return Response(status: .ok, headers: answer, body: ResponseBody(byteBuffer: body))
@@ -102,6 +115,33 @@ struct WebAssets: Sendable {
         }
     }
 
+    /// A script begins with `/*! peer-tree 1.2.3 */`.
+    private static func version(of script: ByteBuffer) -> String? {
+        let banner = "/*! peer-tree "
+        let start = String(decoding: script.readableBytesView.prefix(64), as: UTF8.self)
+        guard start.hasPrefix(banner) else { return nil }
+        let version = start.dropFirst(banner.count).prefix {
+            $0.isASCII && ($0.isLetter || $0.isNumber || ".-+".contains($0))
+        }
+        return version.isEmpty ? nil : String(version)
+    }
+
+    private static func compressed(_ path: String) -> [ContentCoding: ByteBuffer] {
+        var forms: [ContentCoding: ByteBuffer] = [:]
+        for coding in ContentCoding.allCases { forms[coding] = read(path + coding.ending) }
+        return forms
+    }
+
+    /// Such as `peer-tree-1a90b8071ba556ed.wasm`: `make web` puts sixteen digits of a hash there.
+    private static func isNamedByContent(_ path: String) -> Bool {
+        let name = path.split(separator: "/").last?.split(separator: ".").first ?? ""
+        guard let hash = name.split(separator: "-").last, hash.utf8.count == 16, hash.utf8.count < name.utf8.count
+        else {
+            return false
+        }
+        return hash.allSatisfy { $0.isHexDigit && !$0.isUppercase }
+    }
+
     private static func read(_ path: String) -> ByteBuffer? {
         let attributes = try? FileManager.default.attributesOfItem(atPath: path)
         guard let size = attributes?[.size] as? Int, size <= maximumBytes,
@@ -114,6 +154,6 @@ struct WebAssets: Sendable {
     private static func tag(of bytes: ByteBuffer) -> String {
         var hash: UInt64 = 0xcbf2_9ce4_8422_2325
         for byte in bytes.readableBytesView { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
-        return "\"" + String(hash, radix: 16) + "\""
+        return String(hash, radix: 16)
     }
 }

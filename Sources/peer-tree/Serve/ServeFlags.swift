@@ -17,6 +17,9 @@ struct ServerFlags: SettingFlags {
     @Option(help: "How many children a source feeds at most (default: 10).")
     var k1: String?
 
+    @Option(help: "Whether viewers keep a link to a second parent in reach: on or off (default: on).")
+    var standbys: String?
+
     @Option(help: "The least that is logged: trace, debug, info, notice, warning, error or critical (default: info).")
     var logLevel: String?
 

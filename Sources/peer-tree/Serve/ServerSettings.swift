@@ -59,6 +59,7 @@ struct ServerSettings: Sendable {
     }
 
     private mutating func readTrees(_ reader: inout SettingsReader) throws {
+        signalling.tracker.assignsStandbys = try reader.choice("standbys", default: Switch.on) == .on
         signalling.tracker.resumeWindow = try reader.span("resume-window", default: 15)
         signalling.tracker.sourceResumeWindow = try reader.span("source-resume-window", default: 15)
         signalling.tracker.restoreWindow = try reader.span("restore-window", default: 10)
@@ -204,6 +205,12 @@ struct ServerSettings: Sendable {
 enum DashboardAudience: String, CaseIterable {
     case nobody
     case everybody
+}
+
+/// Whether something is done that need not be.
+enum Switch: String, CaseIterable {
+    case on
+    case off
 }
 
 extension ServerSettings {

@@ -1,13 +1,13 @@
 import Crypto
 import CryptoExtras
 import Foundation
-import SocketIO
+import JSON
 import Testing
 
 @testable import PeerTreeServer
 
 /// Tokens are signed here with the primitives, by none of the code under test.
-@Suite("Tokens signed with public keys")
+@Suite("Tokens signed with public keys", .timeLimit(.minutes(2)))
 struct AccessKeyTests {
     /// A private key and what a server gets of it.
     private struct Signer {

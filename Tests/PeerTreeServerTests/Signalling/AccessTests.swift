@@ -1,13 +1,13 @@
 import Crypto
+import JSON
 import PeerTreeCore
-import SocketIO
 import Testing
 
 @testable import PeerTreeServer
 
-@Suite("Who may create and who may join")
+@Suite("Who may create and who may join", .timeLimit(.minutes(2)))
 struct AccessTests {
-    private let create: JSONValue = ["createNew": true, "peerTree": ["v": 1]]
+    private let create: JSONValue = ["createNew": true, "peerTree": ["v": 2]]
 
     /// A token made here, with none of the code under test.
     private func token(_ claims: String, header: String = #"{"alg":"HS256","typ":"JWT"}"#, secret: String) -> String {
@@ -76,7 +76,7 @@ struct AccessTests {
         #expect(discover(create, token: joiner, &harness)?["code"] == "forbidden")
         let creator = token(#"{"create":true,"exp":100}"#, secret: "the secret")
         let tree = try #require(discover(create, token: creator, &harness)?["treeID"]?.stringValue)
-        let join: JSONValue = ["treeID": .string(tree), "peerTree": ["v": 1]]
+        let join: JSONValue = ["treeID": .string(tree), "peerTree": ["v": 2]]
         #expect(discover(join, token: nil, &harness)?["code"] == "forbidden")
         #expect(discover(join, token: creator, &harness)?["code"] == "forbidden")
         #expect(discover(join, token: joiner, &harness)?["treeID"] != nil)
@@ -99,7 +99,7 @@ struct AccessTests {
         }
         #expect(discover(create, token: "may join", &harness)?["code"] == "forbidden")
         let tree = try #require(discover(create, token: "may create", &harness)?["treeID"]?.stringValue)
-        let join: JSONValue = ["treeID": .string(tree), "peerTree": ["v": 1]]
+        let join: JSONValue = ["treeID": .string(tree), "peerTree": ["v": 2]]
         #expect(discover(join, token: nil, &harness)?["code"] == "forbidden")
         #expect(discover(join, token: "may join", &harness)?["treeID"] != nil)
         #expect(discover(join, token: "may create", &harness)?["treeID"] != nil)

@@ -1,6 +1,6 @@
+import JSON
 import NIOCore
 import PeerTreeCore
-import SocketIO
 import Testing
 
 @testable import PeerTreeServer
@@ -51,7 +51,7 @@ struct HostileInput: Sendable, CustomTestStringConvertible {
         .init("string", .stranger, discover, ["createNew"], "The first argument must be an object."),
         .init("array", .stranger, discover, [[]], "The first argument must be an object."),
         .init("true", .stranger, discover, [true], "The first argument must be an object."),
-        .init("binary", .stranger, discover, [.binary(.init(bytes: [1]))], "The first argument must be an object."),
+        .init("binary", .stranger, discover, [.binary([1])], "The first argument must be an object."),
         .init("empty", .stranger, discover, [[:]], "Tree does not exist."),
         .init("proto as a tree", .stranger, discover, [["treeID": "__proto__"]], "Tree does not exist."),
         .init("constructor as a tree", .stranger, discover, [["treeID": "constructor"]], "Tree does not exist."),
@@ -64,68 +64,68 @@ struct HostileInput: Sendable, CustomTestStringConvertible {
         .init("deep", .stranger, discover, [deep(400)], "Tree does not exist."),
         .init("peerTree 1", .stranger, discover, [["createNew": true, "peerTree": 1]], "bad-field"),
         .init("no version", .stranger, discover, [["createNew": true, "peerTree": [:]]], "bad-field"),
-        .init("version 2", .stranger, discover, [["createNew": true, "peerTree": ["v": 2]]], "unknown-version"),
-        .init("version 1.5", .stranger, discover, [["createNew": true, "peerTree": ["v": 1.5]]], "bad-field"),
+        .init("version 1", .stranger, discover, [["createNew": true, "peerTree": ["v": 1]]], "unknown-version"),
+        .init("version 2.5", .stranger, discover, [["createNew": true, "peerTree": ["v": 2.5]]], "bad-field"),
         .init(
             "stripes 0",
             .stranger,
             discover,
-            [["createNew": true, "peerTree": ["v": 1, "stripes": 0]]],
+            [["createNew": true, "peerTree": ["v": 2, "stripes": 0]]],
             "bad-field"
         ),
         .init(
             "stripes 1e9",
             .stranger,
             discover,
-            [["createNew": true, "peerTree": ["v": 1, "stripes": 1e9]]],
+            [["createNew": true, "peerTree": ["v": 2, "stripes": 1e9]]],
             "bad-field"
         ),
         .init(
             "capacity -1",
             .stranger,
             discover,
-            [["treeID": "TREE", "peerTree": ["v": 1, "capacity": -1]]],
+            [["treeID": "TREE", "peerTree": ["v": 2, "capacity": -1]]],
             "bad-field"
         ),
         .init(
             "capacity 1e300",
             .stranger,
             discover,
-            [["treeID": "TREE", "peerTree": ["v": 1, "capacity": 1e300]]],
+            [["treeID": "TREE", "peerTree": ["v": 2, "capacity": 1e300]]],
             "bad-field"
         ),
         .init(
             "capacity NaN",
             .stranger,
             discover,
-            [["treeID": "TREE", "peerTree": ["v": 1, "capacity": .number(.nan)]]],
+            [["treeID": "TREE", "peerTree": ["v": 2, "capacity": .number(.nan)]]],
             "bad-field"
         ),
-        .init("unknown tree, native", .stranger, discover, [["treeID": "?", "peerTree": ["v": 1]]], "unknown-tree"),
+        .init("unknown tree, native", .stranger, discover, [["treeID": "?", "peerTree": ["v": 2]]], "unknown-tree"),
         .init(
             "false token",
             .stranger,
             discover,
-            [["treeID": "TREE", "peerTree": ["v": 1, "resume": "x"]]],
+            [["treeID": "TREE", "peerTree": ["v": 2, "resume": "x"]]],
             "unknown-resume"
         ),
         .init(
             "false token of the right form",
             .stranger,
             discover,
-            [["peerTree": ["v": 1, "resume": .string(String(repeating: "0", count: 64))]]],
+            [["peerTree": ["v": 2, "resume": .string(String(repeating: "0", count: 64))]]],
             "unknown-resume"
         ),
-        .init("token 5", .stranger, discover, [["peerTree": ["v": 1, "resume": 5]]], "bad-field"),
-        .init("source joins its own tree", .source, discover, [["treeID": "TREE", "peerTree": ["v": 1]]], "own-tree"),
+        .init("token 5", .stranger, discover, [["peerTree": ["v": 2, "resume": 5]]], "bad-field"),
+        .init("source joins its own tree", .source, discover, [["treeID": "TREE", "peerTree": ["v": 2]]], "own-tree"),
         .init(
             "source joins another tree",
             .source,
             discover,
-            [["treeID": "OTHER", "peerTree": ["v": 1]]],
+            [["treeID": "OTHER", "peerTree": ["v": 2]]],
             "already-source"
         ),
-        .init("double create", .source, discover, [["createNew": true, "peerTree": ["v": 1]]], "already-source"),
+        .init("double create", .source, discover, [["createNew": true, "peerTree": ["v": 2]]], "already-source"),
         .init(
             "double create, as legacy",
             .source,
@@ -133,7 +133,7 @@ struct HostileInput: Sendable, CustomTestStringConvertible {
             [["createNew": true]],
             "You are the source of a tree. Leave it first."
         ),
-        .init("viewer asks for no tree", .viewer, discover, [["treeID": "?", "peerTree": ["v": 1]]], "unknown-tree"),
+        .init("viewer asks for no tree", .viewer, discover, [["treeID": "?", "peerTree": ["v": 2]]], "unknown-tree"),
     ]
 
     static let offers: [HostileInput] = [
@@ -157,7 +157,7 @@ struct HostileInput: Sendable, CustomTestStringConvertible {
             "signal binary",
             .viewer,
             offer,
-            [["signal": ["sdp": .binary(.init(bytes: [1]))], "sessionId": "Y", "target": "S"]],
+            [["signal": ["sdp": .binary([1])], "sessionId": "Y", "target": "S"]],
             "bad-field"
         ),
         .init(
@@ -324,7 +324,7 @@ struct HostileInput: Sendable, CustomTestStringConvertible {
         .init("child lost, another tree", .source, "peer-tree[child-lost]", [["id": "T"]], "not-a-child"),
         .init("child lost, huge reason", .source, "peer-tree[child-lost]", [["id": "A", "reason": huge]], "bad-field"),
         .init("status, no argument", .viewer, "peer-tree[status]", [], "bad-field"),
-        .init("status, lag -1", .viewer, "peer-tree[status]", [["lag": -1]], "bad-field"),
+        .init("status, rate -1", .viewer, "peer-tree[status]", [["rate": -1]], "bad-field"),
         .init("status, lag NaN", .viewer, "peer-tree[status]", [["lag": .number(.nan)]], "bad-field"),
         .init("status, rate text", .viewer, "peer-tree[status]", [["rate": "fast"]], "bad-field"),
         .init("status, children 0.5", .viewer, "peer-tree[status]", [["children": 0.5]], "bad-field"),

@@ -1,10 +1,10 @@
+import JSON
 import PeerTreeCore
-import SocketIO
 import Testing
 
 @testable import PeerTreeServer
 
-@Suite("ICE servers for peers")
+@Suite("ICE servers for peers", .timeLimit(.minutes(2)))
 struct ICEServersTests {
     private static func harness() -> SignallingHarness {
         SignallingHarness { options in

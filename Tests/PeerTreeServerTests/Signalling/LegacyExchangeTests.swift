@@ -1,11 +1,11 @@
+import JSON
 import PeerTreeCore
-import SocketIO
 import Testing
 
 @testable import PeerTreeServer
 
 /// The exchange of original clients with an original server, replayed frame by frame.
-@Suite("Legacy signalling")
+@Suite("Legacy signalling", .timeLimit(.minutes(2)))
 struct LegacyExchangeTests {
     @Test("The recorded exchange comes out byte for byte")
     func recordedExchange() throws {

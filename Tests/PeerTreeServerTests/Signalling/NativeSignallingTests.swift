@@ -1,12 +1,12 @@
+import JSON
 import PeerTreeCore
-import SocketIO
 import Testing
 
 @testable import PeerTreeServer
 
-@Suite("Native signalling")
+@Suite("Native signalling", .timeLimit(.minutes(2)))
 struct NativeSignallingTests {
-    @Test("A native source and viewer are told capacity, parents, standby and a resume token")
+    @Test("A native source and viewer are told capacity, parents and a resume token")
     func discovery() throws {
         var harness = SignallingHarness { $0.tracker.childrenOfSource = 2 }
         let tree = try harness.createTree("S", ["stripes": 1, "capacity": 2])
@@ -14,7 +14,7 @@ struct NativeSignallingTests {
         #expect(
             harness.take("S").map(\.frame) == [
                 #"42["simple-signal[discover]",{"id":"S","discoveryData":{"peers":[],"treeID":"\#(tree)","#
-                    + #""peerTree":{"v":1,"resume":"\#(token)","stripes":1,"capacity":2,"parents":[],"standby":[]}}}]"#
+                    + #""peerTree":{"v":2,"resume":"\#(token)","stripes":1,"capacity":2,"parents":[]}}}]"#
             ]
         )
         try harness.join("A", tree)
@@ -27,8 +27,8 @@ struct NativeSignallingTests {
         #expect(
             harness.take("C").map(\.frame) == [
                 #"42["simple-signal[discover]",{"id":"C","discoveryData":{"peers":["A"],"treeID":"\#(tree)","#
-                    + #""peerTree":{"v":1,"resume":"\#(resume)","stripes":1,"capacity":3,"#
-                    + #""parents":[{"stripe":0,"id":"A","epoch":1,"depth":2}],"standby":["B"]}}}]"#
+                    + #""peerTree":{"v":2,"resume":"\#(resume)","stripes":1,"capacity":3,"#
+                    + #""parents":[{"stripe":0,"id":"A","epoch":1,"depth":2}]}}}]"#
             ]
         )
     }
@@ -41,11 +41,16 @@ struct NativeSignallingTests {
         #expect(try harness.join("B", tree) == "A")
         harness.clearInboxes()
         #expect(harness.emit("A", "peer-tree[leave]", [:]).isEmpty)
-        #expect(harness.take("S").map(\.frame) == [#"42["peer-tree[child-gone]",{"id":"A","stripe":0}]"#])
+        #expect(
+            harness.take("S").map(\.frame) == [
+                #"42["peer-tree[child-gone]",{"id":"A","stripe":0}]"#,
+                #"42["peer-tree[admit]",{"id":"B","stripe":0}]"#,
+            ]
+        )
         #expect(
             harness.take("B").map(\.frame) == [
                 #"42["peer-tree[assign]",{"treeID":"\#(tree)","stripe":0,"parent":"S","epoch":2,"depth":1,"#
-                    + #""reason":"parent-left","standby":[]}]"#
+                    + #""reason":"parent-left"}]"#
             ]
         )
         #expect(try harness.join("A", tree) == "B")
@@ -83,7 +88,7 @@ struct NativeSignallingTests {
         #expect(harness.payloads("B", "peer-tree[suspect]") == [["id": "A"]])
         harness.now = harness.now + .seconds(5)
         harness.connect("A2")
-        let request: JSONValue = ["treeID": .string(tree), "peerTree": ["v": 1, "resume": .string(token)]]
+        let request: JSONValue = ["treeID": .string(tree), "peerTree": ["v": 2, "resume": .string(token)]]
         let reply = try #require(harness.emit("A2", "simple-signal[discover]", request).last)
         let data = try #require(reply.payload["discoveryData"]?["peerTree"])
         #expect(reply.payload["id"] == "A2")
@@ -111,7 +116,7 @@ struct NativeSignallingTests {
         harness.handle(.disconnected(id: "S"))
         harness.wait(.seconds(10))
         harness.connect("S2")
-        harness.emit("S2", "simple-signal[discover]", ["peerTree": ["v": 1, "resume": .string(token)]])
+        harness.emit("S2", "simple-signal[discover]", ["peerTree": ["v": 2, "resume": .string(token)]])
         harness.wait(.seconds(10))
         #expect(harness.service.treeCount == 1)
         harness.handle(.disconnected(id: "S2"))
@@ -132,7 +137,7 @@ struct NativeSignallingTests {
         let token = try #require(harness.resumeToken("A"))
         harness.connect("A2")
         harness.clearInboxes()
-        harness.emit("A2", "simple-signal[discover]", ["peerTree": ["v": 1, "resume": .string(token)]])
+        harness.emit("A2", "simple-signal[discover]", ["peerTree": ["v": 2, "resume": .string(token)]])
         #expect(harness.payloads("A", "peer-tree[error]").map { $0["code"] } == ["resumed-elsewhere"])
         #expect(harness.emit("A", "peer-tree[leave]", [:]).first?.payload["code"] == "not-a-member")
         harness.handle(.disconnected(id: "A"))
@@ -151,28 +156,37 @@ struct NativeSignallingTests {
         for position in token.indices {
             var guess = token
             guess[position] = guess[position] == "A" ? "B" : "A"
-            let request: JSONValue = ["peerTree": ["v": 1, "resume": .string(String(guess))]]
+            let request: JSONValue = ["peerTree": ["v": 2, "resume": .string(String(guess))]]
             let reply = harness.emit("X", "simple-signal[discover]", request)
             #expect(reply.first?.payload["discoveryData"]?["code"] == "unknown-resume")
         }
     }
 
-    @Test("An orphan is given another parent and may offer to it, to its standby, and to no one else")
-    func orphaned() throws {
-        var harness = SignallingHarness { $0.tracker.childrenOfSource = 3 }
+    /// S feeds A, B and C; D hangs below A, and is not attached yet.
+    private func wideTree() throws -> SignallingHarness {
+        var harness = SignallingHarness {
+            $0.tracker.childrenOfSource = 3
+        }
         let tree = try harness.createTree("S")
         for id in ["A", "B", "C"] {
             try harness.join(id, tree)
             harness.emit(id, "peer-tree[attached]", ["stripe": 0, "epoch": 1])
         }
         #expect(try harness.join("D", tree) == "A")
+        return harness
+    }
+
+    @Test("An orphan is given another parent and may offer to it and to its standby, and to no one else")
+    func orphaned() throws {
+        var harness = try wideTree()
         #expect(harness.offer("D", to: "A", session: "1").isEmpty)
         harness.emit("D", "peer-tree[attached]", ["stripe": 0, "epoch": 1])
+        let standby = try #require(harness.payloads("D", "peer-tree[standby]").last?["id"]?.stringValue)
+        #expect(harness.payloads(standby, "peer-tree[admit]").last == ["id": "D", "kind": "standby"])
         harness.clearInboxes()
         let orphan: JSONValue = ["stripe": 0, "epoch": 1, "reason": "silent"]
         let assign = try #require(harness.emit("D", "peer-tree[orphaned]", orphan).first?.payload)
         let parent = try #require(assign["parent"]?.stringValue)
-        let standby = try #require(assign["standby"]?[0]?.stringValue)
         #expect(assign["epoch"] == 2)
         #expect(parent != "A")
         #expect(harness.payloads("A", "peer-tree[child-gone]") == [["id": "D", "stripe": 0]])
@@ -182,6 +196,23 @@ struct NativeSignallingTests {
             let answer = harness.offer("D", to: id, session: "x\(number)")
             #expect(answer.first?.payload["code"] == "not-your-parent")
         }
+    }
+
+    @Test("Who turned to its standby is confirmed there; the standby lets it in as a child, and stays connected to it")
+    func promoted() throws {
+        var harness = try wideTree()
+        harness.emit("D", "peer-tree[attached]", ["stripe": 0, "epoch": 1])
+        let standby = try #require(harness.payloads("D", "peer-tree[standby]").last?["id"]?.stringValue)
+        harness.offer("D", to: standby, session: "1")
+        harness.clearInboxes()
+        let promoted: JSONValue = ["stripe": 0, "epoch": 1, "reason": "silent", "standby": .string(standby)]
+        let assign = try #require(harness.emit("D", "peer-tree[promoted]", promoted).first?.payload)
+        #expect(assign["parent"]?.stringValue == standby)
+        #expect(assign["epoch"] == 2)
+        #expect(harness.payloads(standby, "peer-tree[admit]") == [["id": "D", "stripe": 0]])
+        #expect(harness.payloads(standby, "peer-tree[child-gone]").isEmpty)
+        let bad: JSONValue = ["stripe": 0, "epoch": 2, "reason": "silent"]
+        #expect(harness.emit("D", "peer-tree[promoted]", bad).first?.payload["code"] == "bad-field")
     }
 
     @Test("A neighbour's word that the link to a peer without a socket is dead removes it at once")

@@ -1,5 +1,5 @@
+import JSON
 import PeerTreeCore
-import SocketIO
 import TestSupport
 
 @testable import PeerTreeServer
@@ -31,14 +31,14 @@ struct RandomClients {
             harness.connect("c\(nextID)")
         case 2: harness.handle(.disconnected(id: id))
         case 3 where harness.service.treeCount < 3:
-            harness.emit(id, "simple-signal[discover]", ["createNew": true, "peerTree": ["v": 1]])
+            harness.emit(id, "simple-signal[discover]", ["createNew": true, "peerTree": ["v": 2]])
         case 3...6:
-            harness.emit(id, "simple-signal[discover]", ["treeID": .string(tree), "peerTree": ["v": 1]])
+            harness.emit(id, "simple-signal[discover]", ["treeID": .string(tree), "peerTree": ["v": 2]])
             if let token = harness.resumeToken(id) { tokens.append(token) }
         case 7: harness.emit(id, "simple-signal[discover]", ["treeID": .string(tree)])
         case 8:
             let token = tokens.suffix(10).randomElement(using: &random) ?? ""
-            harness.emit(id, "simple-signal[discover]", ["peerTree": ["v": 1, "resume": .string(token)]])
+            harness.emit(id, "simple-signal[discover]", ["peerTree": ["v": 2, "resume": .string(token)]])
         case 9...12: harness.offer(id, to: target, session: session)
         case 13:
             let answer: JSONValue = [

@@ -1,5 +1,5 @@
+import JSON
 import PeerTreeCore
-import SocketIO
 import TestSupport
 import Testing
 
@@ -75,7 +75,7 @@ struct SignallingHarness {
     /// Connects `id` as a native source and returns its tree's id.
     mutating func createTree(_ id: String, _ extra: JSONObject = [:]) throws -> String {
         connect(id)
-        var native: JSONObject = ["v": 1]
+        var native: JSONObject = ["v": 2]
         for member in extra { native[member.key] = member.value }
         let reply = emit(id, "simple-signal[discover]", ["createNew": true, "peerTree": .object(native)])
         return try #require(reply.first?.payload["discoveryData"]?["treeID"]?.stringValue)
@@ -85,7 +85,7 @@ struct SignallingHarness {
     @discardableResult
     mutating func join(_ id: String, _ tree: String, _ extra: JSONObject = [:]) throws -> String {
         connect(id)
-        var native: JSONObject = ["v": 1]
+        var native: JSONObject = ["v": 2]
         for member in extra { native[member.key] = member.value }
         let reply = emit(id, "simple-signal[discover]", ["treeID": .string(tree), "peerTree": .object(native)])
         return try #require(reply.last?.payload["discoveryData"]?["peers"]?[0]?.stringValue)
@@ -115,7 +115,7 @@ struct SignallingHarness {
     /// Everything that must not change when an input is refused.
     var fingerprint: [String] {
         var lines = service.members.map { peer, member in
-            let parents = (0..<member.standby.count).map { try? service.tracker.assignment(of: peer, stripe: $0) }
+            let parents = (0..<member.stripes).map { try? service.tracker.assignment(of: peer, stripe: $0) }
             return "\(peer) \(member.ids) \(member.isConnected) \(member.sessions.count) \(member.begun) \(parents)"
         }
         lines += service.trees.map { "\($0.key) \($0.value.id) \($0.value.source)" }

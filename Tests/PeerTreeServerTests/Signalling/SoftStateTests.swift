@@ -1,12 +1,12 @@
+import JSON
 import PeerTreeCore
-import SocketIO
 import TestSupport
 import Testing
 
 @testable import PeerTreeServer
 
 /// A server that is started again with the key it had, and peers that tell it where they are.
-@Suite("State is soft")
+@Suite("State is soft", .timeLimit(.minutes(2)))
 struct SoftStateTests {
     /// What a peer remembers of itself while the server is away.
     struct Memory {
@@ -63,7 +63,7 @@ struct SoftStateTests {
         to harness: inout SignallingHarness
     ) -> JSONValue? {
         harness.connect(new)
-        let native: JSONValue = ["v": 1, "resume": .string(memory.token), "place": memory.place]
+        let native: JSONValue = ["v": 2, "resume": .string(memory.token), "place": memory.place]
         return harness.emit(new, "simple-signal[discover]", ["peerTree": native]).last?.payload["discoveryData"]
     }
 
@@ -109,7 +109,7 @@ struct SoftStateTests {
         var new = SignallingHarness()
         comeBack("V0", as: "v0", try #require(memories["V0"]), to: &new)
         new.connect("late")
-        let request: JSONValue = ["treeID": .string(tree), "peerTree": ["v": 1]]
+        let request: JSONValue = ["treeID": .string(tree), "peerTree": ["v": 2]]
         let reply = new.emit("late", "simple-signal[discover]", request).last?.payload["discoveryData"]
         #expect(reply?["peers"] == [])
         comeBack("S", as: "s", try #require(memories["S"]), to: &new)
@@ -119,7 +119,7 @@ struct SoftStateTests {
 
     private func ask(_ id: String, for tree: String, _ harness: inout SignallingHarness) -> JSONValue? {
         harness.connect(id)
-        let request: JSONValue = ["treeID": .string(tree), "peerTree": ["v": 1]]
+        let request: JSONValue = ["treeID": .string(tree), "peerTree": ["v": 2]]
         return harness.emit(id, "simple-signal[discover]", request).last?.payload["discoveryData"]
     }
 
@@ -169,7 +169,7 @@ struct SoftStateTests {
         #expect(self.ask("stranger", for: tree, &new)?["code"] == "forbidden")
         for id in ["A", "B", "C"] { new.handle(.connected(id: id, token: "may join")) }
         func ask(_ id: String, _ tree: String) -> JSONValue? {
-            let request: JSONValue = ["treeID": .string(tree), "peerTree": ["v": 1]]
+            let request: JSONValue = ["treeID": .string(tree), "peerTree": ["v": 2]]
             return new.emit(id, "simple-signal[discover]", request).last?.payload["discoveryData"]
         }
         #expect(ask("A", tree) == nil)
