@@ -4,11 +4,11 @@ import asyncio
 import contextlib
 import json
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 
 import aiohttp
+from processes import running
 from scene import CHROMIUM_FLAGS, PAGE
 
 
@@ -69,20 +69,14 @@ async def bare_chromium(server):
     assert path, "Chromium is not installed: Scripts/bootstrap test"
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         command = [path, "--headless=new", "--remote-debugging-port=0", f"--user-data-dir={profile}", "--no-first-run"]
-        process = subprocess.Popen(
-            [*command, *CHROMIUM_FLAGS, "about:blank"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        try:
+        with running(*command, *CHROMIUM_FLAGS, "about:blank") as chromium:
             told = Path(profile) / "DevToolsActivePort"
             async with asyncio.timeout(30):
                 while not (told.is_file() and told.read_text().count("\n")):
-                    assert process.poll() is None, "Chromium ended at once"
+                    assert chromium.process.poll() is None, f"Chromium ended at once: {chromium.error_text}"
                     await asyncio.sleep(0.05)
             async with aiohttp.ClientSession() as session:
                 page = BarePage(session, told.read_text().split()[0])
                 await page.attach()
                 await page.open(server)
                 yield page
-        finally:
-            process.terminate()
-            process.wait(20)

@@ -16,6 +16,7 @@ sys.path[:0] = [str(HERE), str(ROOT / "Tests" / "Interop")]
 from processes import running  # noqa: E402
 from programs import peer_tree, program  # noqa: E402, F401
 from scene import CHROMIUM_FLAGS, PAGE  # noqa: E402
+from standing import pytest_exception_interact  # noqa: E402, F401
 
 FIREFOX_PREFERENCES = {
     "media.navigator.permission.disabled": True,
@@ -107,18 +108,18 @@ async def open_page(browsers, socket_io_client):
         await context.close()
 
 
-MEASURED = []
-
-
 @pytest.fixture
-def report():
+def report(record_property):
     """report(LINE) notes something measured, which is printed when all tests are through."""
-    return MEASURED.append
+    return lambda line: record_property("measured", line)
 
 
 def pytest_terminal_summary(terminalreporter):
-    for line in MEASURED:
-        terminalreporter.write_line(line)
+    for outcome in ("passed", "failed"):
+        for told in terminalreporter.stats.get(outcome, []):
+            for name, value in told.user_properties:
+                if told.when == "call" and name == "measured":
+                    terminalreporter.write_line(value)
 
 
 async def in_thread(function, *arguments):

@@ -7,7 +7,7 @@ import signal
 
 import requests
 from conftest import in_thread
-from processes import running
+from processes import own_port, running
 from visitors import site, visit  # noqa: F401
 
 SECRET = "a secret of the operator"
@@ -110,18 +110,18 @@ async def test_it_goes_on_by_itself_after_the_server_was_restarted(peer_tree, vi
     settings = ["--dashboard", "everybody"]
     clip = tmp_path / "clip"
     clip.write_bytes(bytes(3_000_000))
-    with site(peer_tree, *settings) as (address, process):
-        port = address.rsplit(":", 1)[1]
-        visitor = await visit("chromium", f"{address}/dashboard")
-        await visitor.says("No broadcast at present.")
-        process.signal(signal.SIGKILL)
-        process.wait(10)
-        await visitor.says("The server cannot be reached.", "#notice")
-    with site(peer_tree, *settings, port=port) as (address, _):
-        with running(peer_tree, "broadcast", clip, "--rate", "60k", "--server", address) as source:
-            tree = (await in_thread(source.line)).rsplit("/", 1)[1]
-            await shows_the_tree(visitor, address, tree, 0)
-            assert await visitor.page.is_hidden("#notice")
+    with own_port() as port:
+        with site(peer_tree, *settings, port=port) as (address, process):
+            visitor = await visit("chromium", f"{address}/dashboard")
+            await visitor.says("No broadcast at present.")
+            process.signal(signal.SIGKILL)
+            process.wait(10)
+            await visitor.says("The server cannot be reached.", "#notice")
+        with site(peer_tree, *settings, port=port) as (address, _):
+            with running(peer_tree, "broadcast", clip, "--rate", "60k", "--server", address) as source:
+                tree = (await in_thread(source.line)).rsplit("/", 1)[1]
+                await shows_the_tree(visitor, address, tree, 0)
+                assert await visitor.page.is_hidden("#notice")
 
 
 # Large trees, without peers: the page is fed what the server would send.

@@ -1,10 +1,9 @@
 """Media between files and browsers, through native peers: pictures show, and no frame changes on its way."""
 
-import subprocess
 
 import pytest
 from conftest import in_thread
-from processes import running
+from processes import run, running
 from webm import frames, hashes, probe
 
 # Each picture says its number: bit n is white or black from pixel 40 n on.
@@ -67,7 +66,7 @@ async (audio) => {
 def decode(path):
     """What ffmpeg says of a file. A camera's pictures come at any time, also two within one tick of their mean rate."""
     command = ["ffmpeg", "-v", "warning", "-xerror", "-i", str(path), "-fps_mode", "passthrough", "-enc_time_base", "-1"]
-    done = subprocess.run([*command, "-f", "null", "-"], capture_output=True, text=True, timeout=60)
+    done = run([*command, "-f", "null", "-"], capture_output=True, text=True, timeout=60)
     return done.returncode, done.stderr
 
 
@@ -83,7 +82,7 @@ def numbered(tmp_path_factory):
             container = "matroska" if codec == "h264" else "webm"
             command = ["ffmpeg", "-v", "error", "-nostdin", "-f", "lavfi", "-i", source, "-f", "lavfi", "-i", "sine=duration=3"]
             command += [*CODECS[codec], "-g", "25", "-c:a", "aac" if codec == "h264" else "libopus", "-f", container, str(path)]
-            subprocess.run(command, check=True, timeout=120)
+            run(command, check=True, timeout=120)
         return path
 
     return make

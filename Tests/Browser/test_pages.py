@@ -3,11 +3,14 @@
 import hashlib
 import io
 import signal
+from pathlib import Path
 
 import pytest
 import requests
 import zxingcpp
+from conftest import ROOT
 from PIL import Image
+from processes import own_port
 from visitors import broadcast_camera, chromium_without, site, visit  # noqa: F401
 
 BROWSERS = ["chromium", "firefox"]
@@ -25,12 +28,12 @@ SOURCE = """async (steps) => {
 }"""
 
 
-# What a page offers to save.
+# What a page offers to save; the one script among the blobs is that of the client's own worker.
 KEEP_BLOBS = """
 window.blobs = [];
 const createObjectURL = URL.createObjectURL.bind(URL);
 URL.createObjectURL = (blob) => {
-  if (blob instanceof Blob) window.blobs.push(blob);
+  if (blob instanceof Blob && blob.type !== 'text/javascript') window.blobs.push(blob);
   return createObjectURL(blob);
 };
 """
@@ -64,17 +67,17 @@ async def test_a_camera_is_seen_by_whoever_has_the_link(peer_tree, visit, browse
         await source.says("2", "#viewers")
         await source.says("1", "#children")
         await source.says("bit/s", "#uplink")
-        assert await first.page.evaluate("document.getElementById('video').muted")
-        has_sound = await first.page.evaluate("document.getElementById('video').srcObject.getAudioTracks().length > 0")
+        assert await first.page.evaluate("find('video')[0].muted")
+        has_sound = await first.page.evaluate("find('video')[0].srcObject.getAudioTracks().length > 0")
         # Firefox captures no sound on a machine without an audio device.
         assert has_sound or browser == "firefox"
         assert await first.page.is_visible("#unmute") == has_sound
         if has_sound:
             await first.page.click("#unmute")
-            assert not await first.page.evaluate("document.getElementById('video').muted")
+            assert not await first.page.evaluate("find('video')[0].muted")
             assert await first.page.is_hidden("#unmute")
             await first.page.keyboard.press("m")
-        assert await first.page.evaluate("document.getElementById('video').muted")
+        assert await first.page.evaluate("find('video')[0].muted")
         phone = await visit("chromium", link, color_scheme="dark", **PHONE)
         await phone.plays()
         await first.says("bit/s", "#passed")
@@ -181,14 +184,14 @@ async def test_text_is_read_by_everybody_and_never_run(peer_tree, visit, browser
         for line in ["Good evening", hostile]:
             await source.page.fill("#textInput", line)
             await source.page.keyboard.press("Enter")
-        await viewer.page.wait_for_function("() => document.querySelectorAll('#lines li').length === 2")
+        await viewer.page.wait_for_function("() => find('#lines li').length === 2")
         lines = await viewer.page.eval_on_selector_all("#lines li", "(items) => items.map((item) => item.textContent)")
         assert lines == ["Good evening", hostile]
         late = await visit(browser, await source.page.input_value("#link"))
         await late.says("onerror", "#lines")
         for visitor in [source, viewer, late]:
             assert await visitor.page.evaluate("window.hacked") is None
-            assert await visitor.page.evaluate("document.querySelectorAll('#lines img, #sentLines img, script:not([src])').length") == 0
+            assert await visitor.page.evaluate("find('#lines img, #sentLines img, script:not([src])').length") == 0
         await viewer.screenshot(f"watch-text-{browser}")
 
 
@@ -268,7 +271,7 @@ async def test_a_hostile_source_breaks_nothing(peer_tree, visit):  # noqa: F811
         )
         await viewer.says("<img src=x onerror=", "#title")
         assert await viewer.page.evaluate("window.hacked") is None
-        assert await viewer.page.evaluate("document.querySelectorAll('main img').length") == 0
+        assert await viewer.page.evaluate("find('main img, .stage img').length") == 0
         # The page still works.
         assert await viewer.page.is_visible("#place")
 
@@ -288,8 +291,7 @@ async def test_pictures_go_on_while_the_server_is_gone_and_new_viewers_come_when
     peer_tree, visit, tmp_path, browser  # noqa: F811
 ):
     settings = ["--k", 1, "--k1", 1, "--state-key", tmp_path / "key"]
-    with site(peer_tree, *settings) as (address, process):
-        port = address.rsplit(":", 1)[1]
+    with own_port() as port, site(peer_tree, *settings, port=port) as (address, process):
         source = await visit(browser, address)
         link = await broadcast_camera(source)
         viewer = await visit(browser, link)
@@ -311,19 +313,19 @@ async def test_pictures_go_on_while_the_server_is_gone_and_new_viewers_come_when
 
 
 async def test_a_broadcast_that_the_server_forgot_begins_again_under_a_new_link(peer_tree, visit):  # noqa: F811
-    with site(peer_tree) as (address, process):
-        port = address.rsplit(":", 1)[1]
-        source = await visit("chromium", address)
-        link = await broadcast_camera(source)
-        process.signal(signal.SIGKILL)
-        process.wait(10)
-        await source.says("The server is gone.", "#notice")
-    with site(peer_tree, port=port):
-        await source.says("It goes on under a new link", "#notice")
-        again = await source.page.input_value("#link")
-        assert again != link
-        viewer = await visit("chromium", again)
-        await viewer.plays()
+    with own_port() as port:
+        with site(peer_tree, port=port) as (address, process):
+            source = await visit("chromium", address)
+            link = await broadcast_camera(source)
+            process.signal(signal.SIGKILL)
+            process.wait(10)
+            await source.says("The server is gone.", "#notice")
+        with site(peer_tree, port=port):
+            await source.says("It goes on under a new link", "#notice")
+            again = await source.page.input_value("#link")
+            assert again != link
+            viewer = await visit("chromium", again)
+            await viewer.plays()
 
 
 async def test_every_page_is_sent_with_a_strict_policy(peer_tree):
@@ -370,11 +372,17 @@ async def test_the_policy_stops_what_a_page_must_not_do(peer_tree, browsers):
 # Modules without a page
 
 
+def source(url):
+    [path] = (ROOT / "Web").glob(f"p*/{Path(url).name}")
+    return path
+
+
 async def evaluate(visit, peer_tree, module, function, values):  # noqa: F811
     with site(peer_tree) as (address, _):
         visitor = await visit("chromium", f"{address}/watch/none")
+        await visitor.page.route("**/sources/*", lambda route: route.fulfill(path=source(route.request.url)))
         return await visitor.page.evaluate(
-            f"async (values) => {{ const module = await import('/pages/{module}.js'); return values.map(({function})); }}",
+            f"async (values) => {{ const module = await import('/sources/{module}.js'); return values.map(({function})); }}",
             values,
         )
 

@@ -9,6 +9,15 @@ from processes import running
 
 ARTEFACTS = ROOT / ".build" / "artefacts"
 
+# The elements that a selector finds on the page and in the shadow trees of its players.
+FIND = """
+window.find = (selector) => {
+  const shadows = [...document.querySelectorAll('peer-tree-player')].map(({ shadowRoot }) => shadowRoot).filter(Boolean);
+  if (selector === 'body') return [document.body, ...shadows.flatMap(({ children }) => [...children])];
+  return [document, ...shadows].flatMap((root) => [...root.querySelectorAll(selector)]);
+};
+"""
+
 WATCH_POLICY = """
 window.violations = [];
 document.addEventListener('securitypolicyviolation', (event) => {
@@ -57,16 +66,16 @@ class Visitor:
     async def says(self, text, selector="body", timeout=30_000):
         """Waits until the page shows a text."""
         await self.page.wait_for_function(
-            "([selector, text]) => [...document.querySelectorAll(selector)].some((element) => element.innerText.includes(text))",
+            "([selector, text]) => find(selector).some((element) => element.innerText.includes(text))",
             arg=[selector, text],
             timeout=timeout,
         )
 
     async def plays(self):
         """Waits until pictures move."""
-        await self.page.wait_for_function("() => document.getElementById('video').videoWidth > 0", timeout=30_000)
-        await self.page.evaluate("() => { window.shownAt = document.getElementById('video').currentTime; }")
-        await self.page.wait_for_function("() => document.getElementById('video').currentTime > window.shownAt + 0.3")
+        await self.page.wait_for_function("() => find('video')[0].videoWidth > 0", timeout=30_000)
+        await self.page.evaluate("() => { window.shownAt = find('video')[0].currentTime; }")
+        await self.page.wait_for_function("() => find('video')[0].currentTime > window.shownAt + 0.3")
 
     async def screenshot(self, name):
         ARTEFACTS.mkdir(parents=True, exist_ok=True)
@@ -87,7 +96,7 @@ async def visit(browsers):
         context = await (browser or await browsers(name)).new_context(**options)
         contexts.append(context)
         page = await context.new_page()
-        await page.add_init_script(WATCH_POLICY)
+        await page.add_init_script(FIND + WATCH_POLICY)
         if before:
             await page.add_init_script(before)
         visitor = Visitor(page, name)

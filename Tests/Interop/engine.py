@@ -1,40 +1,64 @@
 """A client of Engine.IO made of requests and WebSockets, for tests that look at single packets."""
 
+import contextlib
+import http.client
 import json
+import pathlib
 import queue
 import re
-import subprocess
+import socket
+import struct
+import sys
 import threading
+import time
 
+import processes
 import requests
 import websocket
 
+# Pings as often as the public suites have them, and the time to answer of the product's defaults: a busy machine loses
+# no session.
+BEATING = ("--ping-timeout", "20000", "--connect-timeout", "45000")
+# The product's defaults: no ping comes in the course of a test.
+QUIET = ("--ping-interval", "25000", *BEATING)
+
 
 class EchoServer:
-    """A socketio-echo process on a free port."""
+    """A socketio-echo process on a port of its own."""
 
-    def __init__(self, executable, *arguments):
-        self.command = [executable, *arguments]
-        self.port = 0
+    def __init__(self, port, executable, *arguments):
+        self.port = port
+        self.command = [executable, *arguments, "--port", port]
         self.start()
 
     def start(self):
-        command = [*self.command, "--port", str(self.port)]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        line = self.process.stdout.readline()
-        self.port = int(re.fullmatch(r"listening on port (\d+)\n", line).group(1))
+        self.running = processes.Running(self.command)
+        assert self.running.line() == f"listening on port {self.port}"
+
+    def kill(self):
+        processes.end(self.running.process)
 
     def restart(self):
         """Kills the server and starts it again on its port."""
-        self.process.kill()
-        self.process.wait()
+        self.kill()
         self.start()
 
-    def close(self):
-        ended = self.process.poll()
-        self.process.kill()
-        self.process.wait()
-        assert ended is None, f"socketio-echo has ended with {ended}"
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}"
+
+
+@contextlib.contextmanager
+def echo_server(executable, *arguments):
+    """Runs a socketio-echo for the length of a block. It may be restarted, but not end by itself."""
+    with processes.own_port() as port:
+        server = EchoServer(port, executable, *arguments)
+        try:
+            yield server
+            ended = server.running.process.poll()
+            assert ended is None, f"socketio-echo has ended with {ended}: {server.running.error_text}"
+        finally:
+            server.kill()
 
 
 class Endpoint:
@@ -111,6 +135,64 @@ class Socket:
 
     def close(self):
         self.socket.close()
+
+
+class Poll:
+    """A poll that the server has read when this returns; `.answer()` waits for its status and text."""
+
+    def __init__(self, endpoint, sid):
+        self.connection = http.client.HTTPConnection("127.0.0.1", endpoint.port, timeout=10)
+        self.connection.request("GET", endpoint.query(sid=sid))
+        wait_until_read(self.connection.sock)
+
+    def answer(self):
+        with contextlib.closing(self.connection):
+            answer = self.connection.getresponse()
+            return answer.status, answer.read().decode()
+
+    def cancel(self):
+        """Breaks the connection off, as a browser does that leaves the page."""
+        self.connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
+
+
+def closed_while_polling(endpoint, close, open_session=None):
+    """Posts a close packet to a session with a poll; returns the session and the status and text that the poll gets."""
+    while True:
+        sid = (open_session or endpoint.open_session)()
+        poll = Poll(endpoint, sid)
+        assert endpoint.http("POST", close, sid=sid).text == "ok"
+        answer = poll.answer()
+        # A packet that overtakes the poll in the server, on another thread, finds nobody to tell. Then another session.
+        if answer[0] != 400:
+            return sid, answer
+
+
+def wait_until_read(connection, timeout=10):
+    """Waits until the other end, on this machine, has read all that was sent. Only Linux tells: elsewhere it is given
+    half a second."""
+    table = pathlib.Path("/proc/net/tcp")
+    if not table.exists():
+        time.sleep(0.5)
+        return
+    near, far = [
+        f"{int.from_bytes(socket.inet_aton(host), sys.byteorder):08X}:{port:04X}"
+        for host, port in (connection.getsockname(), connection.getpeername())
+    ]
+
+    def waiting(ends, column):
+        """How much waits to be acknowledged (column 0), or to be read (1), at the first of both ends."""
+        rows = [row.split() for row in table.read_text().splitlines()]
+        return next((int(row[4].split(":")[column], 16) for row in rows if row[1:3] == ends), None)
+
+    end = time.monotonic() + timeout
+    while True:
+        # What has not arrived yet waits nowhere at the other end: it must have been acknowledged first.
+        unread = waiting([far, near], 1) if waiting([near, far], 0) == 0 else "not acknowledged"
+        if unread == 0:
+            return
+        assert time.monotonic() < end, f"what was sent was not read within {timeout} s: {unread}"
+        time.sleep(0.01)
 
 
 class Later:

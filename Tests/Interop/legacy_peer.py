@@ -71,7 +71,7 @@ class SimplePeer:
 
     async def _run(self):
         if self.initiator:
-            self._adopt(self.connection.createDataChannel(secrets.token_hex(20)))
+            self.open_channel()
             await self.connection.setLocalDescription(await self.connection.createOffer())
             self._emit_description()
         while True:
@@ -114,6 +114,9 @@ class SimplePeer:
         self.on_signal({"type": description.type, "sdp": "\r\n".join(bare)})
         for line in candidates:
             self.on_signal({"candidate": {"candidate": line.removeprefix("a="), "sdpMLineIndex": 0, "sdpMid": "0"}})
+
+    def open_channel(self):
+        self._adopt(self.connection.createDataChannel(secrets.token_hex(20)))
 
     def _adopt(self, channel):
         self.channel = channel

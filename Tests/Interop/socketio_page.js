@@ -1,11 +1,25 @@
 // What a page does with the real socket.io-client against socketio-echo. Every function resolves to plain data.
 
-const connected = (socket) =>
+// Nothing is waited for without an end: a test that waits in vain says for what.
+const LIMIT = 30000;
+const within = (what, begin) =>
   new Promise((resolve, reject) => {
+    setTimeout(() => reject(new Error(`${what}: not within ${LIMIT} ms`)), LIMIT);
+    begin(resolve, reject);
+  });
+const connected = (socket) =>
+  within("connect", (resolve, reject) => {
     socket.once("connect", resolve);
     socket.once("connect_error", reject);
   });
-const next = (socket, event) => new Promise((resolve) => socket.once(event, (...data) => resolve(data)));
+const next = (emitter, event) => within(event, (resolve) => emitter.once(event, (...data) => resolve(data)));
+const call = (socket, ...all) => within("acknowledgement", (resolve) => socket.emit(...all, (...data) => resolve(data)));
+const upgraded = async (socket, transport) => {
+  const end = performance.now() + LIMIT;
+  while (socket.io.engine.transport.name !== transport && performance.now() < end) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+};
 const bytes = (value) =>
   value instanceof ArrayBuffer
     ? { bytes: [...new Uint8Array(value)] }
@@ -26,16 +40,12 @@ window.echo = async (transports) => {
     socket.emit("message", ...data);
     result.back.push(bytes(await back));
     // The reference client hands only the first argument of an acknowledgement to a promise.
-    result.acknowledged.push(
-      await new Promise((resolve) => socket.emit("message-with-ack", ...data, (...all) => resolve(bytes(all)))),
-    );
+    result.acknowledged.push(bytes(await call(socket, "message-with-ack", ...data)));
   }
-  for (let round = 0; round < 100 && socket.io.engine.transport.name !== transports.at(-1); round++) {
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+  await upgraded(socket, transports.at(-1));
   result.transport = socket.io.engine.transport.name;
-  // Several ping intervals and time-outs.
-  await new Promise((resolve) => setTimeout(resolve, 1000));
+  // The next ping comes only once the last was answered.
+  for (let beat = 0; beat < 4; beat++) await next(socket.io, "ping");
   result.stillConnected = socket.connected && socket.id === result.id;
   const gone = next(socket, "disconnect");
   socket.disconnect();
@@ -49,14 +59,16 @@ window.namespaces = async (transports) => {
   const custom = manager.socket("/custom", { auth: { b: 2 } });
   const auths = [next(main, "auth"), next(custom, "auth")];
   const unknown = manager.socket("/random");
-  const refusal = await new Promise((resolve) => unknown.on("connect_error", resolve));
+  const [refusal] = await next(unknown, "connect_error");
   const answers = await Promise.all(auths);
   const silent = await main
     .timeout(100)
     .emitWithAck("nobody answers this")
     .catch((error) => error.message);
-  main.volatile.emit("message", "volatile");
-  const volatile = await next(main, "message-back");
+  // A volatile event is dropped while the transport cannot write: during a change of transports, or behind a request.
+  const back = next(main, "message-back");
+  const timer = setInterval(() => main.volatile.emit("message", "volatile"), 50);
+  const volatile = await back.finally(() => clearInterval(timer));
   const differ = main.id !== custom.id;
   for (const socket of [main, custom, unknown]) socket.disconnect();
   return { answers, refusal: refusal.message, silent, volatile, differ };

@@ -8,7 +8,7 @@ import subprocess
 import time
 
 import pytest
-from processes import running
+from processes import run, running
 
 
 @pytest.fixture
@@ -32,12 +32,10 @@ def server(peer_tree):
         yield f"http://127.0.0.1:{process.event('listening')['port']}"
 
 
-def test_a_file_reaches_viewers_byte_for_byte_and_everyone_exits(peer_tree, clip, tmp_path):
+def test_a_file_reaches_viewers_byte_for_byte_and_everyone_exits(peer_tree, start, clip, tmp_path):
     with running(peer_tree, "broadcast", clip, "--raw", "--viewers", 5, "--k", 1, "--k1", 2) as source:
         link = source.line()
-        viewers = [
-            subprocess.Popen([peer_tree, "watch", link, "--output", tmp_path / f"{number}.webm"]) for number in range(5)
-        ]
+        viewers = [start(peer_tree, "watch", link, "--output", tmp_path / f"{number}.webm") for number in range(5)]
         assert [viewer.wait(60) for viewer in viewers] == [0] * 5
         assert source.wait() == 0
     for number in range(5):
@@ -46,7 +44,7 @@ def test_a_file_reaches_viewers_byte_for_byte_and_everyone_exits(peer_tree, clip
 
 
 def test_the_demonstration_kills_a_relay_and_every_survivor_is_whole(peer_tree, root):
-    done = subprocess.run(
+    done = run(
         [peer_tree, "demo", "--viewers", "24", "--seconds", "6"], cwd=root, capture_output=True, text=True, timeout=240
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -55,7 +53,7 @@ def test_the_demonstration_kills_a_relay_and_every_survivor_is_whole(peer_tree, 
     assert "└─" in done.stdout
 
 
-def test_a_live_pipe_can_be_watched_from_its_middle(peer_tree, server, ffmpeg, tmp_path):
+def test_a_live_pipe_can_be_watched_from_its_middle(peer_tree, start, server, ffmpeg, tmp_path):
     sent = tmp_path / "sent.webm"
     pipeline = (
         "ffmpeg -v error -re -f lavfi -i testsrc2=size=320x180:rate=25 -f lavfi -i sine=frequency=440 -t 9 "
@@ -65,12 +63,12 @@ def test_a_live_pipe_can_be_watched_from_its_middle(peer_tree, server, ffmpeg, t
     )
     with running("bash", "-c", pipeline) as source:
         link = source.line()
-        early = [subprocess.Popen(f"{peer_tree} watch {link} > {tmp_path}/early{n}.webm", shell=True) for n in range(2)]
+        early = [start("sh", "-c", f"exec {peer_tree} watch {link} > {tmp_path}/early{n}.webm") for n in range(2)]
         end = time.monotonic() + 60
         while not sent.exists() or sent.stat().st_size < 150_000:
             assert time.monotonic() < end, "ffmpeg wrote nothing"
             time.sleep(0.1)
-        late = subprocess.Popen(f"{peer_tree} watch {link} > {tmp_path}/late.webm", shell=True)
+        late = start("sh", "-c", f"exec {peer_tree} watch {link} > {tmp_path}/late.webm")
         assert [viewer.wait(60) for viewer in [*early, late]] == [0, 0, 0]
         assert source.wait() == 0
     whole = sent.read_bytes()
@@ -185,7 +183,7 @@ FAULTS = [
 def test_a_fault_gets_one_sentence_and_its_exit_code(peer_tree, server, tmp_path, arguments, code, sentence):
     port = server.rsplit(":", 1)[1]
     filled = [argument.format(server=server, port=port) for argument in arguments]
-    done = subprocess.run(
+    done = run(
         [peer_tree, *filled], cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60
     )
     assert done.returncode == code, done.stderr
@@ -206,7 +204,7 @@ def test_a_full_disk_is_reported(peer_tree, clip):
 
 @pytest.mark.parametrize("command", ["serve", "broadcast", "watch", "demo"])
 def test_every_command_has_help_with_an_example(peer_tree, command):
-    done = subprocess.run([peer_tree, command, "--help"], capture_output=True, text=True, timeout=20)
+    done = run([peer_tree, command, "--help"], capture_output=True, text=True, timeout=20)
     assert done.returncode == 0
     assert "EXAMPLE" in done.stdout and f"peer-tree {command}" in done.stdout
 
@@ -227,7 +225,7 @@ def test_garbage_on_the_servers_port_disturbs_nobody(peer_tree, server, clip, tm
 def test_commands_are_quiet_in_pipes(peer_tree, clip, tmp_path):
     with running(peer_tree, "broadcast", clip, "--raw") as source:
         link = source.line()
-        viewer = subprocess.run([peer_tree, "watch", link], capture_output=True, timeout=60)
+        viewer = run([peer_tree, "watch", link], capture_output=True, timeout=60)
         assert source.wait() == 0
         assert source.error_text == ""
     assert viewer.stderr == b""

@@ -3,8 +3,8 @@
 import json
 import os
 import re
-import subprocess
 
+import processes
 import pytest
 
 
@@ -15,7 +15,7 @@ def serve(program):
 
     def run(*arguments, **environment):
         command = [program("peer-tree"), "serve", *map(str, arguments)]
-        return subprocess.run(command, env=clean | environment, capture_output=True, text=True, timeout=30)
+        return processes.run(command, env=clean | environment, capture_output=True, text=True, timeout=30)
 
     return run
 

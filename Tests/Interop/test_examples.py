@@ -1,10 +1,10 @@
 """The examples do what they promise."""
 
-import subprocess
+from processes import run
 
 
 def test_hello_tree_brings_every_message_to_every_viewer_in_order(program):
-    done = subprocess.run([program("hello-tree")], capture_output=True, text=True, timeout=60)
+    done = run([program("hello-tree")], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0].startswith("4 peers in tree ")
@@ -15,7 +15,7 @@ def test_hello_tree_brings_every_message_to_every_viewer_in_order(program):
 
 
 def test_data_channel_carries_every_line_and_closes(program):
-    done = subprocess.run([program("data-channel")], capture_output=True, text=True, timeout=60)
+    done = run([program("data-channel")], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
         "channel chat, protocol lines-1",

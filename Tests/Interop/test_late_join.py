@@ -1,9 +1,9 @@
 """What a late viewer gets, the header and then a stream from a join point on, is a file that ffmpeg accepts whole."""
 
 import json
-import subprocess
 
 import pytest
+from processes import run
 
 
 # A new cluster at every key frame, and nowhere else.
@@ -12,13 +12,13 @@ CLUSTERS = ["-cluster_time_limit", "10000", "-cluster_size_limit", "10000000", "
 
 def late_join(program, stream, join_point, output):
     with open(output, "wb") as file:
-        subprocess.run([program("late-join"), str(stream), str(join_point)], stdout=file, check=True, timeout=60)
+        run([program("late-join"), str(stream), str(join_point)], stdout=file, check=True, timeout=60)
 
 
 def probe(path):
     entries = "packet=stream_index,pts_time,flags:stream=index,codec_type,codec_name"
     command = ["ffprobe", "-v", "error", "-show_entries", entries, "-of", "json", str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    done = run(command, capture_output=True, text=True, check=True, timeout=60)
     assert done.stderr == ""
     return json.loads(done.stdout)
 
@@ -59,7 +59,7 @@ def test_other_encodings_decode_from_a_join_point(program, ffmpeg, tmp_path, enc
     inputs = ["-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", tone]
     with open(stream, "wb") as file:
         command = ["ffmpeg", "-v", "error", "-nostdin", *inputs, "-g", "25", *encoding, *CLUSTERS]
-        subprocess.run(command, stdout=file, check=True, timeout=120)
+        run(command, stdout=file, check=True, timeout=120)
     late_join(program, stream, 2, late)
     assert ffmpeg("-i", late, "-f", "null", "-") == ""
     first = first_video_packet(probe(late))
@@ -73,7 +73,7 @@ def test_audio_alone_can_be_joined_at_every_cluster(program, ffmpeg, tmp_path):
     with open(stream, "wb") as file:
         command = ["ffmpeg", "-v", "error", "-nostdin", "-f", "lavfi", "-i", tone, "-c:a", "libopus"]
         command += ["-cluster_time_limit", "1000", "-f", "webm", "pipe:1"]
-        subprocess.run(command, stdout=file, check=True, timeout=120)
+        run(command, stdout=file, check=True, timeout=120)
     late_join(program, stream, 2, late)
     assert ffmpeg("-i", late, "-f", "null", "-") == ""
     packets = probe(late)["packets"]

@@ -19,6 +19,8 @@ class Server:
         self.process = process
         self.port = process.event("listening")["port"]
         self.endpoint = Endpoint(self.port, "/socket.io/")
+        # Whoever is in no variable stays connected all the same: a source that goes takes its tree along.
+        self.clients = []
 
     def count(self, name):
         """A figure of /metrics; 0 if it is not there yet."""
@@ -43,6 +45,7 @@ class Client:
     """A client of the main namespace over a WebSocket."""
 
     def __init__(self, server):
+        server.clients.append(self)
         self.socket = server.endpoint.web_socket()
         self.socket.receive()
         self.socket.send("40")
@@ -60,7 +63,7 @@ class Client:
                 return payload
 
     def discover(self, **request):
-        self.emit("simple-signal[discover]", {"peerTree": {"v": 1}, **request})
+        self.emit("simple-signal[discover]", {"peerTree": {"v": 2}, **request})
         return self.next("simple-signal[discover]")["discoveryData"]
 
     def close(self):
@@ -234,7 +237,7 @@ def test_a_client_that_does_not_read_is_cut_and_told_why(serve):
         size = bytes([0x80 | len(data)]) if len(data) < 126 else bytes([0x80 | 126]) + struct.pack(">H", len(data))
         return b"\x81" + size + b"\0\0\0\0" + data
 
-    request = json.dumps(["simple-signal[discover]", {"treeID": tree, "peerTree": {"v": 1}}])
+    request = json.dumps(["simple-signal[discover]", {"treeID": tree, "peerTree": {"v": 2}}])
     stalled.sendall(frame("40") + frame("42" + request))
     received = b""
     while b'"discoveryData"' not in received:

@@ -11,7 +11,6 @@ import re
 import signal
 import socket
 import ssl
-import subprocess
 import time
 import urllib.error
 import urllib.request
@@ -20,7 +19,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa, utils
-from processes import running
+from processes import own_port, run, running
 
 
 @pytest.fixture
@@ -57,7 +56,7 @@ def test_metrics_tell_of_peers_refusals_and_latencies(peer_tree, root, tmp_path)
     with serving(peer_tree) as (_, port):
         server = f"http://127.0.0.1:{port}"
         assert get(f"{server}/healthz") == "ok\n"
-        done = subprocess.run(
+        done = run(
             [peer_tree, "watch", f"{server}/watch/nosuchtree", "-o", tmp_path / "x"], capture_output=True, timeout=30
         )
         assert done.returncode == 69
@@ -80,7 +79,8 @@ def test_a_server_that_stops_in_order_tells_its_peers_and_they_come_back(peer_tr
     clip = root / "Demo" / "clip.webm"
     key = ["--state-key", tmp_path / "key"]
     with contextlib.ExitStack() as stack:
-        server, port = stack.enter_context(serving(peer_tree, *key))
+        port = stack.enter_context(own_port())
+        server, _ = stack.enter_context(serving(peer_tree, *key, port=port))
         source = stack.enter_context(
             running(peer_tree, "broadcast", clip, "--rate", "60k", "--server", f"http://127.0.0.1:{port}")
         )
@@ -107,9 +107,9 @@ def test_a_server_that_stops_in_order_tells_its_peers_and_they_come_back(peer_tr
 @pytest.fixture
 def certify(tmp_path):
     """certify(NAME) writes a certificate of that name and its key, and returns the options that name them."""
-    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
 
-    def write(name, hours=24):
+    def write(name, hours=24, folder=tmp_path):
+        certificate, key = folder / "certificate.pem", folder / "key.pem"
         private = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
         now = datetime.datetime.now(datetime.timezone.utc)
@@ -196,7 +196,7 @@ def test_a_server_whose_certificate_is_not_trusted_expired_or_another_s_is_refus
     peer_tree, certify, tmp_path
 ):
     def refusal(server, *options):
-        done = subprocess.run(
+        done = run(
             [peer_tree, "watch", f"{server}/watch/T", "-o", tmp_path / "x", *options],
             capture_output=True, text=True, timeout=30,
         )
@@ -215,11 +215,11 @@ def test_a_server_whose_certificate_is_not_trusted_expired_or_another_s_is_refus
         assert refusal(f"https://localhost:{port}", "--ca-file", options[1]) == (
             69, f"peer-tree: Cannot connect to https://localhost:{port}: the server's certificate is not for 'localhost'",
         )
-        other = tmp_path / "other.pem"
-        other.write_bytes(options[1].read_bytes())
-        certify("another")
-        assert refusal(server, "--pin", options[1]) == (69, begin + "the server's certificate is not the pinned one")
-        assert refusal(server, "--pin", other) == (69, UNKNOWN)
+        # Not in the place of the server's own, which would take it in.
+        (tmp_path / "another").mkdir()
+        another = certify("another", folder=tmp_path / "another")[1]
+        assert refusal(server, "--pin", another) == (69, begin + "the server's certificate is not the pinned one")
+        assert refusal(server, "--pin", options[1]) == (69, UNKNOWN)
     options = certify("the server", hours=-1)
     with serving(peer_tree, *options) as (_, port):
         code, text = refusal(f"https://127.0.0.1:{port}", "--ca-file", options[1])
@@ -230,7 +230,7 @@ def test_a_server_whose_certificate_is_not_trusted_expired_or_another_s_is_refus
 def test_a_certificate_that_cannot_be_used_or_comes_without_its_key_is_refused(peer_tree, tmp_path):
     def serve(*options):
         command = [peer_tree, "serve", "--port", "0", *options]
-        return subprocess.run(command, capture_output=True, text=True, timeout=30)
+        return run(command, capture_output=True, text=True, timeout=30)
 
     done = serve("--tls-certificate", "/no/such/file", "--tls-key", "/no/such/file")
     assert done.returncode == 66
@@ -245,7 +245,7 @@ def test_creating_and_joining_need_the_tokens_that_the_server_asks_for(peer_tree
     secrets = ["--create-secret", "the source may create", "--join-secret", "the viewer may join"]
     with serving(peer_tree, *secrets) as (_, port):
         server = f"http://127.0.0.1:{port}"
-        refused = subprocess.run(
+        refused = run(
             [peer_tree, "broadcast", clip, "--server", server, "--token", "a wrong token"],
             capture_output=True, text=True, timeout=30,
         )
@@ -255,7 +255,7 @@ def test_creating_and_joining_need_the_tokens_that_the_server_asks_for(peer_tree
             peer_tree, "broadcast", clip, "--raw", "--server", server, "--token", "the source may create", "--linger", 1
         ) as source:
             link = source.line()
-            refused = subprocess.run(
+            refused = run(
                 [peer_tree, "watch", link, "-o", tmp_path / "x"], capture_output=True, text=True, timeout=30
             )
             assert refused.returncode == 69
@@ -317,7 +317,7 @@ def test_tokens_signed_with_private_keys_let_in_whom_they_name(peer_tree, tmp_pa
         server = f"http://127.0.0.1:{port}"
 
         def code(*command):
-            done = subprocess.run([peer_tree, *command], capture_output=True, text=True, timeout=60)
+            done = run([peer_tree, *command], capture_output=True, text=True, timeout=60)
             return done.returncode, done.stderr
 
         def broadcast(token):
@@ -360,7 +360,7 @@ def test_keys_of_tokens_that_cannot_be_used_end_the_server_with_a_sentence(peer_
     path = tmp_path / "keys"
 
     def serve():
-        done = subprocess.run(
+        done = run(
             [peer_tree, "serve", "--port", "0", f"--{name}", path], capture_output=True, text=True, timeout=30
         )
         return done.returncode, done.stderr
@@ -435,7 +435,7 @@ def test_logs_are_json_lines_if_asked_for(peer_tree, tmp_path):
 def test_a_state_key_that_is_none_is_refused(peer_tree, tmp_path, text):
     path = tmp_path / "key"
     path.write_text(text)
-    done = subprocess.run(
+    done = run(
         [peer_tree, "serve", "--port", "0", "--state-key", path], capture_output=True, text=True, timeout=30
     )
     assert done.returncode == 66

@@ -5,7 +5,7 @@ import shutil
 import pytest
 from playwright.sync_api import sync_playwright
 
-from engine import EchoServer
+from engine import BEATING, echo_server
 from processes import running
 
 TRANSPORTS = [["polling"], ["websocket"], ["polling", "websocket"]]
@@ -45,9 +45,8 @@ def browser(request):
 
 @pytest.fixture
 def server(program, pages):
-    echo = EchoServer(program("socketio-echo"), "--pages", str(pages), "--recovery")
-    yield echo
-    echo.close()
+    with echo_server(program("socketio-echo"), "--pages", pages, "--recovery", *BEATING) as echo:
+        yield echo
 
 
 @pytest.fixture

@@ -2,11 +2,10 @@
 
 import os
 import signal
-import subprocess
 import time
 
 import pytest
-from processes import running
+from processes import run, running
 from webm import ENCODINGS, PICTURE, encode, frames, hashes, probe
 
 
@@ -45,7 +44,7 @@ def test_a_file_comes_out_of_a_relay_with_every_frame_as_it_was(peer_tree, serve
         assert after["format_name"] == before["format_name"]
         assert float(after["duration"]) == pytest.approx(float(before["duration"]), abs=0.04)
         command = ["ffmpeg", "-v", "error", "-ss", "1.5", "-i", str(tmp_path / output), "-f", "null", "-"]
-        assert subprocess.run(command, capture_output=True, text=True, timeout=60).stderr == "", "it cannot be sought"
+        assert run(command, capture_output=True, text=True, timeout=60).stderr == "", "it cannot be sought"
     assert len(list(tmp_path.iterdir())) == 2
 
 
@@ -70,15 +69,15 @@ def wait_for_size(path, size):
         time.sleep(0.02)
 
 
-def test_a_live_pipe_reaches_early_viewers_whole_and_late_ones_from_a_key_frame(peer_tree, server, ffmpeg, tmp_path):
+def test_a_live_pipe_reaches_early_viewers_whole_and_late_ones_from_a_key_frame(peer_tree, start, server, ffmpeg, tmp_path):
     sent = tmp_path / "sent.webm"
     with live_broadcast(peer_tree, server, 7, sent, "--viewers", "1") as source:
         link = source.line()
-        early = subprocess.Popen(f"{peer_tree} watch {link} > {tmp_path}/early.webm", shell=True)
+        early = start("sh", "-c", f"exec {peer_tree} watch {link} > {tmp_path}/early.webm")
         wait_for_size(sent, 100_000)
         late = [
-            subprocess.Popen([peer_tree, "watch", link, "-o", tmp_path / "late.webm"]),
-            subprocess.Popen(f"{peer_tree} watch {link} > {tmp_path}/late-pipe.webm", shell=True),
+            start(peer_tree, "watch", link, "-o", tmp_path / "late.webm"),
+            start("sh", "-c", f"exec {peer_tree} watch {link} > {tmp_path}/late-pipe.webm"),
         ]
         assert [viewer.wait(60) for viewer in [early, *late]] == [0, 0, 0]
         assert source.wait() == 0
@@ -151,18 +150,18 @@ def test_a_file_plays_at_its_pace_and_again_and_again_on_one_timeline(peer_tree,
 
 def test_mp4_is_refused_with_the_command_that_converts_it(peer_tree, encoded, tmp_path):
     clip = tmp_path / "it's a clip.mp4"
-    subprocess.run(["ffmpeg", "-v", "error", "-i", str(encoded("h264-aac")), "-c", "copy", str(clip)], check=True, timeout=60)
-    done = subprocess.run([peer_tree, "broadcast", clip], capture_output=True, text=True, timeout=30)
+    run(["ffmpeg", "-v", "error", "-i", str(encoded("h264-aac")), "-c", "copy", str(clip)], check=True, timeout=60)
+    done = run([peer_tree, "broadcast", clip], capture_output=True, text=True, timeout=30)
     assert done.returncode == 66 and done.stdout == ""
     assert done.stderr.count("\n") == 1
     command = done.stderr.split("Matroska: ")[1].split(" | ")[0]
-    assert subprocess.run(["bash", "-c", command], capture_output=True, timeout=60).stdout[:4] == b"\x1a\x45\xdf\xa3"
+    assert run(["bash", "-c", command], capture_output=True, timeout=60).stdout[:4] == b"\x1a\x45\xdf\xa3"
 
 
 def test_media_that_no_browser_knows_travels_as_a_file(peer_tree, server, tmp_path):
     clip = tmp_path / "old.mkv"
     command = ["ffmpeg", "-v", "error", *PICTURE, "-c:v", "mpeg4", str(clip)]
-    subprocess.run(command, check=True, timeout=60)
+    run(command, check=True, timeout=60)
     with running(peer_tree, "broadcast", clip, "--server", server) as source:
         with running(peer_tree, "watch", source.line(), "-o", tmp_path / "copy", "--json") as viewer:
             content = viewer.event("content")

@@ -9,10 +9,10 @@ import asyncio
 import importlib.metadata
 import os
 import re
-import subprocess
 
 import pytest
 from playwright.async_api import async_playwright
+from processes import run
 
 from webrtc_stacks import PATIENCE, AiortcPeer, BrowserPeer, ProcessPeer, checksum, launch, pattern
 
@@ -56,8 +56,8 @@ class Stacks:
 
     def build_pion(self):
         self.pion = str(self.root / ".build" / "pion-interop")
-        subprocess.run([self.root / "Scripts/build-pion", self.root / "Tests/Interop/pion", self.pion], check=True)
-        version = subprocess.run([self.pion, "--version"], check=True, capture_output=True, text=True)
+        run([self.root / "Scripts/build-pion", self.root / "Tests/Interop/pion", self.pion], timeout=240, check=True)
+        version = run([self.pion, "--version"], timeout=30, check=True, capture_output=True, text=True)
         self.table.versions["pion"] = version.stdout.strip()
         return self.pion
 
@@ -219,12 +219,19 @@ async def partial(session):
             key: value for key, value in options.items() if key != "protocol"
         }
         assert announced["protocol"] == options.get("protocol", "")
-        for sender, _ in session.directions():
-            await sender.command(cmd="send", label=label, kind="text", text="#", count=100)
-    for label in channels:
+    # Ten at a time: all at once overflow the socket of a receiver that has to wait for the processor (400 datagrams, where
+    # Linux has room for 250), and what may not be sent again is lost then, as it should be.
+    for ten in range(10):
+        for label in channels:
+            for sender, _ in session.directions():
+                await sender.command(cmd="send", label=label, kind="text", text=f"{ten}#", count=10)
+        for label in channels:
+            for _, receiver in session.directions():
+                await receiver.wait(event="message", label=label, count=10 * ten + 10)
+    for label, options in channels.items():
         for _, receiver in session.directions():
-            await receiver.wait(event="message", label=label, count=100)
-            assert sorted(map(int, receiver.texts(label))) == list(range(100))
+            numbers = list(map(int, receiver.texts(label)))
+            assert (numbers if options["ordered"] else sorted(numbers)) == list(range(100))
 
 
 @scenario("three channels at once")

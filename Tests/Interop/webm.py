@@ -1,7 +1,8 @@
 """Files that ffmpeg makes, and what ffmpeg and ffprobe find in files."""
 
 import json
-import subprocess
+
+from processes import run
 
 PICTURE = ["-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25:duration=3"]
 TONE = ["-f", "lavfi", "-i", "sine=frequency=440:duration=3"]
@@ -27,14 +28,14 @@ def encode(name, folder):
     if not path.exists():
         arguments, container = ENCODINGS[name]
         command = ["ffmpeg", "-v", "error", "-nostdin", "-y", *arguments, "-f", container, str(path)]
-        subprocess.run(command, check=True, timeout=120, capture_output=True)
+        run(command, check=True, timeout=120, capture_output=True)
     return path
 
 
 def frames(path):
     """Every packet of a file by track: timestamp, duration, size, MD5, side data; and what the tracks are."""
     command = ["ffmpeg", "-v", "error", "-nostdin", "-copyts", "-i", str(path), "-map", "0", "-c", "copy"]
-    done = subprocess.run([*command, "-f", "framemd5", "-"], capture_output=True, text=True, check=True, timeout=60)
+    done = run([*command, "-f", "framemd5", "-"], capture_output=True, text=True, check=True, timeout=60)
     assert done.stderr == ""
     lines = [line for line in done.stdout.splitlines() if not line.startswith(("#software", "#stream"))]
     packets = {}
@@ -48,7 +49,7 @@ def frames(path):
 def probe(path):
     entries = "format=duration,format_name:packet=stream_index,pts_time,duration_time,flags:stream=index,codec_type,codec_name,width,height"
     command = ["ffprobe", "-v", "error", "-show_entries", entries, "-of", "json", str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    done = run(command, capture_output=True, text=True, check=True, timeout=60)
     assert done.stderr == ""
     return json.loads(done.stdout)
 

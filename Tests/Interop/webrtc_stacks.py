@@ -10,6 +10,7 @@ import pathlib
 import shutil
 
 import aiortc
+from processes import end_group
 
 HERE = pathlib.Path(__file__).resolve().parent
 PATIENCE = 30
@@ -78,7 +79,10 @@ class ProcessPeer(Peer):
     @classmethod
     async def start(cls, *command):
         pipe = asyncio.subprocess.PIPE
-        return cls(await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, limit=1 << 22))
+        started = asyncio.create_subprocess_exec(
+            *command, stdin=pipe, stdout=pipe, limit=1 << 22, start_new_session=True
+        )
+        return cls(await started)
 
     async def _read(self):
         async for line in self.process.stdout:
@@ -93,8 +97,10 @@ class ProcessPeer(Peer):
         try:
             await asyncio.wait_for(self.process.wait(), 5)
         except asyncio.TimeoutError:
-            self.process.kill()
-            await self.process.wait()
+            pass
+        finally:
+            end_group(self.process.pid)
+        await self.process.wait()
         await self.reader
 
 

@@ -1,5 +1,6 @@
 """A small Internet of network namespaces: two hosts, each behind a NAT if wanted, and a public network between, where a
-real TURN server (coturn) listens. Needs root; whatever it makes has names of its own and is gone at the end.
+real TURN server (coturn) listens. Needs root. The names of its namespaces are seen by this process and those below it
+alone, so that they are gone with it, whatever ends it.
 
     host a ── gateway a ── public network ── gateway b ── host b
                                 │
@@ -8,6 +9,7 @@ real TURN server (coturn) listens. Needs root; whatever it makes has names of it
 
 import base64
 import contextlib
+import ctypes
 import hashlib
 import hmac
 import os
@@ -15,6 +17,8 @@ import shutil
 import subprocess
 import time
 from pathlib import Path
+
+import processes
 
 SERVER = "203.0.113.1"
 SERVER6 = "2001:db8:113::1"
@@ -44,6 +48,24 @@ table inet lab {{
 """
 
 
+# Where `ip` keeps the names of namespaces, and files of /etc that are other ones in a namespace.
+NAMES = [Path("/run/netns"), Path("/etc/netns")]
+NEW_MOUNT_NAMESPACE, PRIVATE, RECURSIVE = 0x20000, 1 << 18, 1 << 14
+
+
+def hide_names():
+    """Puts empty folders, which only this process and those below it see, where names of namespaces are kept."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    calls = [lambda: libc.unshare(NEW_MOUNT_NAMESPACE)]
+    calls.append(lambda: libc.mount(None, b"/", None, PRIVATE | RECURSIVE, None))
+    for folder in NAMES:
+        folder.mkdir(parents=True, exist_ok=True)
+        calls.append(lambda path=bytes(folder): libc.mount(b"tmpfs", path, b"tmpfs", 0, None))
+    for call in calls:
+        if call() != 0:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+
 def why_not():
     """Why this machine cannot hold a lab; None if it can."""
     if os.geteuid() != 0:
@@ -51,6 +73,10 @@ def why_not():
     for program in ("ip", "nft", "turnserver", "openssl"):
         if shutil.which(program) is None:
             return f"'{program}' is not installed: run Scripts/bootstrap test"
+    try:
+        hide_names()
+    except OSError as error:
+        return f"mount namespaces are not allowed here: {error.strerror}"
     name = f"pt{os.getpid()}probe"
     made = subprocess.run(["ip", "netns", "add", name], capture_output=True, text=True)
     if made.returncode != 0:
@@ -173,7 +199,7 @@ class Lab:
         )
         self.certificate = certificate
         log = open(self.folder / "turn.log", "w")
-        self.turn = subprocess.Popen(
+        self.turn = processes.start(
             [*self.enter("net"), "turnserver", "-n", "--no-cli", "--listening-ip", SERVER, "--listening-ip", SERVER6,
              "--relay-ip", SERVER, "--relay-ip", SERVER6, "--use-auth-secret", "--static-auth-secret", SECRET,
              "--realm", "lab.example", "--min-port", "50000", "--max-port", "50999", "--cert", certificate,
@@ -189,11 +215,12 @@ class Lab:
         if self.turn:
             self.turn.terminate()
             self.turn.wait(10)
+            processes.end(self.turn)
             self.turn = None
 
     def name(self, side, name, address):
         """Lets the resolver of a host know a name, as mDNS would."""
-        folder = Path("/etc/netns") / (self.prefix + side)
+        folder = NAMES[1] / (self.prefix + side)
         folder.mkdir(parents=True)
         self.folders.append(folder)
         (folder / "hosts").write_text(f"127.0.0.1 localhost\n{address} {name}\n")

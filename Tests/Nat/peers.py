@@ -1,9 +1,12 @@
 """Two peers of ours in the lab. Their signalling goes through this process: it needs no network."""
 
+import contextlib
 import json
 import subprocess
 import threading
 import time
+
+import processes
 
 
 class Peer:
@@ -12,7 +15,7 @@ class Peer:
     def __init__(self, lab, side, program, *options):
         command = [*lab.enter(side), program, "nat-peer", *options]
         self.side = side
-        self.process = subprocess.Popen(
+        self.process = processes.start(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1
         )
         self.other = None
@@ -78,11 +81,9 @@ class Peer:
     def stop(self):
         if self.process.poll() is None:
             self.process.stdin.close()
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(5)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait(5)
+        processes.end(self.process)
 
 
 def connect(a, b):

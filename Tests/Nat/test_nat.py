@@ -27,7 +27,8 @@ def test_behind_one_port_preserving_nat_stun_suffices(lab, peer):
     a, b = peer("a", "--ice-server", lab.stun), peer("b", "--ice-server", lab.stun)
     connect(a, b)
     pair = a.pair()
-    assert pair["local"] == "srflx" and pair["remote"] == "host"
+    # On a busy machine a check can show the address before the STUN server's answer does.
+    assert pair["local"] in SEEN and pair["remote"] == "host"
     assert pair["localAddress"].startswith(laboratories.OUTSIDE["a"] + ":")
     assert b.pair()["remote"] in SEEN
     check_stream(a, b)
@@ -167,8 +168,11 @@ def test_an_ice_restart_finds_the_new_path_and_loses_nothing(lab, peer):
 
     def move():
         b.event("received", count=100)
+        # Should B be told of the new address, it would open its NAT by itself.
+        a.signals = False
         lab.move("a", new)
         a.event("ice", state="disconnected")
+        a.signals = True
         a.command("restart")
 
     check_stream(a, b, move, messages=600)

@@ -1,0 +1,277 @@
+"""What a hostile member of a tree does, one behaviour a function, and what has to be true afterwards.
+
+Each gets STAGE, which opens a scene whose victim is of the kind under test: a native viewer, or a browser.
+"""
+
+import asyncio
+import time
+from contextlib import asynccontextmanager
+
+import wire
+from stage import RECOVERY
+
+
+# As a parent: source, liar, victim, and an honest viewer below the victim.
+
+
+async def truthful_relay(stage):
+    """Nothing at all: what follows would prove little if a relay made by the protocol article were not one."""
+    async with stage() as scene:
+        relay = await scene.relay()
+        await scene.feed()
+        await scene.victim()
+        await scene.bystander()
+        await scene.feed()
+        await scene.everybody_is_whole()
+        await relay.vanish()
+        await scene.everybody_goes_on()
+
+
+async def far_number(stage, sequence):
+    """One chunk far ahead of all that can be."""
+    await tell_a_lie(stage, wire.chunk(sequence, bytes(100)))
+
+
+async def far_end(stage):
+    """The end of the stream, far ahead."""
+    await tell_a_lie(stage, wire.chunk(1 << 40, flags=wire.FIRST | wire.LAST | wire.END_OF_STREAM))
+
+
+async def wild_skips(stage):
+    """New streams that are skipped to their ends: the sum of four is more than a number holds."""
+    rounds = [(wire.subscribed(wire.LIVE, stream, 0), wire.skip(0, wire.LIMIT - 1)) for stream in range(1, 9)]
+    await tell_a_lie(stage, *(frame for frames in rounds for frame in frames))
+
+
+async def replaced_streams(stage):
+    """One new stream after the other, to a child that has asked for none."""
+    streams = [wire.subscribed(wire.LOSSLESS, stream, stream * 1000) for stream in range(1, 65)]
+    await tell_a_lie(stage, *streams)
+
+
+async def tell_a_lie(stage, *frames):
+    """Sends a child something that cannot be, and goes. Nothing is missing at the victim or below."""
+    async with stage() as scene:
+        liar = await scene.relay()
+        await scene.victim()
+        await scene.bystander()
+        await scene.feed()
+        await scene.everybody_is_whole()
+        (await liar.child()).send(*frames)
+        await scene.feed()
+        await liar.vanish()
+        await scene.everybody_goes_on()
+
+
+async def another_stream(stage):
+    """A stream of its own making, from the first. Who took it gets the true one once the liar is gone, after one gap."""
+    async with stage() as scene:
+        liar = await scene.liar()
+        liar.greets_children = False
+        await liar.attach()
+        await scene.feed()
+        forged = bytes(1000)
+
+        async def feed_forgery():
+            child = await liar.child()
+            child.send(wire.subscribed(wire.LOSSLESS, 1, 70_000), *(wire.chunk(70_000 + n, forged) for n in range(5)))
+
+        feeding = asyncio.create_task(feed_forgery())
+        victim = await scene.victim()
+        await feeding
+        await victim.ends_with(forged, RECOVERY)
+        await liar.vanish()
+        await scene.feed()
+        await victim.ends_with(bytes(scene.sent), RECOVERY)
+        await victim.reports_gaps(1)
+        await scene.bystander()
+        scene.check()
+
+
+async def vanishing_parent(stage, is_linked):
+    """Gone in the middle of it: with an offer that is not answered, or a link on which nothing comes."""
+    async with stage() as scene:
+        liar = await scene.liar()
+        liar.greets_children = False
+        liar.answers_offers = is_linked
+        await liar.attach()
+        await scene.feed()
+        coming = asyncio.create_task(scene.victim())
+        await (liar.child() if is_linked else liar.until(lambda: liar.offers))
+        await liar.vanish()
+        await asyncio.wait_for(coming, 5)
+        await scene.everybody_goes_on()
+
+
+# As a child of the victim, beside an honest one.
+
+
+async def link_flood(stage):
+    """One link after the other. It is fed by one."""
+    async with stage(k=2) as scene:
+        victim, liar = await scene.child_of_victim()
+        links = []
+        for _ in range(16):
+            links.append(await liar.connect(liar.place["id"]))
+            links[-1].send(wire.subscribe(0))
+        await scene.feed(100_000)
+        await scene.everybody_is_whole()
+        await asyncio.gather(*(fence(link) for link in links))
+        before = sum(link.bytes for link in links)
+        await scene.feed(100_000)
+        await scene.everybody_is_whole()
+        await asyncio.gather(*(fence(link) for link in links))
+        assert sum(link.bytes for link in links) - before <= 100_000
+        await liar.vanish()
+        await scene.everybody_goes_on()
+
+
+@asynccontextmanager
+async def greedy_child(stage):
+    """A child of the victim that has the whole stream coming to it, and may not get much more; then it is gone."""
+    async with stage(k=2) as scene:
+        victim, liar = await scene.child_of_victim()
+        await scene.feed_slowly()
+        link = await liar.connect(liar.place["id"])
+        yield scene, liar, link
+        assert link.bytes <= BUDGET * len(scene.sent)
+        await liar.vanish()
+        await scene.everybody_goes_on()
+
+
+async def subscription_flood(stage):
+    """The stream from its beginning, again and again on one link. It gets some of it again."""
+    async with greedy_child(stage) as (scene, liar, link):
+        for _ in range(32):
+            link.send(wire.subscribe(0))
+            await fence(link)
+
+
+async def request_bomb(stage):
+    """All there is, 32 times over, in 514 bytes. It gets some of it again, and nobody else waits for that."""
+    async with greedy_child(stage) as (scene, liar, link):
+        link.send(wire.subscribe(0))
+        await link.next(wire.Subscribed)
+        link.send(wire.credit(wire.LIMIT - 1, 0))
+        await liar.until(lambda: link.bytes >= len(scene.sent))
+        link.send(*[wire.request(*([(0, link.chunks)] * 32))] * 16)
+        await scene.feed()
+        await scene.everybody_is_whole()
+        await asyncio.sleep(1)
+
+
+# So many times what a child has coming to it may it get by asking again.
+BUDGET = 4
+
+
+async def fence(link):
+    """Waits until what was asked for on a link has come: what can never be had is answered last. On a link that is
+    closed, nothing comes."""
+    link.send(wire.request((wire.LIMIT - 2, wire.LIMIT - 1)))
+    answered = asyncio.create_task(link.next(wire.Ranges))
+    closed = asyncio.create_task(link.closed.wait())
+    done, rest = await asyncio.wait([answered, closed], timeout=10, return_when=asyncio.FIRST_COMPLETED)
+    for task in rest:
+        task.cancel()
+    assert done, "a request is not answered"
+
+
+async def withheld_credit(stage, patience, is_below_victim):
+    """A lossless stream is let through by one chunk in nearly the time that a slow child is given. Its siblings have it
+    soon all the same."""
+    async with stage(k=2, k1=1 if is_below_victim else 2) as scene:
+        await scene.victim()
+        if is_below_victim:
+            await scene.bystander()
+        liar = await scene.liar()
+        link = await liar.connect(liar.place["id"])
+        link.send(wire.subscribe(window=1))
+        await link.next(wire.Subscribed)
+        began = time.monotonic()
+
+        async def trickle():
+            while not link.is_closed:
+                await asyncio.sleep(0.9 * patience)
+                link.send(wire.credit(link.chunks + 1, link.chunks))
+
+        trickling = asyncio.create_task(trickle())
+        # More than the window by which a stream runs ahead of a child, whatever that one asks for.
+        await scene.feed(1_000_000 if is_below_victim else 20_000_000, within=patience + RECOVERY)
+        await scene.everybody_is_whole()
+        assert time.monotonic() - began > patience / 4, "nobody was held back"
+        trickling.cancel()
+        await liar.vanish()
+        await scene.everybody_goes_on()
+
+
+async def vanishing_children(stage):
+    """Connections that never become links. There is room for honest ones."""
+    async with stage(k=3) as scene:
+        await scene.victim()
+        for _ in range(12):
+            liar = await scene.liar(capacity=0)
+            await liar.connect(liar.place["id"], is_mute=True)
+            await liar.leave()
+        liar = await scene.liar(capacity=0)
+        for _ in range(6):
+            await liar.connect(liar.place["id"], is_mute=True)
+        await scene.bystander()
+        await scene.feed()
+        await scene.everybody_is_whole()
+        await liar.vanish()
+        await scene.everybody_goes_on()
+
+
+# As a member, toward the server.
+
+
+async def two_votes(stage):
+    """Complains, leaves, and comes again to complain once more. Whoever is accused stays where it is."""
+    async with stage(k=4) as scene:
+        await scene.victim()
+        await scene.bystander()
+        await scene.bystander()
+        await scene.feed()
+        accused = []
+        for _ in range(2):
+            liar = await scene.liar()
+            accused.append(liar.place["id"])
+            await liar.attach()
+            await asyncio.sleep(VOTING_AGE)
+            await liar.complain("silent")
+            await liar.until(lambda: liar.assignments)
+            await liar.leave()
+        assert accused[0] == accused[1]
+        assert scene.count("orphans") == 2
+        assert scene.count("evictions") == 0
+        await scene.everybody_goes_on()
+
+
+# How long a member must have been there for its word to count.
+VOTING_AGE = 10.2
+
+
+async def end_of_a_stranger(stage):
+    """While the source's line is cut, its children say all that could end its tree. It goes on."""
+    async with stage(k=4, k1=3) as scene:
+        await scene.victim()
+        await scene.feed()
+        liars = [await scene.liar() for _ in range(2)]
+        for liar in liars:
+            await liar.attach()
+        await scene.line.cut()
+        for liar in liars:
+            await liar.until(lambda: liar.parent.remote in liar.suspects)
+            for reason in ["silent", "closed", "not-forwarding", "unreachable"]:
+                await liar.complain(reason)
+            await liar.emit("peer-tree[end]", treeID=scene.tree, reason="ended")
+            await liar.emit("peer-tree[child-lost]", id=liar.parent.remote, reason="closed")
+            await liar.emit("peer-tree[suspect]", id=liar.parent.remote)
+            await liar.is_heard()
+            await liar.vanish()
+        await scene.feed()
+        await scene.everybody_is_whole()
+        await scene.line.restore()
+        assert scene.count("trees_ended") == 0
+        await scene.bystander()
+        await scene.everybody_goes_on()

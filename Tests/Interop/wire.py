@@ -1,0 +1,107 @@
+"""The frames of native links, written and read as the protocol article has them, by nothing of ours: tests of hostile
+peers put into them what they like."""
+
+import struct
+from collections import namedtuple
+
+LOSSLESS, PACED, LIVE = 0, 1, 2
+FIRST, LAST, JOIN_POINT, RETAINED, TEXT, END_OF_STREAM = (1 << bit for bit in range(6))
+LEAVING, SLOW, MOVED, PROTOCOL_ERROR, REFUSED = 1, 2, 3, 4, 5
+
+# The largest payload of a chunk, and where sequence numbers end.
+PAYLOAD = 16_352
+LIMIT = 1 << 62
+
+_CHUNK = struct.Struct(">BBHBBHQQII")
+
+Subscribe = namedtuple("Subscribe", "stripe kind position window stream")
+Subscribed = namedtuple("Subscribed", "stripe policy stream start next")
+Credit = namedtuple("Credit", "is_complete limit frontier")
+Ranges = namedtuple("Ranges", "is_request ranges")
+Heartbeat = namedtuple("Heartbeat", "timestamp echo held")
+Close = namedtuple("Close", "reason")
+Inquire = namedtuple("Inquire", "")
+Head = namedtuple("Head", "next")
+Restart = namedtuple("Restart", "stripe next")
+Chunk = namedtuple("Chunk", "flags stripe key sequence timestamp index distance payload")
+Other = namedtuple("Other", "frame")
+
+
+def subscribe(start=None, window=1024, stream=0, stripe=0):
+    """Asks for the stream from a number on, or from the newest join point."""
+    return struct.pack(">BBBBQIQ", 0x01, stripe, 0 if start is None else 1, 0, start or 0, window, stream)
+
+
+def subscribed(policy, stream, start, next=None, stripe=0):
+    return struct.pack(">BBBBQQQ", 0x02, stripe, policy, 0, stream, start, start if next is None else next)
+
+
+def credit(limit, frontier, is_complete=False):
+    return struct.pack(">BBQQ", 0x04, is_complete, limit, frontier)
+
+
+def request(*ranges):
+    return struct.pack(">BB", 0x05, len(ranges)) + b"".join(struct.pack(">QQ", *range) for range in ranges)
+
+
+def unavailable(*ranges):
+    return b"\x06" + request(*ranges)[1:]
+
+
+def skip(start, end, stripe=0):
+    return struct.pack(">BBQQ", 0x07, stripe, start, end)
+
+
+def heartbeat(timestamp=0, echo=0, held=0):
+    return struct.pack(">BBQQI", 0x08, 0, timestamp, echo, held)
+
+
+def close(reason):
+    return struct.pack(">BB", 0x09, reason)
+
+
+def inquire():
+    return b"\x0a\x00"
+
+
+def head(next):
+    return struct.pack(">BBQ", 0x0B, 0, next)
+
+
+def restart(next, stripe=0):
+    return struct.pack(">BBQ", 0x0C, stripe, next)
+
+
+def chunk(sequence, payload=b"", flags=FIRST | LAST, timestamp=0, index=0, distance=None, stripe=0, key=0):
+    """A piece of the stream; the chunk before it is the one with the number before, unless DISTANCE says otherwise."""
+    back = min(sequence, 1) if distance is None else distance
+    return _CHUNK.pack(0x10, _CHUNK.size, flags, stripe, 0, key, sequence, timestamp, index, back) + payload
+
+
+def parse(frame):
+    kind, second = frame[0], frame[1]
+    if kind == 0x01:
+        start, _, position, window, stream = struct.unpack_from(">BBQIQ", frame, 2)
+        return Subscribe(second, start, position, window, stream)
+    if kind == 0x02:
+        policy, _, *rest = struct.unpack_from(">BBQQQ", frame, 2)
+        return Subscribed(second, policy, *rest)
+    if kind == 0x04:
+        return Credit(bool(second & 1), *struct.unpack_from(">QQ", frame, 2))
+    if kind in (0x05, 0x06):
+        numbers = struct.unpack_from(f">{2 * second}Q", frame, 2)
+        return Ranges(kind == 0x05, list(zip(numbers[::2], numbers[1::2])))
+    if kind == 0x08:
+        return Heartbeat(*struct.unpack_from(">QQI", frame, 2))
+    if kind == 0x09:
+        return Close(second)
+    if kind == 0x0A:
+        return Inquire()
+    if kind == 0x0B:
+        return Head(*struct.unpack_from(">Q", frame, 2))
+    if kind == 0x0C:
+        return Restart(second, *struct.unpack_from(">Q", frame, 2))
+    if kind == 0x10:
+        _, length, flags, stripe, _, key, sequence, timestamp, index, distance = _CHUNK.unpack_from(frame)
+        return Chunk(flags, stripe, key, sequence, timestamp, index, distance, frame[length:])
+    return Other(frame)
