@@ -13,13 +13,19 @@ let package = Package(
         // Joins, leaves and memory of the tracker at a million peers.
         .executableTarget(
             name: "placement-bench",
-            dependencies: [.product(name: "PeerTreeCore", package: "peer-tree")]
+            dependencies: ["Measuring", .product(name: "PeerTreeCore", package: "peer-tree")]
         ),
+        // What a relay costs without sockets: processor time of the core for every chunk, and memory.
+        .executableTarget(
+            name: "peer-bench",
+            dependencies: ["Measuring", .product(name: "PeerTreeCore", package: "peer-tree")]
+        ),
+        .target(name: "Measuring"),
         // A crowd of peers at a running server, through real sockets.
         .systemLibrary(name: "CEpoll"),
         .executableTarget(
             name: "load-bench",
-            dependencies: ["CEpoll", .product(name: "ArgumentParser", package: "swift-argument-parser")]
+            dependencies: ["CEpoll", "Measuring", .product(name: "ArgumentParser", package: "swift-argument-parser")]
         ),
         // One role of the data channel benchmark; see README.md.
         .executableTarget(
@@ -34,6 +40,8 @@ let package = Package(
             name: "loss-bench",
             dependencies: [
                 .product(name: "LossyLink", package: "peer-tree"),
+                .product(name: "NetworkEmulation", package: "peer-tree"),
+                .product(name: "VirtualTransport", package: "peer-tree"),
                 .product(name: "WebRTC", package: "peer-tree"),
                 .product(name: "NIOCore", package: "swift-nio"),
             ]

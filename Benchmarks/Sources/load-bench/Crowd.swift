@@ -309,9 +309,9 @@ final class Crowd {
         try peer.send(report, poller: poller)
     }
 
-    private var announcement: String { options.isNative ? #","peerTree":{"v":1}"# : "" }
+    private var announcement: String { options.isNative ? #","peerTree":{"v":2}"# : "" }
 
-    private var metadata: String { options.isNative ? #","metadata":{"peerTree":{"v":1}}"# : #","metadata":null"# }
+    private var metadata: String { options.isNative ? #","metadata":{"peerTree":{"v":2}}"# : #","metadata":null"# }
 
     private func event(_ name: String, _ payload: String) -> [UInt8] {
         var bytes: [UInt8] = []

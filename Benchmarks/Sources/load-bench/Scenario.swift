@@ -1,4 +1,6 @@
 #if os(Linux)
+import Measuring
+
 /// What is measured.
 enum ScenarioName: String, CaseIterable {
     /// All sockets are open; then all join.
@@ -144,7 +146,7 @@ struct Scenario {
         var resident: [Int] = []
         let stopwatch = Stopwatch(server: server)
         let begin = nanoseconds()
-        var random = SplitMix(state: 1)
+        var random = SeededGenerator(seed: 1)
         for count in 0..<(perSecond * seconds) {
             let due = begin + UInt64(count) * 1_000_000_000 / UInt64(perSecond)
             while nanoseconds() < due { try crowd.poll(milliseconds: 1) }
@@ -171,19 +173,6 @@ struct Scenario {
         }
         report.add("optimalDepth", Double(optimalDepth(viewers: peers, k: k, k1: k1)))
         if let deepest = crowd.deepest { report.add("deepest", Double(deepest)) }
-    }
-}
-
-/// A small seeded generator: every run picks the same peers.
-private struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }
 #endif

@@ -1,126 +1,131 @@
 import Foundation
-import LossyLink
-import NIOCore
-import WebRTC
+import NetworkEmulation
 
-/// One way throughput of a reliable, ordered channel through an emulated network that delays and loses.
+/// What reliable, ordered channels make of an emulated network: a bottleneck with a finite queue, loss and delay.
 ///
-///     loss-bench [--seconds S] [--loss PERCENT,PERCENT] [--delay MS,MS] [--size BYTES]
+///     loss-bench [bulk|shared|paced]... [--seconds S] [--loss PERCENT,…] [--trip MS,…] [--rate MBIT,…] [--queue BDP,…]
+///                [--flows N,…] [--virtual yes] [--seed N]
 ///
-/// The delay is that of one direction. Prints one line for each pair of loss and delay.
+/// `bulk`: one flow that always has something to send. `shared`: as many as `--flows` says through one uplink, without
+/// loss. `paced`: 10 KB thirty times a second. All three unless told otherwise. The round trip is that without queues;
+/// the queue is in bandwidth-delay products.
+///
+/// What is measured is the transport in real time; with `--virtual yes` it is the SCTP library in virtual time, where the
+/// same seed gives the same figures on any machine.
 @main
 enum LossBench {
-    struct Options {
-        var seconds = 10.0
-        var losses = [0.0, 1, 5]
-        var delays = [25, 50]
-        var size = 65_536
-
-        init(_ arguments: [String]) {
-            var rest = arguments[...]
-            while let option = rest.popFirst() {
-                let value = rest.popFirst() ?? ""
-                let list = value.split(separator: ",").compactMap { Double($0) }
-                switch option {
-                case "--seconds": self.seconds = Double(value) ?? self.seconds
-                case "--loss": self.losses = list
-                case "--delay": self.delays = list.map { Int($0) }
-                case "--size": self.size = Int(value) ?? self.size
-                default: print("unknown option \(option)")
+    static func main() async throws {
+        let options = Options(Array(CommandLine.arguments.dropFirst()))
+        if options.includes("bulk") {
+            for path in options.paths() {
+                try await Self.run("bulk", path, Workload(flows: 1, isPaced: false), options)
+            }
+        }
+        if options.includes("shared") {
+            for flows in options.flows {
+                for path in options.paths(losses: [0]) {
+                    try await Self.run("\(flows) flows", path, Workload(flows: flows, isPaced: false), options)
                 }
             }
         }
-    }
-
-    static func main() async throws {
-        let options = Options(Array(CommandLine.arguments.dropFirst()))
-        for delay in options.delays {
-            for loss in options.losses {
-                let rate = try await Self.measure(loss: loss / 100, delay: delay, options)
-                let figure = String(format: "%8.2f MB/s", rate / 1e6)
-                print("\(figure)  loss \(loss) %, round trip \(2 * delay) ms, \(options.size)-byte messages")
+        if options.includes("paced") {
+            for path in options.paths() {
+                try await Self.run("paced", path, Workload(flows: 1, isPaced: true), options)
             }
         }
     }
 
-    /// Bytes a second, after as long a time to get going.
-    private static func measure(loss: Double, delay: Int, _ options: Options) async throws -> Double {
-        var configuration = WebRTCConfiguration()
-        configuration.bindAddresses = ["127.0.0.1"]
-        let (near, far) = (try await WebRTCTransport.bind(configuration), try await WebRTCTransport.bind(configuration))
-        let conditions = PathConditions(delay: .milliseconds(Int64(delay)), loss: loss)
-        let ports = (Int(near.localAddresses[0].port), Int(far.localAddresses[0].port))
-        let link = try await LossyLink.open(between: ports, conditions) { Generator(state: UInt64($0.rawValue) + 7) }
-        defer {
-            link.close()
-            near.close()
-            far.close()
-        }
-        let doors = link.addresses.compactMap(\.port)
-        let loop = near.eventLoop
-        let flow = try await loop.submit { NIOLoopBound(try Flow(near, far, options.size), eventLoop: loop) }.get()
-        try await loop.submit { try flow.value.connect(ports, doors) }.get()
-        func received(after seconds: Double) async throws -> Int {
-            let wait = TimeAmount.nanoseconds(Int64(seconds * 1e9))
-            return try await loop.scheduleTask(in: wait) { flow.value.received }.futureResult.get()
-        }
-        let before = try await received(after: options.seconds)
-        let begin = NIODeadline.now()
-        let after = try await received(after: options.seconds)
-        let seconds = Double((NIODeadline.now() - begin).nanoseconds) / 1e9
-        return Double(after - before) / seconds
+    private static func run(_ name: String, _ path: Path, _ workload: Workload, _ options: Options) async throws {
+        let result =
+            if options.isVirtual {
+                VirtualRun.measure(path, workload, seconds: options.seconds, seed: options.seed)
+            } else {
+                try await Run.measure(path, workload, seconds: options.seconds)
+            }
+        print(name, path, result, separator: "  ")
+        fflush(nil)
+    }
+}
+
+/// What lies between the ends.
+struct Path: CustomStringConvertible {
+    /// Percent of the datagrams, each by itself, in both directions.
+    var loss: Double
+    /// Milliseconds.
+    var roundTrip: Double
+    /// Megabits a second, from sender to receiver.
+    var rate: Double
+    /// Bandwidth-delay products.
+    var queue: Double
+
+    var delay: Duration { .nanoseconds(Int64(self.roundTrip * 1e6 / 2)) }
+
+    var forth: PathConditions {
+        let trip = Duration.nanoseconds(Int64(self.roundTrip * 1e6))
+        let bottleneck = Bottleneck.Conditions(rate: Int(self.rate * 1e6), roundTrip: trip, products: self.queue)
+        return PathConditions(delay: self.delay, loss: self.loss / 100, bottleneck: bottleneck)
     }
 
-    /// SplitMix64.
-    private struct Generator: RandomNumberGenerator {
-        var state: UInt64
+    var back: PathConditions { PathConditions(delay: self.delay, loss: self.loss / 100) }
 
-        mutating func next() -> UInt64 {
-            self.state &+= 0x9E37_79B9_7F4A_7C15
-            var mixed = self.state
-            mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-            mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-            return mixed ^ (mixed >> 31)
+    var description: String {
+        String(format: "%2.0f Mbit/s  %3.0f ms  queue %3.1f BDP  loss %3.1f %%", rate, roundTrip, queue, loss)
+    }
+}
+
+struct Workload {
+    var flows: Int
+    /// 10 KB thirty times a second; otherwise as much as goes.
+    var isPaced: Bool
+}
+
+struct Options {
+    var scenarios: [String] = []
+    var seconds = 5.0
+    var losses = [0.0, 1, 5]
+    var trips = [20.0, 50]
+    var rates = [20.0, 50]
+    var queues = [0.5, 1]
+    var flows = [4, 16]
+    var isVirtual = false
+    var seed: UInt64 = 1
+
+    init(_ arguments: [String]) {
+        var rest = arguments[...]
+        while let option = rest.popFirst() {
+            guard option.hasPrefix("--") else {
+                self.scenarios.append(option)
+                continue
+            }
+            let value = rest.popFirst() ?? ""
+            let list = value.split(separator: ",").compactMap { Double($0) }
+            switch option {
+            case "--seconds": self.seconds = list.first ?? self.seconds
+            case "--loss": self.losses = list
+            case "--trip": self.trips = list
+            case "--rate": self.rates = list
+            case "--queue": self.queues = list
+            case "--flows": self.flows = list.map { Int($0) }
+            case "--virtual": self.isVirtual = value == "yes"
+            case "--seed": self.seed = UInt64(value) ?? self.seed
+            default: print("unknown option \(option)")
+            }
         }
     }
 
-    /// A sender that always has something to send, and a receiver that counts. On the event loop.
-    private final class Flow {
-        private(set) var received = 0
-        private let sender: PeerConnection
-        private let receiver: PeerConnection
-        private let message: ByteBuffer
+    func includes(_ scenario: String) -> Bool { self.scenarios.isEmpty || self.scenarios.contains(scenario) }
 
-        init(_ near: WebRTCTransport, _ far: WebRTCTransport, _ size: Int) throws {
-            self.sender = try near.makePeerConnection()
-            self.receiver = try far.makePeerConnection()
-            self.message = ByteBuffer(repeating: 1, count: size)
-        }
-
-        func connect(_ ports: (Int, Int), _ doors: [Int]) throws {
-            self.receiver.onDataChannel = { [unowned self] channel in
-                channel.onMessage = { [unowned self] message, _ in self.received += message.readableBytes }
-            }
-            let channel = try self.sender.createDataChannel(label: "flow")
-            channel.bufferedAmountLowThreshold = 1 << 20
-            channel.onOpen = { [unowned self, unowned channel] in self.fill(channel) }
-            channel.onBufferedAmountLow = { [unowned self, unowned channel] in self.fill(channel) }
-            let offer = try self.sender.createOffer()
-            try self.receiver.setRemoteDescription(Self.redirect(offer, from: ports.0, to: doors[1]))
-            let answer = try self.receiver.createAnswer()
-            try self.sender.setRemoteDescription(Self.redirect(answer, from: ports.1, to: doors[0]))
-        }
-
-        private func fill(_ channel: DataChannel) {
-            while channel.readyState == .open, channel.bufferedAmount < 4 << 20 {
-                do { try channel.send(self.message) } catch { return }
+    func paths(losses: [Double]? = nil) -> [Path] {
+        var paths: [Path] = []
+        for rate in self.rates {
+            for trip in self.trips {
+                for queue in self.queues {
+                    for loss in losses ?? self.losses {
+                        paths.append(Path(loss: loss, roundTrip: trip, rate: rate, queue: queue))
+                    }
+                }
             }
         }
-
-        /// The description, with the link's port in place of the peer's own.
-        private static func redirect(_ description: SessionDescription, from: Int, to: Int) -> SessionDescription {
-            let sdp = description.sdp.replacingOccurrences(of: " 127.0.0.1 \(from) ", with: " 127.0.0.1 \(to) ")
-            return SessionDescription(type: description.type, sdp: sdp)
-        }
+        return paths
     }
 }
