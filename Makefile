@@ -11,6 +11,14 @@ run: ## Build, then watch a clip flow through a tree of 24 peers (peer-tree demo
 test: ## Everything continuous integration checks
 	@Scripts/test
 
+soak: ## Repeat tests beside a load (TESTS="Tests/Interop/test_restart.py SCTPTests" RUNS=20 LOAD=2)
+	@Scripts/bootstrap test
+	@Scripts/soak --runs "$${RUNS:-20}" --load "$${LOAD:-2}" $${TESTS:?say which: Tests/Interop/test_restart.py SCTPTests}
+
+chaos: ## Kill and stop viewers of a tree of 60, and restart its server: nothing may be lost
+	@Scripts/bootstrap build
+	@Scripts/chaos
+
 bench: ## Benchmarks, beside what they are compared with
 	@Scripts/bootstrap bench
 	@Scripts/bench
@@ -37,6 +45,7 @@ wasm-check: ## Compile and link the core as Embedded Swift for WebAssembly
 	@Scripts/wasm-check
 
 web: ## Build the browser client into dist
+	@Scripts/bootstrap build
 	@Scripts/web
 
 docs: ## Build the documentation into .build/docs
@@ -50,7 +59,7 @@ release: ## Build the optimised peer-tree command and say where it is
 clean: ## Remove everything that was built
 	rm -rf .build .build-* .venv Examples/.build Benchmarks/.build
 
-export ONLY ROUNDS MEASURE_SECONDS INPUTS SEED
+export ONLY ROUNDS MEASURE_SECONDS INPUTS SEED TESTS RUNS LOAD
 
-.PHONY: help run test bench bench-load fuzz sanitize lint format wasm-check web docs release clean
+.PHONY: help run test soak chaos bench bench-load fuzz sanitize lint format wasm-check web docs release clean
 .DEFAULT_GOAL := help

@@ -15,11 +15,15 @@ let package = Package(
         .library(name: "PeerTreeClient", targets: ["PeerTreeClient"]),
         .library(name: "PeerTreeServer", targets: ["PeerTreeServer"]),
         .executable(name: "peer-tree", targets: ["peer-tree"]),
+        .library(name: "JSON", targets: ["JSON"]),
         .library(name: "SocketIO", targets: ["SocketIO"]),
         .executable(name: "socketio-echo", targets: ["socketio-echo"]),
+        .library(name: "SCTP", targets: ["SCTP"]),
         .library(name: "WebRTC", targets: ["WebRTC"]),
         // Of use to this project's own benchmarks only.
         .library(name: "LossyLink", targets: ["LossyLink"]),
+        .library(name: "NetworkEmulation", targets: ["NetworkEmulation"]),
+        .library(name: "VirtualTransport", targets: ["VirtualTransport"]),
         .library(name: "PeerTreeMedia", targets: ["PeerTreeMedia"]),
     ],
     dependencies: [
@@ -44,11 +48,49 @@ let package = Package(
         // What the tests of several targets share.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
 
-        // A bad network between two sockets, for tests and benchmarks.
+        // A bad network as state machines: bottleneck, loss, delay; nodes around it in virtual time.
+        .target(
+            name: "NetworkEmulation",
+            dependencies: [.product(name: "HeapModule", package: "swift-collections")],
+            path: "Tests/NetworkEmulation",
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "NetworkEmulationTests",
+            dependencies: ["TestSupport", "NetworkEmulation"],
+            swiftSettings: strict
+        ),
+
+        .systemLibrary(name: "CPoll", path: "Tests/CPoll"),
+        // The same between TUN devices, in real time, for whatever a kernel routes there.
+        .executableTarget(
+            name: "path-emulator",
+            dependencies: ["CPoll", "NetworkEmulation", "TestSupport"],
+            path: "Tests/PathEmulator",
+            swiftSettings: strict
+        ),
+
+        // Associations as nodes of such a network, in virtual time.
+        .target(
+            name: "VirtualTransport",
+            dependencies: ["NetworkEmulation", "SCTP", .product(name: "NIOCore", package: "swift-nio")],
+            path: "Tests/VirtualTransport",
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "VirtualTransportTests",
+            dependencies: [
+                "NetworkEmulation", "TestSupport", "VirtualTransport",
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            swiftSettings: strict
+        ),
+
+        // The same between sockets, in real time, for tests and benchmarks.
         .target(
             name: "LossyLink",
             dependencies: [
-                .product(name: "HeapModule", package: "swift-collections"),
+                "NetworkEmulation",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
@@ -60,10 +102,36 @@ let package = Package(
         .target(name: "PeerTreeCore", swiftSettings: strict),
         .testTarget(name: "PeerTreeCoreTests", dependencies: ["TestSupport", "PeerTreeCore"], swiftSettings: strict),
 
+        // The core's host on a page. `Scripts/web` compiles both to WebAssembly as one module, of which SwiftPM knows
+        // nothing yet; as a target it is checked by every build.
+        .target(
+            name: "PeerTreeWeb",
+            dependencies: ["PeerTreeCore"],
+            exclude: ["runtime.c"],
+            swiftSettings: strict + [.enableExperimentalFeature("Extern")]
+        ),
+
+        // Whole broadcasts in virtual time around the real machines, and whoever lies in them.
+        .target(name: "PeerTreeSimulator", dependencies: ["TestSupport", "PeerTreeCore"], swiftSettings: strict),
+        .testTarget(
+            name: "PeerTreeSimulatorTests",
+            dependencies: ["TestSupport", "PeerTreeSimulator", "PeerTreeCore"],
+            swiftSettings: strict
+        ),
+
+        // What state machines have in common. Imports nothing.
+        .target(name: "StateMachine", swiftSettings: strict),
+
+        // JSON (RFC 8259) as JavaScript prints it. Imports nothing.
+        .target(name: "JSON", swiftSettings: strict),
+        .testTarget(name: "JSONTests", dependencies: ["TestSupport", "JSON"], swiftSettings: strict),
+
         // Engine.IO 4 and Socket.IO 5, server and client.
         .target(
             name: "SocketIO",
             dependencies: [
+                "JSON",
+                "StateMachine",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -77,6 +145,7 @@ let package = Package(
             name: "SocketIOTests",
             dependencies: [
                 "TestSupport",
+                "JSON",
                 "SocketIO",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
@@ -95,6 +164,7 @@ let package = Package(
         .executableTarget(
             name: "socketio-echo",
             dependencies: [
+                "JSON",
                 "SocketIO",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -106,6 +176,7 @@ let package = Package(
         .executableTarget(
             name: "socketio-fuzz",
             dependencies: [
+                "JSON",
                 "SocketIO",
                 "TestSupport",
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -118,6 +189,7 @@ let package = Package(
             name: "PeerTreeServerTests",
             dependencies: [
                 "TestSupport",
+                "JSON",
                 "PeerTreeServer",
                 "PeerTreeCore",
                 "SocketIO",
@@ -129,16 +201,32 @@ let package = Package(
             swiftSettings: strict
         ),
 
-        // ICE, DTLS, SCTP and data channels on SwiftNIO, OpenSSL and usrsctp.
+        // SCTP associations as state machines.
+        .target(name: "SCTP", dependencies: [.product(name: "NIOCore", package: "swift-nio")], swiftSettings: strict),
+        // Another implementation, to be tried against.
+        .systemLibrary(
+            name: "CUSRSCTP",
+            path: "Tests/CUSRSCTP",
+            providers: [.apt(["libusrsctp-dev"]), .brew(["libusrsctp"])]
+        ),
+        .testTarget(
+            name: "SCTPTests",
+            dependencies: ["CUSRSCTP", "SCTP", "TestSupport", .product(name: "NIOCore", package: "swift-nio")],
+            swiftSettings: strict
+        ),
+
+        // ICE, DTLS, SCTP and data channels on SwiftNIO and OpenSSL.
         .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
-        .systemLibrary(name: "CUSRSCTP", providers: [.apt(["libusrsctp-dev"]), .brew(["libusrsctp"])]),
+        .systemLibrary(name: "CChecksum"),
         .systemLibrary(name: "CDatagram"),
         .target(
             name: "WebRTC",
             dependencies: [
+                "CChecksum",
                 "CDatagram",
                 "COpenSSL",
-                "CUSRSCTP",
+                "SCTP",
+                "StateMachine",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "Logging", package: "swift-log"),
@@ -152,6 +240,8 @@ let package = Package(
                 "COpenSSL",
                 "Fuzzing",
                 "LossyLink",
+                "NetworkEmulation",
+                "SCTP",
                 "WebRTC",
                 .product(name: "NIOCore", package: "swift-nio"),
             ],
@@ -161,7 +251,7 @@ let package = Package(
         .target(
             name: "Fuzzing",
             dependencies: [
-                "TestSupport", "PeerTreeCore", "PeerTreeMedia", "WebRTC",
+                "TestSupport", "PeerTreeCore", "PeerTreeMedia", "PeerTreeSimulator", "SCTP", "WebRTC",
                 .product(name: "NIOCore", package: "swift-nio"),
             ],
             swiftSettings: strict
@@ -182,7 +272,7 @@ let package = Package(
         // Takes WebM apart into frames and puts frames into WebM; the catalog and the frames on the wire.
         .target(
             name: "PeerTreeMedia",
-            dependencies: [.product(name: "NIOCore", package: "swift-nio")],
+            dependencies: ["StateMachine", .product(name: "NIOCore", package: "swift-nio")],
             swiftSettings: strict
         ),
         .testTarget(
@@ -195,6 +285,7 @@ let package = Package(
         .target(
             name: "PeerTreeClient",
             dependencies: [
+                "JSON",
                 "PeerTreeCore",
                 "SocketIO",
                 "WebRTC",
@@ -208,6 +299,8 @@ let package = Package(
         .testTarget(
             name: "PeerTreeClientTests",
             dependencies: [
+                "TestSupport",
+                "JSON",
                 "PeerTreeClient",
                 "PeerTreeCore",
                 "PeerTreeServer",
@@ -222,8 +315,10 @@ let package = Package(
         .target(
             name: "PeerTreeServer",
             dependencies: [
+                "JSON",
                 "PeerTreeCore",
                 "SocketIO",
+                "StateMachine",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Hummingbird", package: "hummingbird"),
@@ -246,6 +341,7 @@ let package = Package(
         .executableTarget(
             name: "peer-tree",
             dependencies: [
+                "JSON",
                 "PeerTreeClient",
                 "PeerTreeCore",
                 "PeerTreeMedia",

@@ -36,7 +36,7 @@ public func exercisePeer(_ now: UInt64) -> UInt32 {
     source.handle(.linkOpened(LinkID(1), RemoteID(1), .child, .native), at: instant)
     viewer.handle(.assigned(RemoteID(0), stripe: 0, epoch: 1), at: instant)
     viewer.handle(.linkOpened(LinkID(1), RemoteID(0), .parent, .native), at: instant)
-    source.publish(HandleBuffer(bytes: [1, 2, 3]), timestamp: now, at: instant)
+    _ = try? source.publish(HandleBuffer(bytes: [1, 2, 3]), timestamp: now, at: instant)
     source.finish(timestamp: now, at: instant)
     var delivered: UInt32 = 0
     for _ in 0..<8 {
