@@ -92,6 +92,81 @@ struct StandbyTests {
         try simulation.requireNoGap()
     }
 
+    /// What a relay does that is alive and does not forward.
+    enum Deceit: CaseIterable {
+        case heartbeatsOnly, pulsesOnly, newestChunkEverySecond, nothingButAnswers
+    }
+
+    @Test(
+        "Who forwards next to nothing is left within three seconds, and nobody is behind for long",
+        arguments: Deceit.allCases
+    )
+    func deceit(_ deceit: Deceit) throws {
+        let simulation = try settled(seed: 11, viewers: 12, k: 2, k1: 2)
+        let relay = try #require(topRelay(in: simulation))
+        let children = simulation.viewers.filter { simulation.parent(of: $0) == relay }
+        #expect(!children.isEmpty)
+        var worst = TimeSpan.zero
+        var clock: UInt64 = 0
+        simulation.clients[relay].puppet = Puppet()
+        for step in 0..<150 as Range<UInt64> {
+            // Bits 0 and 15 are chunks and pulses.
+            simulation.clients[relay].puppet?.held = 0b1000_0000_0000_0001
+            if deceit == .newestChunkEverySecond, step % 50 >= 48 { simulation.clients[relay].puppet?.held = 0x8000 }
+            if deceit == .pulsesOnly, step.isMultiple(of: 10) {
+                clock += 1
+                for end in simulation.openEnds(of: relay) where end.side == 1 {
+                    let child = simulation.links[end.link].sides[0].client
+                    let next = simulation.clients[child].peer?.position.frontier ?? 0
+                    let frame = ControlFrame.pulse(next: next, clock: clock).encoded()
+                    simulation.transmit(SimulatedBuffer(bytes: frame), isText: false, from: end)
+                }
+            }
+            try simulation.run(for: .milliseconds(20))
+            worst = max(worst, simulation.viewers.map { simulation.lag(of: $0) }.max() ?? .zero)
+        }
+        #expect(worst <= .milliseconds(400), "\(worst.nanoseconds / 1_000_000) ms")
+        for child in children {
+            #expect(simulation.clients[child].orphanings.contains(.notForwarding), "child \(child)")
+            #expect(simulation.parent(of: child) != relay, "child \(child)")
+        }
+        try simulation.requireWhole(within: .seconds(1))
+        try simulation.requireNoGap()
+    }
+
+    /// Who stands by for a viewer.
+    private func standby(of viewer: Int, in simulation: Simulation) -> Int? {
+        simulation.clients[viewer].peer?.backup.standby.flatMap {
+            simulation.clients[viewer].client.membership.name(of: $0.remote).number
+        }
+    }
+
+    @Test(
+        "A standby that forwards nothing, or does not even answer, costs who turns to it three seconds at most",
+        arguments: [1, 2, 3, 4, 5, 6] as [UInt64],
+        [false, true]
+    )
+    func lyingStandby(seed: UInt64, answers: Bool) throws {
+        let simulation = try settled(seed: seed, viewers: 40, k: 3, k1: 3)
+        // The peer that stands by for most children of one parent, and that parent.
+        var best: (liar: Int, parent: Int, wards: Int)?
+        for liar in simulation.viewers {
+            for parent in simulation.viewers where parent != liar {
+                let wards = simulation.viewers.count {
+                    simulation.parent(of: $0) == parent && standby(of: $0, in: simulation) == liar
+                }
+                if wards > best?.wards ?? 0 { best = (liar, parent, wards) }
+            }
+        }
+        let (liar, parent, _) = try #require(best)
+        simulation.clients[liar].puppet = Puppet()
+        simulation.clients[liar].puppet?.held = answers ? 0x8001 : 0x8005
+        simulation.kill(parent)
+        let lag = try worstLag(of: simulation, within: .seconds(8))
+        #expect(lag <= .seconds(3), "seed \(seed): \(lag.nanoseconds / 1_000_000) ms")
+        try simulation.requireWhole(within: .seconds(1))
+    }
+
     @Test("A pause of the encoder moves nobody")
     func pause() throws {
         let simulation = try settled(seed: 8, viewers: 20, k: 2, k1: 2)

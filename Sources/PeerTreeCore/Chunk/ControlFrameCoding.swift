@@ -52,6 +52,10 @@ extension ControlFrame {
             writer.uint64(streamID)
         case .pulling:
             writer.begin(.pulling, 0)
+        case .pulse(let next, let clock):
+            writer.begin(.pulse, 0)
+            writer.uint64(next)
+            writer.uint64(clock)
         }
         return writer.bytes
     }
@@ -116,6 +120,8 @@ extension ControlFrame {
             return .stream(reader.uint64())
         case .pulling:
             return .pulling
+        case .pulse:
+            return try .pulse(next: checkedSequence(reader.uint64()), clock: reader.uint64())
         case .chunk:
             throw .badValue
         }

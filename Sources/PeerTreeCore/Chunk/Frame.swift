@@ -14,6 +14,7 @@ package enum FrameType: UInt8 {
     case restart = 0x0C
     case stream = 0x0D
     case pulling = 0x0E
+    case pulse = 0x0F
     case chunk = 0x10
 }
 
@@ -107,6 +108,8 @@ package enum ControlFrame: Equatable {
     case stream(UInt64)
     /// Parent to child: I am asking my standby. Wait for me before you ask yours.
     case pulling
+    /// Parent to child: when the source's clock showed that, everything below `next` was written and nothing more.
+    case pulse(next: UInt64, clock: UInt64)
 
     /// The most ranges in one request.
     package static let maximumRanges = 32

@@ -153,9 +153,7 @@ extension Peer {
         let complete = isSubtreeComplete
         if complete, !ending.isSubtreeTold { emit(.subtreeComplete) }
         ending.isSubtreeTold = complete
-        for upstream in upstreams {
-            if let link = upstream.link { sendCredit(on: link, forced: false, at: now, threshold: true) }
-        }
+        sendCreditToParents(at: now)
     }
 
     // MARK: Feeding
@@ -248,6 +246,13 @@ extension Peer {
             sequence += 1
         }
         return nil
+    }
+
+    /// Whether a child was sent all that is here of what it is fed.
+    func isUpToDate(_ link: Link) -> Bool {
+        link.feeding.subscriptions.allSatisfy { subscription in
+            subscription.cursor.map { nextChunk(of: subscription.stripe, from: $0) == nil } ?? false
+        }
     }
 
     /// Feeds a plain child: whole messages only, whichever stripe they came by.

@@ -2,7 +2,7 @@
 
 extension Peer {
     /// Whether this peer gives the stream its numbers: the source, or whoever has a plain parent.
-    private var numbersStream: Bool {
+    var numbersStream: Bool {
         isSource
             || upstreams.contains { upstream in upstream.feedingLink.flatMap { links[$0]?.mode } == .plain }
     }
@@ -86,6 +86,7 @@ extension Peer {
     /// The parent so far goes on feeding until it answers.
     private mutating func subscribeAgain(_ index: Int, at now: Instant) {
         guard case .active(let link) = upstreams[index].phase, links[link]?.mode == .native else { return }
+        partWithFormer(index, at: now)
         upstreams[index].former = link
         upstreams[index].isAskedAgain = true
         subscribe(index, on: link, at: now)

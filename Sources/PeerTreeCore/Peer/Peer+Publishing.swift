@@ -34,6 +34,7 @@ extension Peer {
 
     /// Takes in chunks that this peer itself cut.
     mutating func append(_ chunks: [Chunk], at now: Instant) {
+        if let newest = chunks.last { pulse.wrote(newest.header.timestamp, at: now) }
         for chunk in chunks {
             _ = stream.replay.insert(chunk)
             _ = stream.retained.accept(chunk)

@@ -86,6 +86,8 @@ extension Peer {
             learnedStream(streamID, from: link.id)
         case (.pulling, .parent):
             if upstreams.contains(where: { $0.isFed(by: link.id) }) { backup.pull.holdOff(at: now) }
+        case (.pulse(let next, let clock), .parent):
+            pulsed(next, clock, by: link.id, at: now)
         case (.request(let ranges), _):
             request(ranges, from: link.id, at: now)
         case (.unavailable(let ranges), _):
@@ -96,7 +98,7 @@ extension Peer {
             closed(by: link, reason, at: now)
         case (.subscribe, .parent), (.unsubscribe, .parent), (.credit, .parent), (.inquire, .parent),
             (.subscribed, .child), (.skip, .child), (.head, .child), (.restart, .child), (.stream, .child),
-            (.pulling, .child):
+            (.pulling, .child), (.pulse, .child):
             counters.unexpectedFrames += 1
         }
     }
@@ -138,13 +140,13 @@ extension Peer {
             break
         }
         if ending.deadline != nil { ending.deadline = now + configuration.endTimeout }
-        if isNews { noteNews(header, from: link.id, at: now) }
+        if isNews { noteNews(from: link.id, at: now) }
         finishFetches(with: header.sequence)
         advance(at: now)
         pumpChildren(at: now)
         updateFlow(at: now)
         watchHole(at: now)
-        if isNews { weighParent(header, from: link.id, at: now) }
+        weighParent(from: link.id, at: now)
     }
 
     /// A chunk is taken from a parent that feeds its stripe, as far as it was allowed to send, or from whoever was asked
@@ -164,8 +166,17 @@ extension Peer {
             if !upstreams[stripe].isAskedAgain { noteOffence(of: link.id, at: now) }
             return false
         }
-        if sequence >= link.intake.reached { links[link.id]?.intake.reached = sequence + 1 }
+        if sequence >= link.intake.reached { forwarded(sequence, stripe, by: link, at: now) }
         return true
+    }
+
+    /// A parent goes on with what it feeds.
+    private mutating func forwarded(_ sequence: UInt64, _ stripe: Int, by link: Link, at now: Instant) {
+        links[link.id]?.intake.reached = sequence + 1
+        guard upstreams[stripe].phase == .active(link.id) else { return }
+        if sequence == link.intake.reached { backup.starvation.forwarded() }
+        upstreams[stripe].isProven = true
+        partWithFormer(stripe, at: now)
     }
 
     /// Whether a neighbour was asked for a chunk.

@@ -9,12 +9,12 @@ extension Peer {
         let former = backup.standby
         // The parent it has become is no second one.
         backup.standby = remote.flatMap { remote in
-            upstreams.contains { $0.remote == remote } ? nil : Standby(remote: remote, phase: .due(now + Self.idleTime))
+            upstreams.contains { $0.remote == remote } ? nil : Standby(remote: remote, phase: .named(now))
         }
         switch former?.phase {
         case .connecting: if let former, !isConnecting(to: former.remote) { emit(.cancelConnect(former.remote)) }
         case .open(let link): closeIfUnused(link, at: now)
-        case .due, nil: break
+        case .named, .due, nil: break
         }
     }
 
@@ -25,9 +25,18 @@ extension Peer {
     var standbyDeadline: Instant {
         guard let standby = backup.standby, departure.isStaying, !ending.isFinal else { return .distantFuture }
         switch standby.phase {
-        case .due(let instant): return isFed ? instant : .distantFuture
+        case .named, .due: return isFed ? opening(of: standby) : .distantFuture
         case .connecting(let deadline): return deadline
         case .open: return .distantFuture
+        }
+    }
+
+    /// When the link to a standby is opened. Who misses the stream is not idle.
+    private func opening(of standby: Standby) -> Instant {
+        switch standby.phase {
+        case .named(let instant): min(instant + Self.idleTime, backup.pull.doubt(patience: patienceWithParent))
+        case .due(let instant): instant
+        case .connecting, .open: .distantFuture
         }
     }
 
@@ -35,7 +44,8 @@ extension Peer {
     mutating func watchStandby(at now: Instant) {
         guard let standby = backup.standby, departure.isStaying, !ending.isFinal else { return }
         switch standby.phase {
-        case .due(let instant) where instant <= now && isFed:
+        case .named, .due:
+            guard isFed, opening(of: standby) <= now else { break }
             if let link = parentLink(to: standby.remote) {
                 backup.standby?.phase = .open(link)
             } else {
@@ -45,7 +55,7 @@ extension Peer {
         case .connecting(let deadline) where deadline <= now:
             backup.standby?.phase = .due(now + Self.retryTime)
             if !isConnecting(to: standby.remote) { emit(.cancelConnect(standby.remote)) }
-        case .due, .connecting, .open: break
+        case .connecting, .open: break
         }
     }
 
@@ -91,12 +101,11 @@ extension Peer {
 
     // MARK: Asking it
 
-    /// Whatever is newer than all before tells the rhythm of the stream, and whether the parent is one.
-    mutating func noteNews(_ header: ChunkHeader, from id: LinkID, at now: Instant) {
+    /// Whatever is newer than all before tells the rhythm of the stream.
+    mutating func noteNews(from id: LinkID, at now: Instant) {
         backup.rhythm.note(at: now)
         if upstreams.contains(where: { $0.isFed(by: id) }) {
             backup.pull.fed(at: now)
-            backup.starvation.fed(header.timestamp)
         } else if id == backup.standby?.link {
             backup.pull.helped(interval: backup.rhythm.interval, at: now)
         }
@@ -104,12 +113,12 @@ extension Peer {
 
     /// When the standby has to be asked.
     var pullDeadline: Instant {
-        guard missedRange != nil else { return .distantFuture }
-        return backup.pull.due(
-            patience: backup.rhythm.patience(
-                roundTrip: backup.standby?.link.flatMap { links[$0]?.liveness.roundTripTime }
-            )
-        )
+        missedRange == nil ? .distantFuture : backup.pull.due(patience: patienceWithParent)
+    }
+
+    /// How long a parent may send nothing new before that is remarkable.
+    private var patienceWithParent: TimeSpan {
+        backup.rhythm.patience(roundTrip: backup.standby?.link.flatMap { links[$0]?.liveness.roundTripTime })
     }
 
     mutating func watchPull(at now: Instant) {
@@ -137,13 +146,13 @@ extension Peer {
         return frontier < end ? SequenceRange(start: frontier, end: end) : nil
     }
 
-    /// A chunk came that was asked of the standby: proof against a parent that sends nothing as new.
-    mutating func weighParent(_ header: ChunkHeader, from id: LinkID, at now: Instant) {
-        guard id == backup.standby?.link, let upstream = upstreams.first, case .active(let parent) = upstream.phase,
-            parent != id, backup.starvation.isStarving(header.timestamp, limit: configuration.starvationLimit)
+    /// A chunk came, from the standby or a former parent, that the parent has not sent: proof against it if there are many.
+    mutating func weighParent(from id: LinkID, at now: Instant) {
+        guard upstreams.count == 1, case .active(let parent) = upstreams[0].phase, parent != id,
+            id == backup.standby?.link || id == upstreams[0].former,
+            backup.starvation.handed(at: now, limit: configuration.starvationLimit)
         else { return }
-        counters.starvations += 1
-        dismiss(parent, .refused, .notForwarding, at: now)
+        parentStarves(parent, at: now)
     }
 
     // MARK: Turning to it
@@ -153,14 +162,17 @@ extension Peer {
     /// - Returns: whether there is one to turn to.
     mutating func promote(_ index: Int, _ reason: LossReason, at now: Instant) -> Bool {
         // Who was too slow for its parent will be so for another one; who is still fed has time to wait for the server.
-        guard index == 0, upstreams.count == 1, reason != .slow, upstreams[0].former == nil,
-            let link = usableStandby, let remote = links[link]?.remote, remote != upstreams[0].remote || !isAsked(link)
+        guard index == 0, upstreams.count == 1, reason != .slow,
+            upstreams[0].former == nil || reason == .notForwarding, let link = usableStandby,
+            let remote = links[link]?.remote, remote != upstreams[0].remote || !isAsked(link)
         else { return false }
         counters.promotions += 1
         links[link]?.liveness.lastHeard = now
         emit(.promoted(stripe: 0, epoch: upstreams[0].epoch, reason, remote))
         upstreams[0].remote = remote
         subscribe(0, on: link, at: now)
+        // The link is there: who does not answer at once has no slot, or is none to turn to.
+        upstreams[0].phase = .subscribing(link, deadline: now + configuration.promotionTimeout)
         return true
     }
 

@@ -9,7 +9,7 @@ extension Peer {
         if case .left = departure { return .distantFuture }
         var next = min(linkDeadline, upstreamDeadline)
         next = min(next, min(standbyDeadline, pullDeadline))
-        next = min(next, min(repair.deadline, admissionDeadline))
+        next = min(next, min(repair.deadline, min(admissionDeadline, pulseDeadline)))
         next = min(next, min(arrearsDeadline, budgetDeadline))
         return min(next, min(ending.deadline ?? .distantFuture, departure.deadline))
     }
@@ -19,6 +19,7 @@ extension Peer {
         watchUpstreams(at: now)
         watchStandby(at: now)
         watchPull(at: now)
+        watchPulse(at: now)
         watchRepairs(at: now)
         watchAdmissions(at: now)
         watchArrears(at: now)
@@ -33,6 +34,7 @@ extension Peer {
         guard now - lastCall > tolerance else { return }
         let pause = now - max(lastCall, deadline)
         guard pause > tolerance else { return }
+        backup.pull.forgive(pause, until: now)
         for id in links.keys {
             links.update(id) { link in
                 link.liveness.forgive(pause, until: now)

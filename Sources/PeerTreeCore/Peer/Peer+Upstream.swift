@@ -31,14 +31,31 @@ extension Peer {
         }
     }
 
-    /// Make before break: the parent so far goes on feeding until the new one does.
+    /// Make before break: the parent so far goes on feeding until the new one does. One that has sent nothing yet is not
+    /// worth as much as the one before it.
     private mutating func keepFormer(_ index: Int, at now: Instant) {
         guard case .active(let link) = upstreams[index].phase else { return }
-        if let former = upstreams[index].former, former != link {
-            upstreams[index].former = nil
-            closeIfUnused(former, at: now)
+        guard let former = upstreams[index].former, former != link else {
+            upstreams[index].former = link
+            return
         }
-        upstreams[index].former = link
+        let isProven = upstreams[index].isProven
+        upstreams[index].former = isProven ? link : former
+        upstreams[index].phase = .waiting(retry: .distantFuture)
+        stop(index, on: isProven ? former : link, at: now)
+    }
+
+    /// The new parent feeds: the one before it is not needed any more.
+    mutating func partWithFormer(_ index: Int, at now: Instant) {
+        guard let former = upstreams[index].former, former != upstreams[index].link else { return }
+        upstreams[index].former = nil
+        stop(index, on: former, at: now)
+    }
+
+    /// Has a parent feed a stripe no longer.
+    private mutating func stop(_ index: Int, on link: LinkID, at now: Instant) {
+        send(.unsubscribe(stripe: UInt8(index)), on: link, at: now)
+        closeIfUnused(link, at: now)
     }
 
     /// Gives up a connection that is still being made, unless another stripe waits for it too.
@@ -51,9 +68,7 @@ extension Peer {
         case .subscribing(let link, _):
             upstreams[index].phase = .waiting(retry: .distantFuture)
             upstreams[index].isAskedAgain = false
-            guard upstreams[index].former != link else { return }
-            send(.unsubscribe(stripe: UInt8(index)), on: link, at: now)
-            closeIfUnused(link, at: now)
+            if upstreams[index].former != link { stop(index, on: link, at: now) }
         case .waiting, .active:
             break
         }
@@ -181,21 +196,19 @@ extension Peer {
     private mutating func activate(_ index: Int, _ id: LinkID, at now: Instant) {
         guard upstreams[index].phase != .active(id) else { return }
         upstreams[index].phase = .active(id)
+        upstreams[index].isProven = false
         backup.pull.fed(at: now)
         backup.starvation = Starvation()
+        pulse.forget()
         let isKnown = upstreams[index].isAskedAgain && upstreams[index].former == id
         upstreams[index].isAskedAgain = false
         if !isKnown {
             emit(.attached(stripe: UInt8(index), epoch: upstreams[index].epoch))
             if let remote = upstreams[index].remote { emit(.upstream(remote)) }
         }
-        if let former = upstreams[index].former {
-            upstreams[index].former = nil
-            // It may have come back to the very parent that it was about to leave.
-            guard former != id else { return }
-            send(.unsubscribe(stripe: UInt8(index)), on: former, at: now)
-            closeIfUnused(former, at: now)
-        }
+        // It may have come back to the very parent that it was about to leave. A plain one has no chunks to wait for.
+        if upstreams[index].former == id { upstreams[index].former = nil }
+        if links[id]?.mode == .plain { partWithFormer(index, at: now) }
     }
 
     /// This peer knows now where it begins: children that waited for that can be fed.
@@ -254,6 +267,17 @@ extension Peer {
             orphan(index, .closed, at: now)
         }
         closeIfUnused(id, at: now)
+    }
+
+    /// The parent is there, and does not forward: another one is needed. Until that feeds this one may send what it likes,
+    /// unless there is a former one that does.
+    mutating func parentStarves(_ id: LinkID, at now: Instant) {
+        counters.starvations += 1
+        counters.parentsLost += 1
+        let former = upstreams[0].former
+        if former == nil { upstreams[0].former = id }
+        orphan(0, .notForwarding, at: now)
+        if former != nil, former != id { stop(0, on: id, at: now) }
     }
 
     private mutating func orphan(_ index: Int, _ reason: LossReason, at now: Instant) {
@@ -322,8 +346,15 @@ extension Peer {
             writing.isBlocked = false
             emit(.writable)
         }
+        sendCreditToParents(at: now)
+    }
+
+    /// Those that are about to be left have a say in the flow as long as they feed.
+    mutating func sendCreditToParents(at now: Instant) {
         for upstream in upstreams {
-            if let link = upstream.link { sendCredit(on: link, forced: false, at: now, threshold: true) }
+            for case let link? in [upstream.link, upstream.former] {
+                sendCredit(on: link, forced: false, at: now, threshold: true)
+            }
         }
     }
 

@@ -26,6 +26,7 @@ public struct Peer<Buffer: FrameBuffer> {
     var repair = Repair()
     var inquiry = Inquiry()
     var departure = Departure.staying
+    var pulse = Pulse()
 
     /// When the driver called last.
     var lastCall = Instant.zero

@@ -42,9 +42,10 @@ public struct PeerConfiguration: Sendable {
     public var warmHeartbeatInterval: TimeSpan = .seconds(1)
     /// After so long without a sign such a link is given up.
     public var warmSilenceTimeout: TimeSpan = .seconds(4)
-    /// A parent is not forwarding once the standby hands over what is so much newer, in the source's time, than all that
-    /// the parent sent.
+    /// A parent is not forwarding once others have handed over nearly everything instead of it for so long.
     public var starvationLimit: TimeSpan = .seconds(1)
+    /// How long a standby that this peer has turned to may take to begin to feed it.
+    public var promotionTimeout: TimeSpan = .seconds(1)
     /// How long connecting to a new parent may take.
     public var connectTimeout: TimeSpan = .seconds(8)
     /// How long a connected parent may take to begin to feed a stripe.

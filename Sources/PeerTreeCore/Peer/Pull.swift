@@ -5,8 +5,9 @@
 struct Pull {
     /// What was asked of the standby, and may come from it.
     private(set) var asked: SequenceRange?
-    /// When the parent last sent something new.
+    /// When the parent last sent something new, and when it last said that there was nothing.
     private var lastFed = Instant.zero
+    private var lastHeard = Instant.zero
     /// When the next question may go out.
     private var nextAttempt = Instant.zero
     private var wait = Pull.leastWait
@@ -22,9 +23,31 @@ struct Pull {
     /// Whether anything was asked since the parent last sent something new.
     var isUnderWay: Bool { asked != nil }
 
+    /// A parent that says nothing new, and not even that there is nothing, is doubted after this time, however slow the
+    /// stream: pulses come twice a second.
+    private static let pulseSilence = TimeSpan.milliseconds(1_250)
+    /// What the parent says does not have to be true: after so long the standby is asked all the same.
+    private static let longestPatience = TimeSpan.seconds(3)
+
     /// When to ask.
     func due(patience: TimeSpan) -> Instant {
-        max(max(lastFed + patience, nextAttempt), heldUntil)
+        max(max(doubt(patience: patience), nextAttempt), heldUntil)
+    }
+
+    /// When the parent has been silent for remarkably long.
+    func doubt(patience: TimeSpan) -> Instant {
+        min(lastFed + min(patience, Self.longestPatience), max(lastFed, lastHeard) + Self.pulseSilence)
+    }
+
+    /// The parent says that there is nothing new.
+    mutating func heard(at now: Instant) {
+        lastHeard = now
+    }
+
+    /// Time in which the machine slept counts against nobody.
+    mutating func forgive(_ pause: TimeSpan, until now: Instant) {
+        lastFed = min(now, lastFed + pause)
+        lastHeard = min(now, lastHeard + pause)
     }
 
     /// The parent has sent something new, or there is another parent.

@@ -1,6 +1,8 @@
 /// The peer that stands by for this one, and the link to it: opened in idle time, kept warm, and not fed.
 struct Standby {
     enum Phase: Equatable {
+        /// The server named it then: a link is opened in idle time, or as soon as the stream is missed.
+        case named(Instant)
         /// A link is opened then, if a parent feeds by that time.
         case due(Instant)
         /// A data channel is being opened.
@@ -24,23 +26,33 @@ struct Standby {
     }
 }
 
-/// Whether a parent that is alive fails to forward: what the standby hands over, not what anybody claims, is the proof.
+/// Whether a parent that is alive fails to forward: what others hand over, not what anybody claims, is the proof.
+///
+/// Both count chunks since the parent first kept one back. It is late rather than starving as long as it forwards a third
+/// of what the others hand over; nothing that it leaves out counts as forwarded, whatever it sends behind that.
 struct Starvation {
-    /// The source's clock, in microseconds, at the newest chunk that the parent sent.
-    private var fed: UInt64?
+    /// When the first chunk came that the parent had not sent; nil while it has sent as many as the others have.
+    private var began: Instant?
+    private var handedCount: UInt64 = 0
+    private var forwardedCount: UInt64 = 0
 
-    /// The parent has sent a chunk.
-    mutating func fed(_ timestamp: UInt64) {
-        fed = max(fed ?? 0, timestamp)
+    /// The parent has sent the next chunk in order, be it late.
+    mutating func forwarded() {
+        guard began != nil else { return }
+        forwardedCount += 1
+        if forwardedCount >= handedCount { self = Starvation() }
     }
 
-    /// The standby handed over a chunk; whether it is so much newer that the parent must have kept back its like. Of a
-    /// parent that has sent nothing at all, the first such chunk is what it is measured by.
-    mutating func isStarving(_ timestamp: UInt64, limit: TimeSpan) -> Bool {
-        guard let fed else {
-            fed = timestamp
-            return false
-        }
-        return timestamp > fed && timestamp - fed > limit.nanoseconds / 1_000
+    /// Somebody else handed over what the parent has not sent.
+    ///
+    /// - Returns: whether the parent has kept back nearly everything for `limit`.
+    mutating func handed(at now: Instant, limit: TimeSpan) -> Bool {
+        let began = began ?? now
+        self.began = began
+        handedCount += 1
+        guard now - began > limit else { return false }
+        if forwardedCount < (handedCount + 2) / 3 { return true }
+        self = Starvation()
+        return false
     }
 }

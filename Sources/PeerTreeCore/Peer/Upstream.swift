@@ -14,8 +14,10 @@ struct Upstream {
     var remote: RemoteID?
     var epoch: UInt32 = 0
     var phase: Phase
-    /// Make before break: the former parent, which goes on feeding until the new one does.
+    /// Make before break: the former parent, which goes on feeding until the first chunk of the new one has come.
     var former: LinkID?
+    /// The parent has sent a chunk as part of what it feeds.
+    var isProven = false
     /// The parent that feeds this stripe was asked again, since what it fed did not go on.
     var isAskedAgain = false
     /// Where the last subscription asked to begin.

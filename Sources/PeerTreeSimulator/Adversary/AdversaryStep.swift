@@ -42,7 +42,7 @@ package struct HostileNumber: Equatable, Sendable {
 package struct HostileFrame: Equatable, Sendable {
     package enum Kind: String, CaseIterable, Sendable {
         case chunk, subscribe, subscribed, unsubscribe, credit, request, unavailable, skip, heartbeat, close, inquire
-        case head, restart
+        case head, restart, stream, pulling, pulse
     }
 
     var kind: Kind

@@ -71,6 +71,9 @@ extension HostileFrame {
         case .inquire: control = .inquire
         case .head: control = .head(next: first)
         case .restart: control = .restart(stripe: stripe, next: first)
+        case .stream: control = .stream(streamID)
+        case .pulling: control = .pulling
+        case .pulse: control = .pulse(next: first, clock: second)
         }
         return SimulatedBuffer(bytes: control.encoded())
     }

@@ -161,7 +161,7 @@ struct PeerStandbyTests {
         #expect(harness.peer.backup.standby == nil)
     }
 
-    @Test("If the server names another parent instead, the standby feeds until that one does, and stays a standby")
+    @Test("If the server names another parent instead, the standby feeds until that one has, and stays a standby")
     func promotionElsewhere() {
         var harness = StandbyHarness.ward()
         let next = harness.next
@@ -175,6 +175,8 @@ struct PeerStandbyTests {
             .subscribed(stripe: 0, policy: .live, streamID: 7, start: next + 1, next: next + 1),
             on: 3
         )
+        #expect(outputs.frames(on: 2).isEmpty)
+        outputs = harness.chunk(next + 1, on: 3)
         #expect(outputs.frames(on: 2) == [.unsubscribe(stripe: 0)])
         #expect(outputs.closed.isEmpty)
         #expect(harness.peer.usableStandby == LinkID(2))
@@ -192,7 +194,93 @@ struct PeerStandbyTests {
         #expect(
             outputs.contains { if case .promoted(0, 1, .notForwarding, RemoteID(2)) = $0 { true } else { false } }
         )
-        #expect(outputs.closed == [LinkID(1)])
+        #expect(outputs.closed.isEmpty)
+        let next = harness.next
+        harness.hear(.subscribed(stripe: 0, policy: .live, streamID: 7, start: next, next: next), on: 2)
+        #expect(harness.stream(for: .milliseconds(33), on: 2).closed == [LinkID(1)])
+    }
+
+    @Test("A standby that does not answer who turns to it is given up after a second, and turned to no more")
+    func silentStandby() {
+        var harness = StandbyHarness.ward()
+        #expect(harness.feed(.linkClosed(LinkID(1))).promotions == 1)
+        var outputs = harness.pass(.milliseconds(500))
+        outputs += harness.hear(.heartbeat(timestamp: 1, echo: 0, held: 0), on: 2)
+        outputs += harness.pass(.milliseconds(550))
+        #expect(outputs.promotions == 0)
+        #expect(outputs.contains { if case .orphaned(0, 1, .closed) = $0 { true } else { false } })
+    }
+
+    @Test("Who turned to a standby that forwards nothing turns to the next one, as soon as that has a link")
+    func secondPromotion() {
+        var harness = StandbyHarness.ward()
+        let next = harness.next
+        harness.feed(.linkClosed(LinkID(1)))
+        harness.hear(.subscribed(stripe: 0, policy: .live, streamID: 7, start: next, next: next), on: 2)
+        harness.feed(.assigned(RemoteID(2), stripe: 0, epoch: 2))
+        harness.feed(.standby(RemoteID(3)))
+        // The stream is missed: nobody waits for idle time.
+        let outputs = harness.pass(.milliseconds(200))
+        #expect(outputs.contains { if case .connect(RemoteID(3)) = $0 { true } else { false } })
+        harness.feed(.linkOpened(LinkID(3), RemoteID(3), .parent, .native))
+        var later = harness.hear(.stream(7), on: 3)
+        for _ in 0..<40 where later.promotions == 0 {
+            harness.hear(.heartbeat(timestamp: 1, echo: 0, held: 0), on: 2)
+            later += harness.stream(for: .milliseconds(33), on: 3)
+        }
+        #expect(later.contains { if case .promoted(0, 2, .notForwarding, RemoteID(3)) = $0 { true } else { false } })
+        #expect(later.closed.isEmpty)
+    }
+
+    // MARK: Pulses
+
+    private func pulses(_ outputs: [PeerOutput<TestBuffer>], on link: UInt32) -> [ControlFrame] {
+        outputs.frames(on: link).filter { if case .pulse = $0 { true } else { false } }
+    }
+
+    @Test("A source that writes nothing says so twice a second, by its own clock, to children that have everything")
+    func sourcePulse() {
+        var harness = standby(slots: 1, wards: 1)
+        var outputs = harness.pass(.milliseconds(499))
+        #expect(pulses(outputs, on: 0).isEmpty)
+        outputs = harness.pass(.milliseconds(2))
+        #expect(pulses(outputs, on: 0) == [.pulse(next: 1, clock: 500_001)])
+        #expect(pulses(outputs, on: 100).isEmpty)
+        harness.hear(.heartbeat(timestamp: 1, echo: 0, held: 0), on: 0)
+        outputs = harness.pass(.milliseconds(500))
+        #expect(pulses(outputs, on: 0) == [.pulse(next: 1, clock: 1_000_001)])
+    }
+
+    @Test("A relay passes a pulse on if that agrees with what it has, once, and no more than four a second")
+    func relayedPulse() {
+        var harness = StandbyHarness.ward()
+        let next = harness.next
+        harness.feed(.linkOpened(LinkID(4), RemoteID(4), .child, .native))
+        harness.hear(.subscribe(stripe: 0, start: .sequence(next), window: 10, streamID: 7), on: 4)
+        harness.pass(.milliseconds(100))
+        let told: [(UInt64, UInt64)] = [(next + 1, 5), (next - 1, 6), (next, 7), (next, 7), (next, 8)]
+        let passed = told.map { pulses(harness.hear(.pulse(next: $0.0, clock: $0.1), on: 1), on: 4).count }
+        #expect(passed == [0, 0, 1, 0, 0])
+        harness.pass(.milliseconds(250))
+        #expect(pulses(harness.hear(.pulse(next: next, clock: 9), on: 1), on: 4) == [.pulse(next: next, clock: 9)])
+        #expect(pulses(harness.hear(.pulse(next: next, clock: 10), on: 2), on: 4).isEmpty)
+    }
+
+    @Test("A claimed head moves nobody, and no pulse keeps a peer from asking its standby")
+    func falsePulses() {
+        var harness = StandbyHarness.ward()
+        let next = harness.next
+        var outputs: [PeerOutput<TestBuffer>] = []
+        for number in 0..<40 as Range<UInt64> {
+            outputs += harness.hear(
+                .pulse(next: number.isMultiple(of: 2) ? next : next + 100, clock: number + 1),
+                on: 1
+            )
+            outputs += harness.pass(.milliseconds(100))
+            outputs += harness.hear(.heartbeat(timestamp: 1, echo: 0, held: 0), on: 2)
+        }
+        #expect(outputs.promotions + outputs.orphanings == 0)
+        #expect(outputs.requests.count >= 4)
     }
 
     @Test("A warm link lives on a heartbeat a second, and dies of four seconds of silence")

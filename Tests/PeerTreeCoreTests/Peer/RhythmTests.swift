@@ -75,14 +75,45 @@ struct RhythmTests {
         #expect(pull.due(patience: .milliseconds(150)) == start + .milliseconds(890))
     }
 
-    @Test("Only what the standby hands over proves that a parent keeps something back, and only if it is much newer")
-    func starvation() {
+    @Test("A parent that sends pulses is waited for longer, but not for long, however slow the stream is")
+    func pulses() {
+        var pull = Pull()
+        let start = Instant(nanoseconds: 1_000_000_000)
+        pull.fed(at: start)
+        #expect(pull.due(patience: .seconds(20)) == start + .milliseconds(1_250))
+        pull.heard(at: start + .milliseconds(500))
+        #expect(pull.due(patience: .seconds(20)) == start + .milliseconds(1_750))
+        #expect(pull.due(patience: .milliseconds(150)) == start + .milliseconds(150))
+        pull.heard(at: start + .milliseconds(2_900))
+        #expect(pull.due(patience: .seconds(20)) == start + .seconds(3))
+    }
+
+    /// What a parent is found to be that forwards `forwarded` chunks of each ten which the standby hands over, thirty a
+    /// second.
+    private func starves(forwarded: Int) -> Bool {
         var starvation = Starvation()
-        var verdicts = [5_000_000, 6_000_000, 6_000_001].map { starvation.isStarving($0, limit: .seconds(1)) }
-        // There is nothing to compare the first with yet.
-        #expect(verdicts == [false, false, true])
-        starvation.fed(5_500_000)
-        verdicts = [6_500_000, 0, .max].map { starvation.isStarving($0, limit: .seconds(1)) }
-        #expect(verdicts == [false, false, true])
+        var now = Instant(nanoseconds: 1_000_000_000)
+        for number in 0..<120 {
+            now = now + .milliseconds(33)
+            if starvation.handed(at: now, limit: .seconds(1)) { return true }
+            if number % 10 < forwarded { starvation.forwarded() }
+        }
+        return false
+    }
+
+    @Test("A parent starves its child that for a second forwards less than a third of what others hand over")
+    func starvation() {
+        #expect([0, 1, 2].allSatisfy { starves(forwarded: $0) })
+        #expect([4, 7, 10].allSatisfy { !starves(forwarded: $0) })
+    }
+
+    @Test("A parent that is late is forgiven once it has sent as many chunks as the others")
+    func late() {
+        var starvation = Starvation()
+        let start = Instant(nanoseconds: 1_000_000_000)
+        for number in 0..<20 { _ = starvation.handed(at: start + .milliseconds(UInt64(number)), limit: .seconds(1)) }
+        for _ in 0..<20 { starvation.forwarded() }
+        let verdicts = [5_000, 6_001].map { starvation.handed(at: start + .milliseconds($0), limit: .seconds(1)) }
+        #expect(verdicts == [false, true])
     }
 }

@@ -95,6 +95,7 @@ struct FrameTests {
         .skip(stripe: 0, SequenceRange(start: 3, end: 9)),
         .heartbeat(timestamp: 123_456, echo: 65_432, held: 99),
         .close(.slow),
+        .pulse(next: 1 << 40, clock: 1_700_000_000_000_000),
     ]
 
     @Test("Every control frame survives encoding, and bytes of later versions behind it", arguments: frames.indices)
