@@ -81,7 +81,7 @@ extension Association {
         self.sender = nil
         self.reconfiguration = nil
         self.early = []
-        self.receiver?.window.close()
+        self.receiver?.close()
         self.receiver?.acknowledgements.didAcknowledge()
         self.handshake.deadline = nil
         self.teardown.deadline = nil

@@ -19,7 +19,8 @@ public struct AssociationConfiguration: Sendable {
     public var initialReceiveWindow = 256 * 1024
     /// What the receive window may grow to while it is used in full. Default 8 MiB.
     public var maximumReceiveWindow = 8 * 1024 * 1024
-    /// What all associations that share this object may grow beyond their initial windows together. Default: no limit.
+    /// What all associations that share this object may hold beyond their initial windows together, in windows that grow
+    /// while they are used in full, and in messages that are not whole yet. Default: no limit.
     public var windowBudget: WindowBudget?
 
     /// The retransmission time-out before a round trip has been measured (RTO.Initial). Default 500 ms, where RFC 9260
@@ -81,11 +82,11 @@ public struct AssociationConfiguration: Sendable {
     var receiveWindow: Int { max(self.initialReceiveWindow, self.maximumMessageSize + 64 * 1024) }
 }
 
-/// What associations may grow their receive windows by, together. Belongs to whoever runs them, on one thread.
+/// What associations may hold beyond their initial receive windows, together. Belongs to whoever runs them, on one thread.
 public final class WindowBudget: @unchecked Sendable {
     // Safe: only associations touch it, which all belong to the one thread that they are run on; it is carried across only
     // within their configuration, before any of them runs.
-    private var rest: Int
+    package private(set) var rest: Int
 
     /// - Parameter bytes: what there is for all.
     public init(bytes: Int) {

@@ -97,18 +97,30 @@ struct DataReceiver {
     }
 
     /// What fills the window is refused, unless it is what all the rest waits for.
-    private func hasRoom(for tsn: Int, _ bytes: Int) throws(ProtocolViolation) -> Bool {
-        if self.held + bytes <= self.window.size { return true }
-        guard self.held + bytes <= self.window.hardLimit else {
-            guard self.ready.isEmpty, tsn == self.numbers.cumulative + 1 else { return false }
-            throw ProtocolViolation(reason: "\(self.held) bytes have come that make no whole message")
-        }
-        return self.ready.isEmpty || (tsn == self.numbers.cumulative + 1 && self.numbers.hasGaps)
+    private mutating func hasRoom(for tsn: Int, _ bytes: Int) throws(ProtocolViolation) -> Bool {
+        let total = self.held + bytes
+        if total <= self.window.size { return true }
+        let isNext = tsn == self.numbers.cumulative + 1
+        guard self.ready.isEmpty || (isNext && self.numbers.hasGaps) else { return false }
+        if self.window.extend(to: total) { return true }
+        guard isNext else { return false }
+        // The budget is used up, by this association or by others. A little more may let something be delivered.
+        if total <= self.window.size + ReceiveWindow.leastWithoutReady { return true }
+        guard self.ready.isEmpty else { return false }
+        throw ProtocolViolation(reason: "\(self.held) bytes have come that make no whole message")
+    }
+
+    /// Nothing more will come: what is not whole, or waits for its turn, is of no use.
+    mutating func close() {
+        self.reassembly.removeAll()
+        self.streams.removeAll()
+        self.window.close()
     }
 
     /// The next message for the owner.
     mutating func nextMessage(roundTrip: TimeAmount?, at now: NIODeadline) -> Reassembly.Message? {
         guard let message = self.ready.take() else { return nil }
+        self.window.settle(held: self.held)
         self.window.took(message.payload.readableBytes, roundTrip: roundTrip, at: now)
         // The other side stands before a closed window: tell it that there is room again (section 6.2).
         if self.window.isWorthTelling(self.advertisedWindow) { self.acknowledgements.isDue = true }
@@ -130,6 +142,7 @@ struct DataReceiver {
         self.numbers.skip(to: tsn)
         self.reassembly.skip(to: tsn, cumulative: self.numbers.cumulative)
         if self.isInterleaving { self.skipInterleaved(bytes) } else { self.skipOrdered(bytes) }
+        self.window.settle(held: self.held)
     }
 
     private mutating func skipOrdered(_ bytes: UnsafeRawBufferPointer) {

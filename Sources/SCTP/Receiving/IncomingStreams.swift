@@ -110,6 +110,11 @@ struct IncomingStreams {
         }
     }
 
+    /// Drops all that waits.
+    mutating func removeAll() {
+        self = IncomingStreams(isInterleaving: self.isInterleaving, firstNumber: self.firstNumber)
+    }
+
     private mutating func index(of stream: UInt16) -> Int {
         if let recent, recent.id == stream { return recent.index }
         let index = self.indices[stream] ?? self.streams.count

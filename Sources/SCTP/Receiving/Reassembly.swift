@@ -104,6 +104,11 @@ struct Reassembly {
         }
     }
 
+    /// Drops all that is incomplete.
+    mutating func removeAll() {
+        self = Reassembly(isInterleaving: self.isInterleaving, maximumMessageSize: self.maximumMessageSize)
+    }
+
     private var tooLarge: ProtocolViolation {
         ProtocolViolation(reason: "a message is larger than \(self.maximumMessageSize) bytes")
     }

@@ -9,11 +9,15 @@ struct ReceiveWindow {
     private let maximum: Int
     private let budget: WindowBudget?
     private var granted = 0
+    /// What it was granted beyond the window, for what can be delivered only when more has come.
+    private var extra = 0
     private var taken = 0
     private var since: NIODeadline?
 
     /// Enough to complete a message that has begun.
     static let leastWithoutReady = 64 * 1024
+    /// The budget is asked for so much at a time.
+    private static let step = 64 * 1024
     private static let shortestPeriod = TimeAmount.milliseconds(50)
 
     init(_ configuration: AssociationConfiguration) {
@@ -23,8 +27,27 @@ struct ReceiveWindow {
         self.budget = configuration.windowBudget
     }
 
-    /// Incomplete messages may hold so much, whatever the window says.
+    /// What cannot be delivered yet may hold so much, whatever the window says, if the budget has it.
     var hardLimit: Int { max(self.maximum, 2 * self.size) }
+
+    /// Takes from the budget what lets so many bytes be held, though the window has no room for them. False when there is
+    /// not so much.
+    mutating func extend(to bytes: Int) -> Bool {
+        guard bytes <= self.hardLimit else { return false }
+        let missing = bytes - self.size - self.extra
+        guard missing > 0 else { return true }
+        let wanted = min(max(missing, Self.step), self.hardLimit - self.size - self.extra)
+        guard self.budget?.take(wanted) ?? true else { return false }
+        self.extra += wanted
+        return true
+    }
+
+    /// So much is held by now. What the window has room for needs nothing beyond it.
+    mutating func settle(held: Int) {
+        guard self.extra > 0, held <= self.size else { return }
+        self.budget?.giveBack(self.extra)
+        self.extra = 0
+    }
 
     /// The owner took so many bytes.
     mutating func took(_ bytes: Int, roundTrip: TimeAmount?, at now: NIODeadline) {
@@ -54,7 +77,8 @@ struct ReceiveWindow {
 
     /// Gives back what it was granted.
     mutating func close() {
-        self.budget?.giveBack(self.granted)
+        self.budget?.giveBack(self.granted + self.extra)
         self.granted = 0
+        self.extra = 0
     }
 }

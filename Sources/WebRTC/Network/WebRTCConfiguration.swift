@@ -25,7 +25,8 @@ public struct WebRTCConfiguration: Sendable {
     public var initialReceiveWindow = 256 * 1024
     /// What the receive window grows to while it is what holds the peer back, in bytes. Default 8 MiB.
     public var maximumReceiveWindow = 8 * 1024 * 1024
-    /// What the receive windows of all connections may grow by, together, in bytes. Default 64 MiB.
+    /// What all connections together may hold beyond their initial receive windows, in windows that have grown and in messages
+    /// that are not whole yet, in bytes. Default 64 MiB.
     public var receiveWindowBudget = 64 * 1024 * 1024
     /// Bytes a channel queues before `send` throws; a single message may be larger. Default 16 MiB.
     public var maximumBufferedAmount = 16 * 1024 * 1024
