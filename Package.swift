@@ -23,6 +23,7 @@ let package = Package(
         // Of use to this project's own benchmarks only.
         .library(name: "LossyLink", targets: ["LossyLink"]),
         .library(name: "NetworkEmulation", targets: ["NetworkEmulation"]),
+        .library(name: "TestSupport", targets: ["TestSupport"]),
         .library(name: "VirtualTransport", targets: ["VirtualTransport"]),
         .library(name: "PeerTreeMedia", targets: ["PeerTreeMedia"]),
     ],
@@ -73,14 +74,14 @@ let package = Package(
         // Associations as nodes of such a network, in virtual time.
         .target(
             name: "VirtualTransport",
-            dependencies: ["NetworkEmulation", "SCTP", .product(name: "NIOCore", package: "swift-nio")],
+            dependencies: ["NetworkEmulation", "SCTP", "TestSupport", .product(name: "NIOCore", package: "swift-nio")],
             path: "Tests/VirtualTransport",
             swiftSettings: strict
         ),
         .testTarget(
             name: "VirtualTransportTests",
             dependencies: [
-                "NetworkEmulation", "TestSupport", "VirtualTransport",
+                "NetworkEmulation", "SCTP", "TestSupport", "VirtualTransport",
                 .product(name: "NIOCore", package: "swift-nio"),
             ],
             swiftSettings: strict
@@ -251,7 +252,8 @@ let package = Package(
         .target(
             name: "Fuzzing",
             dependencies: [
-                "TestSupport", "PeerTreeCore", "PeerTreeMedia", "PeerTreeSimulator", "SCTP", "WebRTC",
+                "TestSupport", "PeerTreeCore", "PeerTreeMedia", "PeerTreeSimulator", "SCTP", "VirtualTransport",
+                "WebRTC",
                 .product(name: "NIOCore", package: "swift-nio"),
             ],
             swiftSettings: strict

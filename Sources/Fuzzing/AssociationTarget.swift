@@ -2,8 +2,8 @@ import NIOCore
 import SCTP
 import TestSupport
 
-/// Packets of a hostile peer into an SCTP association amid its traffic, in virtual time: no sockets and no DTLS, so that many
-/// more inputs pass than into a live connection.
+/// Packets of a hostile peer into an SCTP association amid its traffic over a path that loses, doubles and holds back, in
+/// virtual time: no sockets and no DTLS, so that many more inputs pass than into a live connection.
 enum AssociationTarget {
     /// What an association may hold of what makes no whole message: its largest window, and a packet.
     private static let memoryLimit = 8 * 1024 * 1024 + 65_536
@@ -43,6 +43,8 @@ private final class AssociationPair {
     private var now = NIODeadline.uptimeNanoseconds(1_000_000_000)
     private var received: UInt64 = 0
     private var isReading = true
+    /// Packets that are overtaken by others.
+    private var heldBack: [(packet: [UInt8], isForVictim: Bool)] = []
     private let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 2048, alignment: 8)
 
     init(seed: UInt64) {
@@ -57,7 +59,7 @@ private final class AssociationPair {
         self.peer = Association(configuration, random: SeededGenerator(seed: random.next()))
         self.victim.connect(at: self.now)
         self.peer.connect(at: self.now)
-        for _ in 0..<8 { self.exchange() }
+        for _ in 0..<8 { self.exchange(&random, isCalm: true) }
     }
 
     deinit {
@@ -84,7 +86,7 @@ private final class AssociationPair {
         case 12..<16: self.send(from: self.victim, &random)
         default: break
         }
-        self.exchange(loses: Int.random(in: 0..<4, using: &random) == 0)
+        self.exchange(&random)
     }
 
     private func send(from end: Association, _ random: inout SeededGenerator) {
@@ -99,26 +101,48 @@ private final class AssociationPair {
         try? end.send(message)
     }
 
-    /// What both have to say reaches the other, or some of the peer's is lost.
-    private func exchange(loses: Bool = false) {
+    /// What both have to say sets out.
+    private func exchange(_ random: inout SeededGenerator, isCalm: Bool = false) {
         for end in [self.victim, self.peer] where end.deadline.map({ $0 <= self.now }) ?? false {
             end.handleTimeout(at: self.now)
         }
+        let late = self.heldBack
+        self.heldBack = []
         for packet in self.packets(of: self.peer) {
             if self.recorded.count == 32 { self.recorded.removeFirst() }
             self.recorded.append(packet)
-            if !loses { packet.withUnsafeBytes { self.victim.handle(packet: $0, at: self.now) } }
+            self.carry(packet, isForVictim: true, &random, isCalm: isCalm)
         }
         self.read()
         for packet in self.packets(of: self.victim) {
-            packet.withUnsafeBytes { self.peer.handle(packet: $0, at: self.now) }
+            self.carry(packet, isForVictim: false, &random, isCalm: isCalm)
         }
+        for (packet, isForVictim) in late { self.deliver(packet, isForVictim: isForVictim) }
+        self.read()
         while self.peer.nextEvent() != nil {}
+    }
+
+    /// A packet arrives, or is lost, doubled or held back.
+    private func carry(_ packet: [UInt8], isForVictim: Bool, _ random: inout SeededGenerator, isCalm: Bool) {
+        switch isCalm ? 15 : Int.random(in: 0..<16, using: &random) {
+        case 0: return
+        case 1: self.deliver(packet, isForVictim: isForVictim)
+        case 2, 3:
+            if self.heldBack.count < 64 { self.heldBack.append((packet, isForVictim)) }
+            return
+        default: break
+        }
+        self.deliver(packet, isForVictim: isForVictim)
+    }
+
+    private func deliver(_ packet: [UInt8], isForVictim: Bool) {
+        let end = isForVictim ? self.victim : self.peer
+        packet.withUnsafeBytes { end.handle(packet: $0, at: self.now) }
     }
 
     /// A packet arrives that the peer never sent.
     func attack(_ packet: [UInt8]) {
-        packet.withUnsafeBytes { self.victim.handle(packet: $0, at: self.now) }
+        self.deliver(packet, isForVictim: true)
         self.read()
     }
 

@@ -26,6 +26,8 @@ package enum FuzzTargetName: String, CaseIterable, Sendable {
     case sctp
     /// The same into an association without a connection around it, in virtual time.
     case association
+    /// Random messages between two associations over a random path: an input is the seed of one.
+    case paths
     /// Whole datagrams, from the peer's address and from others, into a live connection. Nobody who cannot write an
     /// authentic datagram may do it any harm.
     case datagram
@@ -65,7 +67,8 @@ package struct FuzzRun: Sendable {
     /// - Throws: `FuzzFailure` when an input broke a promise.
     package func run(note: @escaping @Sendable (UInt64, [UInt8]) -> Void) async throws -> UInt64 {
         let folder = self.target == .association ? FuzzTargetName.sctp.rawValue : self.target.rawValue
-        let corpus = try self.target == .churn ? [] : self.corpus.inputs(of: folder).map(\.bytes)
+        let corpus =
+            try self.target == .churn || self.target == .paths ? [] : self.corpus.inputs(of: folder).map(\.bytes)
         switch self.target {
         case .stun: return try self.parse(StunShape.self, corpus, note, ParserProbe.stun)
         case .sdp: return try self.parse(TextShape.self, corpus, note, ParserProbe.sdp)
@@ -78,6 +81,7 @@ package struct FuzzRun: Sendable {
         case .handshake: return try HandshakeTarget.run(self, corpus, note)
         case .sctp: return try await LiveTarget.run(self, corpus, .plaintext, note)
         case .association: return try AssociationTarget.run(self, corpus, note)
+        case .paths: return try PathTarget.run(self, note)
         case .datagram: return try await LiveTarget.run(self, corpus, .datagrams, note)
         case .checks: return try await LiveTarget.run(self, corpus, .checks, note)
         case .churn: return try ChurnTarget.run(self, note)

@@ -96,6 +96,7 @@ extension FuzzTargetName {
         case .webm, .media: 64
         case .sctp, .association, .datagram, .checks: 96
         case .handshake: 32
+        case .paths: 22
         case .churn: 1
         case .adversary: 80
         }

@@ -1,4 +1,4 @@
-public import NIOCore
+import NIOCore
 public import NetworkEmulation
 public import SCTP
 
@@ -27,8 +27,12 @@ public final class AssociationNode: VirtualNode {
     public private(set) var receivedMessages = 0
     /// Of paced messages since `reset`, from the time that each was due until it had arrived.
     public private(set) var latencies: [Duration] = []
-    /// Called with each message.
-    public var onMessage: ((ByteBuffer) -> Void)?
+    /// Called with each event that was taken.
+    public var onEvent: ((AssociationEvent) -> Void)?
+    /// While false the application takes no events, so that the other end's window closes. Default true.
+    public var isReading = true {
+        didSet { self.takeEvents() }
+    }
 
     private let peer: Int
     private let workload: Workload
@@ -140,11 +144,11 @@ public final class AssociationNode: VirtualNode {
     }
 
     private func takeEvents() {
-        while let event = self.association.nextEvent() {
+        while self.isReading, let event = self.association.nextEvent() {
+            self.onEvent?(event)
             guard case .message(_, _, let payload) = event else { continue }
             self.receivedBytes += payload.readableBytes
             self.receivedMessages += 1
-            self.onMessage?(payload)
             guard let sent = payload.getInteger(at: payload.readerIndex, as: Int64.self), sent >= 0,
                 sent <= self.now.inNanoseconds
             else { continue }
@@ -153,7 +157,8 @@ public final class AssociationNode: VirtualNode {
         while self.association.nextTransmission() != nil {}
     }
 
-    private static func time(_ now: Duration) -> NIODeadline {
+    /// A time of the network's on the association's clock.
+    static func time(_ now: Duration) -> NIODeadline {
         .uptimeNanoseconds(UInt64(clamping: 1_000_000_000 + now.inNanoseconds))
     }
 }

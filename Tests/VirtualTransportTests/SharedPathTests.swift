@@ -1,5 +1,6 @@
 import NIOCore
 import NetworkEmulation
+import SCTP
 import TestSupport
 import Testing
 import VirtualTransport
@@ -77,10 +78,9 @@ struct SharedPathTests {
             )
             var times: [[Int64]] = [[], []]
             for pair in 0..<2 {
-                network.nodes[2 * pair + 1].onMessage = { message in
-                    if message.readableBytes == 10_000, let due = message.getInteger(at: 0, as: Int64.self) {
-                        times[pair].append(due)
-                    }
+                network.nodes[2 * pair + 1].onEvent = { event in
+                    guard case .message(_, _, let message) = event, message.readableBytes == 10_000 else { return }
+                    if let due = message.getInteger(at: 0, as: Int64.self) { times[pair].append(due) }
                 }
             }
             network.run(until: .seconds(4))

@@ -25,6 +25,7 @@ struct FuzzTests {
             case .association: 10_000
             case .turn: 20_000
             case .handshake: 1_000
+            case .paths: 20
             case .churn, .adversary: 2
             }
         let run = FuzzRun(target: target, seed: 1, inputs: inputs, corpus: Self.corpus)
