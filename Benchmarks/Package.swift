@@ -13,7 +13,11 @@ let package = Package(
         // Joins, leaves and memory of the tracker at a million peers.
         .executableTarget(
             name: "placement-bench",
-            dependencies: ["Measuring", .product(name: "PeerTreeCore", package: "peer-tree")]
+            dependencies: [
+                "Measuring",
+                .product(name: "PeerTreeCore", package: "peer-tree"),
+                .product(name: "TestSupport", package: "peer-tree"),
+            ]
         ),
         // What a relay costs without sockets: processor time of the core for every chunk, and memory.
         .executableTarget(
@@ -25,7 +29,12 @@ let package = Package(
         .systemLibrary(name: "CEpoll"),
         .executableTarget(
             name: "load-bench",
-            dependencies: ["CEpoll", "Measuring", .product(name: "ArgumentParser", package: "swift-argument-parser")]
+            dependencies: [
+                "CEpoll",
+                "Measuring",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "TestSupport", package: "peer-tree"),
+            ]
         ),
         // One role of the data channel benchmark; see README.md.
         .executableTarget(
@@ -41,6 +50,7 @@ let package = Package(
             dependencies: [
                 .product(name: "LossyLink", package: "peer-tree"),
                 .product(name: "NetworkEmulation", package: "peer-tree"),
+                .product(name: "TestSupport", package: "peer-tree"),
                 .product(name: "VirtualTransport", package: "peer-tree"),
                 .product(name: "WebRTC", package: "peer-tree"),
                 .product(name: "NIOCore", package: "swift-nio"),

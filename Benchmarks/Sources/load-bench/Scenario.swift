@@ -1,5 +1,6 @@
 #if os(Linux)
 import Measuring
+import TestSupport
 
 /// What is measured.
 enum ScenarioName: String, CaseIterable {

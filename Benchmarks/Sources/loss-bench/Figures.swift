@@ -21,7 +21,8 @@ struct Figures: CustomStringConvertible {
             text += String(format: "  each %4.2f to %4.2f MB/s", least / 1e6, most / 1e6)
         }
         if !self.latencies.isEmpty {
-            text += String(format: "  p50 %5.1f ms, p99 %6.1f", self.percentile(0.5), self.percentile(0.99))
+            let (p50, p99, p999) = (self.percentile(0.5), self.percentile(0.99), self.percentile(0.999))
+            text += String(format: "  p50 %5.1f ms, p99 %6.1f, p99.9 %6.1f", p50, p99, p999)
         }
         return text
     }

@@ -2,6 +2,7 @@ import Foundation
 import LossyLink
 import NIOCore
 import NetworkEmulation
+import TestSupport
 import WebRTC
 
 /// One measurement of the transport in real time, after as long a time to get going.
@@ -15,7 +16,7 @@ enum Run {
         let port = Int(near.localAddresses[0].port)
         let pairs = far.map { (port, Int($0.localAddresses[0].port)) }
         let link = try await LossyLink.open(between: pairs, path.forth, path.back) {
-            Generator(seed: UInt64($0.rawValue) + 7)
+            SeededGenerator(seed: UInt64($0.rawValue) + 7)
         }
         defer {
             link.close()

@@ -1,5 +1,6 @@
 import Foundation
 import NetworkEmulation
+import TestSupport
 import VirtualTransport
 
 /// One measurement of the SCTP library alone in virtual time, after as long a time to get going: packets of 1,200 bytes
@@ -14,7 +15,7 @@ enum VirtualRun {
             forth: path.forth,
             back: path.back,
             configuration: .virtual
-        ) { Generator(seed: seed &* 1_000 &+ UInt64($0)) }
+        ) { SeededGenerator(seed: seed &* 1_000 &+ UInt64($0)) }
         let wait = Duration.nanoseconds(Int64(seconds * 1e9))
         network.run(until: wait)
         for node in network.nodes { node.reset() }

@@ -1,6 +1,7 @@
 import Foundation
 import Measuring
 import PeerTreeCore
+import TestSupport
 
 /// `placement-bench [PEERS]`: joins into one tree, then departures and joins of random peers.
 @main
