@@ -23,6 +23,7 @@ final class InteropPeer: LineDrivenPeer {
     static func run() async throws {
         var configuration = WebRTCConfiguration()
         configuration.includeLoopbackCandidates = true
+        configuration.maximumDataChannels = 1_024
         try await Self.serve(try await WebRTCTransport.bind(configuration)) { InteropPeer($0) }
     }
 

@@ -14,6 +14,7 @@ import pytest
 from playwright.async_api import async_playwright
 from processes import run
 
+from lossy_path import LossyPath
 from webrtc_stacks import PATIENCE, AiortcPeer, BrowserPeer, ProcessPeer, checksum, launch, pattern
 
 STACKS = {"aiortc": "aiortc", "chromium": "Chromium", "firefox": "Firefox ESR", "pion": "Pion"}
@@ -106,7 +107,8 @@ def table():
 class Session:
     """A Swift peer, a peer of another stack, and the channels that were created before they connected."""
 
-    def __init__(self, swift, other, swift_offers):
+    def __init__(self, swift, other, swift_offers, path=None):
+        self.path = path
         self.swift = swift
         self.other = other
         self.offerer, self.answerer = (swift, other) if swift_offers else (other, swift)
@@ -118,15 +120,19 @@ class Session:
             await self.offerer.command(cmd="create", label=label, **options)
         await self.offerer.command(cmd="offer")
         (offer,) = await self.offerer.wait(event="description")
-        await self.answerer.command(cmd="remote", type="offer", sdp=offer["sdp"])
+        await self.answerer.command(cmd="remote", type="offer", sdp=self.led(offer["sdp"], 0))
         (answer,) = await self.answerer.wait(event="description")
-        await self.offerer.command(cmd="remote", type="answer", sdp=answer["sdp"])
+        await self.offerer.command(cmd="remote", type="answer", sdp=self.led(answer["sdp"], 1))
         for label in channels:
             await self.opened(label)
         (theirs,) = await self.other.wait(event="description")
         announced = re.search(r"^a=max-message-size:(\d+)", theirs["sdp"], re.MULTILINE)
         # Absent means 65,536 (RFC 8841 section 6.1), 0 means any size.
         self.limit = int(announced[1]) or OUR_LIMIT if announced else 65_536
+
+    def led(self, sdp, side):
+        """A description that leads through the path, if there is one."""
+        return self.path.redirect(sdp, side) if self.path else sdp
 
     async def opened(self, label):
         for peer in (self.swift, self.other):
@@ -266,6 +272,42 @@ async def close_channel(session):
             await receiver.wait(event="message", label=f"after {label}", text="still here")
 
 
+@scenario("a channel closed amid its messages")
+async def close_while_sending(session):
+    await session.connect(first={}, second={}, third={})
+    for (sender, receiver), label in zip(session.directions(), ["first", "second"]):
+        for seed in range(40):
+            await sender.command(cmd="send", label="third", kind="binary", size=20_000, seed=seed)
+            await sender.command(cmd="send", label=label, kind="binary", size=20_000, seed=seed)
+        await sender.command(cmd="close-channel", label=label)
+        expected = [checksum(pattern(20_000, seed)) for seed in range(40)]
+        await sender.wait(event="closed", label=label)
+        await receiver.wait(event="closed", label=label)
+        # What was handed over before arrives, and the other channel does not mind.
+        for told in (label, "third"):
+            messages = await receiver.wait(event="message", label=told, count=40)
+            assert [m["checksum"] for m in messages] == expected
+
+
+@scenario("1,024 channels")
+async def many(session):
+    # Half of them each: every second stream is one's own, and browsers have 1,024.
+    offered, answered = ([f"{side}{number}" for number in range(512)] for side in ("offered", "answered"))
+    await session.connect(offered0={})
+    for peer, labels in [(session.offerer, offered[1:]), (session.answerer, answered)]:
+        for label in labels:
+            await peer.command(cmd="create", label=label)
+    for label in offered + answered:
+        await session.opened(label)
+    for sender, _ in session.directions():
+        for label in offered + answered:
+            await sender.command(cmd="send", label=label, kind="text", text=label)
+    for _, receiver in session.directions():
+        messages = await receiver.wait(event="message", count=1024)
+        assert sorted(m["label"] for m in messages) == sorted(offered + answered)
+        assert all(m["label"] == m["text"] for m in messages)
+
+
 @scenario("the connection closed by peer-tree")
 async def close_connection(session):
     await session.connect(chat={})
@@ -297,4 +339,36 @@ def test_works_with(loop, stacks, table, program, stack, swift_offers, title):
 
     table.passed[stack, swift_offers, title] = "failed"
     loop.run_until_complete(asyncio.wait_for(body(), 4 * PATIENCE))
+    table.passed[stack, swift_offers, title] = "yes"
+
+
+@pytest.mark.parametrize("swift_offers", [True, False], ids=["answering", "offering"])
+@pytest.mark.parametrize("stack", STACKS)
+def test_loses_nothing_at_1_5_and_20_percent_loss_with(loop, stacks, table, program, stack, swift_offers):
+    sizes = [1, 1_000, 1_200, 5_000, 30_000, 7]
+
+    async def body():
+        path = await LossyPath.open(seed=7)
+        swift = await ProcessPeer.start(program("webrtc-interop"), "peer")
+        session = Session(swift, await stacks(stack), swift_offers, path)
+        try:
+            await session.connect(chat={})
+            path.reordering = 0.05
+            for round, loss in enumerate((0.01, 0.05, 0.2)):
+                path.loss = loss
+                for sender, _ in session.directions():
+                    for seed, size in enumerate(sizes):
+                        await sender.command(cmd="send", label="chat", kind="binary", size=size, seed=seed)
+                expected = [checksum(pattern(size, seed)) for seed, size in enumerate(sizes)] * (round + 1)
+                for _, receiver in session.directions():
+                    messages = await receiver.wait(event="message", label="chat", count=len(expected))
+                    assert [m["checksum"] for m in messages] == expected, f"seed {path.seed}"
+            assert path.lost > 0
+        finally:
+            await session.stop()
+            path.close()
+
+    title = "1, 5 and 20 % loss, reordering"
+    table.passed[stack, swift_offers, title] = "failed"
+    loop.run_until_complete(asyncio.wait_for(body(), 6 * PATIENCE))
     table.passed[stack, swift_offers, title] = "yes"
