@@ -103,6 +103,53 @@ async def vanishing_parent(stage, is_linked):
         await scene.everybody_goes_on()
 
 
+async def withheld_stream(stage, deceit, k1):
+    """Alive, linked, and forwarding next to nothing. The stream is back within 3 s: through another branch, or where there
+    is none, through the grandparent. A server that has nobody else names the liar again, which changes nothing."""
+    async with stage(k1=k1) as scene:
+        liar = await scene.relay()
+        if k1 == 2:
+            await scene.bystander()
+        await scene.victim()
+        await scene.feed()
+        await scene.everybody_is_whole()
+        first = await liar.child()
+        liar.relays = False
+        deceiving = asyncio.create_task(deceit(liar))
+        for _ in range(8):
+            # Thirty messages a second.
+            for _ in range(10):
+                await scene.feed(1_000)
+                await asyncio.sleep(1 / 30)
+            await scene.everybody_is_whole(within=3)
+        await asyncio.wait_for(first.closed.wait(), 3)
+        deceiving.cancel()
+        await liar.vanish()
+        await scene.everybody_goes_on()
+
+
+async def heartbeats_only(liar):
+    """Links beat by themselves."""
+
+
+async def slow_drip(liar):
+    """The newest chunk once a second."""
+    while True:
+        await asyncio.sleep(1)
+        for child in liar.children:
+            child.send(liar.held[liar.next - 1])
+
+
+async def pulses_only(liar):
+    """There is nothing new, says the liar, several times a second."""
+    clock = time.time_ns() // 1_000
+    while True:
+        clock += 200_000
+        for child in liar.children:
+            child.send(wire.pulse(liar.next, clock))
+        await asyncio.sleep(0.2)
+
+
 # As a child of the victim, beside an honest one.
 
 

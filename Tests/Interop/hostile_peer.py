@@ -279,6 +279,9 @@ class HostilePeer:
             case wire.Head() | wire.Restart() if link is self.parent:
                 for child in self.children:
                     child.send(data)
+            case wire.Pulse() if link is self.parent and self.relays:
+                for child in self.children:
+                    child.send(data)
             case wire.Inquire() if self.parent:
                 self.parent.send(data)
             case wire.Subscribe():

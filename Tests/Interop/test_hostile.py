@@ -19,6 +19,13 @@ ACTS = {
     "another stream": acts.another_stream,
     "a parent that vanishes before it answers": functools.partial(acts.vanishing_parent, is_linked=False),
     "a parent that vanishes before it feeds": functools.partial(acts.vanishing_parent, is_linked=True),
+    "heartbeats only": functools.partial(acts.withheld_stream, deceit=acts.heartbeats_only, k1=2),
+    "heartbeats only, where nobody else is": functools.partial(
+        acts.withheld_stream, deceit=acts.heartbeats_only, k1=1
+    ),
+    "a slow drip": functools.partial(acts.withheld_stream, deceit=acts.slow_drip, k1=2),
+    "a slow drip, where nobody else is": functools.partial(acts.withheld_stream, deceit=acts.slow_drip, k1=1),
+    "pulses only": functools.partial(acts.withheld_stream, deceit=acts.pulses_only, k1=2),
     "a flood of links": acts.link_flood,
     "a flood of subscriptions": acts.subscription_flood,
     "a request bomb": acts.request_bomb,

@@ -23,6 +23,7 @@ Close = namedtuple("Close", "reason")
 Inquire = namedtuple("Inquire", "")
 Head = namedtuple("Head", "next")
 Restart = namedtuple("Restart", "stripe next")
+Pulse = namedtuple("Pulse", "next clock")
 Chunk = namedtuple("Chunk", "flags stripe key sequence timestamp index distance payload")
 Other = namedtuple("Other", "frame")
 
@@ -72,6 +73,10 @@ def restart(next, stripe=0):
     return struct.pack(">BBQ", 0x0C, stripe, next)
 
 
+def pulse(next, clock):
+    return struct.pack(">BBQQ", 0x0F, 0, next, clock)
+
+
 def chunk(sequence, payload=b"", flags=FIRST | LAST, timestamp=0, index=0, distance=None, stripe=0, key=0):
     """A piece of the stream; the chunk before it is the one with the number before, unless DISTANCE says otherwise."""
     back = min(sequence, 1) if distance is None else distance
@@ -101,6 +106,8 @@ def parse(frame):
         return Head(*struct.unpack_from(">Q", frame, 2))
     if kind == 0x0C:
         return Restart(second, *struct.unpack_from(">Q", frame, 2))
+    if kind == 0x0F:
+        return Pulse(*struct.unpack_from(">QQ", frame, 2))
     if kind == 0x10:
         _, length, flags, stripe, _, key, sequence, timestamp, index, distance = _CHUNK.unpack_from(frame)
         return Chunk(flags, stripe, key, sequence, timestamp, index, distance, frame[length:])
