@@ -7,4 +7,12 @@ struct ChurnTests {
     func churn(seed: UInt64) throws {
         try ChurnScenario(seed: seed).run()
     }
+
+    @Test(
+        "Departures leave no stripe without slots while another has some to spare",
+        arguments: [18, 103, 122, 467] as [UInt64]
+    )
+    func slotsOfStripes(seed: UInt64) throws {
+        try ChurnScenario(seed: seed).run()
+    }
 }

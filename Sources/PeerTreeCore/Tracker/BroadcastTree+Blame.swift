@@ -153,7 +153,7 @@ extension BroadcastTree {
         settle(&context)
     }
 
-    private mutating func setCapacity(_ capacity: UInt16, of peer: Int32, stripe: Int) {
+    mutating func setCapacity(_ capacity: UInt16, of peer: Int32, stripe: Int) {
         stripeCapacity[stripe] += Int(capacity) - Int(stripes[stripe].nodes[Int(peer)].capacity)
         stripes[stripe].update(peer) { $0.capacity = capacity }
     }

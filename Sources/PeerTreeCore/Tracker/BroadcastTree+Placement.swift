@@ -155,9 +155,10 @@ extension BroadcastTree {
 
     // MARK: Settling
 
-    /// Ends the handling of every input: those who wait get the slots that are free, then deep leaves move up, and those
-    /// that lack a standby get one.
+    /// Ends the handling of every input: stripes share their slots, those who wait get what is free, then deep leaves move
+    /// up, and those that lack a standby get one.
     mutating func settle(_ context: inout TrackerContext) {
+        balanceSlots(&context)
         for stripe in stripes.indices {
             placeWaiting(stripe: stripe, &context)
             rebalance(stripe: stripe, &context)
@@ -168,9 +169,13 @@ extension BroadcastTree {
     private mutating func placeWaiting(stripe: Int, _ context: inout TrackerContext) {
         while true {
             let peer = stripes[stripe].firstWaiting
-            guard peer != SpanningTree.none, stripes[stripe].bestParent() != nil else { return }
-            stripes[stripe].unlink(peer)
-            place(peer, stripe: stripe, reason: .parentLost, &context)
+            guard peer != SpanningTree.none else { return }
+            if stripes[stripe].bestParent() != nil {
+                stripes[stripe].unlink(peer)
+                place(peer, stripe: stripe, reason: .parentLost, &context)
+            } else if !displaceLeaf(for: peer, stripe: stripe, &context) {
+                return
+            }
         }
     }
 

@@ -22,7 +22,8 @@ public enum AssignmentReason: Equatable, Sendable {
     case parentLost
     /// It takes the place of a departed interior peer.
     case promoted
-    /// A better place became free, or the move to one failed and it goes back.
+    /// A better place became free, or the move to one failed and it goes back; or its place went to a peer that brings
+    /// slots, or its parent is needed in another stripe.
     case rebalanced
     /// It said that its parent does not serve it.
     case refused
@@ -86,8 +87,8 @@ public enum TrackerOutput: Equatable, Sendable {
     case suspect(peer: PeerHandle, neighbour: PeerHandle)
     /// `peer` is no longer in its tree and its handle is void.
     case removed(peer: PeerHandle, reason: RemovalReason)
-    /// `peer` takes fewer children than before, or as many as it offered again: what it was given to come back with is
-    /// out of date.
+    /// `peer` takes fewer children than before, or as many as it offered again, or takes them in another stripe: what it was
+    /// given to come back with is out of date.
     case capacityChanged(peer: PeerHandle)
     /// All links of a peer that came back to a tracker that had lost its memory are settled.
     case restored(peer: PeerHandle)
