@@ -69,14 +69,18 @@ public struct Reno: CongestionControl {
 
     /// See `CongestionControl`.
     public mutating func didAcknowledge(_ acknowledgement: Acknowledgement) {
-        guard acknowledgement.isWindowLimited, !acknowledgement.isInRecovery else { return }
         if self.window < self.slowStartThreshold {
             // Section 7.2.1, with the L of RFC 3465 for acknowledgements that are few by agreement.
+            guard acknowledgement.isWindowLimited, !acknowledgement.isInRecovery else { return }
             let limit = acknowledgement.packetsPerAcknowledgement * self.packetSize
             self.window += min(acknowledgement.bytes, limit)
         } else {
-            // Section 7.2.2.
+            // Section 7.2.2: also while a loss is repaired. What is acknowledged while the window is not used in full counts
+            // for one packet at most, as soon as it is.
             self.acknowledgedOfRound += acknowledgement.bytes
+            guard acknowledgement.isWindowLimited else {
+                return self.acknowledgedOfRound = min(self.acknowledgedOfRound, self.window)
+            }
             guard self.acknowledgedOfRound >= self.window else { return }
             self.acknowledgedOfRound -= self.window
             self.window += self.packetSize
