@@ -45,7 +45,9 @@ struct OutstandingChunks {
     /// Chunks acknowledged by gap blocks.
     private(set) var acknowledgedCount = 0
 
-    private static let minimumCapacity = 64
+    private static let minimumCapacity = 8
+    /// An empty ring that has been longer than this gives its memory back.
+    private static let keptCapacity = 1_024
 
     init(initialTSN: UInt32) {
         self.first = SequenceNumber.initial(initialTSN)
@@ -106,7 +108,7 @@ struct OutstandingChunks {
         self.reported.remove(self.first)
         self.first += 1
         self.lostFrom = max(self.lostFrom, self.first)
-        if self.isEmpty, self.ring.count > 16 * Self.minimumCapacity {
+        if self.isEmpty, self.ring.count > Self.keptCapacity {
             self.ring = []
             self.reported.reset()
             self.lost.reset()
