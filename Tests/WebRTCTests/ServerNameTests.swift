@@ -21,7 +21,7 @@ struct ServerNameTests {
         configuration.iceServers = [ICEServer(urls: ["stun:stun.example.org:9"])]
         let (settings, loop) = (configuration, Self.loop)
         let core = try await loop.submit {
-            let core = try TransportCore(settings, eventLoop: loop, serverNames: servers, peerNames: peers)
+            let core = try TransportCore(settings, eventLoop: loop, names: .init(ofServers: servers, ofPeers: peers))
             return NIOLoopBound(core, eventLoop: loop)
         }.get()
         try await loop.flatSubmit { core.value.register() }.get()

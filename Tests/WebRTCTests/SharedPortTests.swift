@@ -55,7 +55,7 @@ struct SharedPortTests {
                 }
             }
             func searches() async throws -> [UInt64] {
-                try await WebRTCEventLoop.loop.submit { transports.map { $0.core.value.shared.searches } }.get()
+                try await WebRTCEventLoop.loop.submit { transports.map { $0.core.value.table.shared.searches } }.get()
             }
             try await exchange(1, total: 1)
             let before = try await searches()

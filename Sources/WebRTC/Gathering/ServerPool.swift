@@ -108,7 +108,7 @@ final class ServerPool {
         entry.isResolved = false
         entry.lastError = nil
         let bound = NIOLoopBound((self, entry), eventLoop: self.core.eventLoop)
-        let addresses = self.core.serverNames.resolve(entry.url.host, port: entry.url.port, on: self.core.eventLoop)
+        let addresses = self.core.names.ofServers.resolve(entry.url.host, port: entry.url.port, on: self.core.eventLoop)
         addresses.whenSuccess { addresses in
             let (pool, entry) = bound.value
             guard !pool.isClosed, pool.entries[entry.url] === entry else { return }
@@ -224,7 +224,7 @@ final class ServerPool {
     }
 
     private func users(of entry: ServerEntry) -> [PeerConnection] {
-        entry.users.compactMap { self.core.connection($0) }
+        entry.users.compactMap { self.core.table.connection($0) }
     }
 }
 

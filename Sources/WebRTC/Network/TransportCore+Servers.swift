@@ -7,9 +7,9 @@ extension TransportCore {
     }
 
     func addNetworkObserver(_ handler: @escaping (NetworkChange) -> Void) -> () -> Void {
-        let number = (self.networkObservers.keys.max() ?? 0) + 1
-        self.networkObservers[number] = handler
-        return { [weak self] in self?.networkObservers[number] = nil }
+        let number = (self.host.observers.keys.max() ?? 0) + 1
+        self.host.observers[number] = handler
+        return { [weak self] in self?.host.observers[number] = nil }
     }
 
     // MARK: - Sending
@@ -53,8 +53,8 @@ extension TransportCore {
 
     /// A candidate for the address that a server sees; nil where there is no NAT between, so that it is a host candidate.
     func reflexiveCandidate(_ address: TransportAddress, base: Int, preference: UInt16) -> GatheredCandidate? {
-        guard !self.hostCandidates.contains(where: { $0.candidate.address == address }) else { return nil }
-        let related = self.hostCandidates.first { $0.base == base }?.candidate.address
+        guard !self.host.candidates.contains(where: { $0.candidate.address == address }) else { return nil }
+        let related = self.host.candidates.first { $0.base == base }?.candidate.address
         let candidate = ICECandidate(
             foundation: "s\(base)",
             priority: ICECandidate.priority(type: .serverReflexive, localPreference: preference),

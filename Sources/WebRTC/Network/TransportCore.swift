@@ -11,43 +11,47 @@ final class TransportCore {
     let sockets: [UDPSocket]
     /// `iceServers` of the configuration.
     let defaultServers: [ResolvedServer]
-    private(set) var hostCandidates: [GatheredCandidate]
-    /// Told, by number, when the host's addresses have changed.
-    var networkObservers: [Int: (NetworkChange) -> Void] = [:]
+    let names: Names
+    let table = ConnectionTable()
+    let scratch = Scratch()
+    var host: Host
     var counters = WebRTCCounters()
-    let serverNames: HostResolver
-    let peerNames: HostResolver
-    private var connections: [UInt32: PeerConnection] = [:]
-    private var byUsernameFragment: [String: PeerConnection] = [:]
-    /// Who is at an address. More than one only if two connections join the same two transports.
-    private var routes: [TransportAddress: [PeerConnection]] = [:]
-    /// Which of them a datagram is for.
-    let shared = SharedSessions()
-    private var nextID: UInt32
-    private var dirty: [PeerConnection] = []
-    private var isFlushScheduled = false
-    private var isReading = false
-    private var isFlushing = false
+    private var tick = Tick()
     private var isClosed = false
-    private var monitor: AddressMonitor?
     private(set) lazy var servers = ServerPool(core: self)
 
-    /// Plaintext of one datagram, for all connections: it is emptied before anything else happens.
-    let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 16)
-    /// Plaintext of the packet that is just being sent.
-    let packet = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 16)
+    /// Who looks names up: a peer's cannot keep servers from being found.
+    struct Names {
+        var ofServers = HostResolver.ofServers
+        var ofPeers = HostResolver.ofPeers
+    }
+
+    /// The host's addresses.
+    struct Host {
+        fileprivate(set) var candidates: [GatheredCandidate]
+        /// Told, by number, when the addresses have changed.
+        var observers: [Int: (NetworkChange) -> Void] = [:]
+        fileprivate var monitor: AddressMonitor?
+    }
+
+    /// What becomes of one turn of the loop.
+    private struct Tick {
+        /// Connections with something to drain.
+        var dirty: [PeerConnection] = []
+        var isFlushScheduled = false
+        var isReading = false
+        var isFlushing = false
+    }
 
     init(
         _ configuration: WebRTCConfiguration,
         eventLoop: any EventLoop,
-        serverNames: HostResolver = .ofServers,
-        peerNames: HostResolver = .ofPeers
+        names: Names = Names()
     ) throws {
         eventLoop.preconditionInEventLoop()
         self.configuration = configuration
         self.eventLoop = eventLoop
-        self.serverNames = serverNames
-        self.peerNames = peerNames
+        self.names = names
         self.windowBudget = WindowBudget(bytes: configuration.receiveWindowBudget)
         do throws(DTLSError) {
             self.dtls = try DTLSContext.ofProcess.get()
@@ -55,23 +59,17 @@ final class TransportCore {
             throw WebRTCError.cryptography(error.description)
         }
         self.sockets = try Self.bindSockets(configuration, eventLoop)
-        self.hostCandidates = HostCandidates.gather(configuration, self.sockets)
-        self.nextID = .random(in: .min ... .max)
+        self.host = Host(candidates: HostCandidates.gather(configuration, self.sockets))
         self.defaultServers = try ResolvedServer.parse(configuration.iceServers)
         // A socket bound to one address has one host candidate, whatever else comes and goes.
         if self.sockets.contains(where: { !$0.localAddress.isUnicast }) {
-            self.monitor = AddressMonitor(
+            self.host.monitor = AddressMonitor(
                 eventLoop: eventLoop,
                 pollInterval: configuration.ice.addressPollInterval
             ) { [weak self] in
                 self?.addressesMayHaveChanged()
             }
         }
-    }
-
-    deinit {
-        self.scratch.deallocate()
-        self.packet.deallocate()
     }
 
     func register() -> EventLoopFuture<Void> {
@@ -90,7 +88,7 @@ final class TransportCore {
         policy: ICETransportPolicy? = nil
     ) throws(WebRTCError) -> PeerConnection {
         guard !self.isClosed else { throw .closed }
-        guard self.connections.count < self.configuration.maximumPeerConnections else {
+        guard self.table.count < self.configuration.maximumPeerConnections else {
             throw .tooManyConnections(limit: self.configuration.maximumPeerConnections)
         }
         let connection = PeerConnection(
@@ -99,54 +97,26 @@ final class TransportCore {
             servers: servers ?? self.defaultServers,
             policy: policy ?? self.configuration.iceTransportPolicy
         )
-        self.connections[connection.id] = connection
-        self.add(usernameFragment: connection.ice.agent.local.usernameFragment, of: connection)
+        self.table.add(connection)
         return connection
     }
 
     /// A number for STUN transactions that no connection and no server session has.
     func takeID() -> UInt32 {
-        repeat {
-            self.nextID &+= 1
-        } while self.connections[self.nextID] != nil || self.servers.session(self.nextID) != nil
-        return self.nextID
+        self.table.takeID { self.servers.session($0) != nil }
     }
 
-    func connection(_ id: UInt32) -> PeerConnection? { self.connections[id] }
-
-    func add(usernameFragment: String, of connection: PeerConnection) {
-        self.byUsernameFragment[usernameFragment] = connection
-    }
-
-    func remove(usernameFragment: String) {
-        self.byUsernameFragment[usernameFragment] = nil
-    }
-
-    func remove(_ connection: PeerConnection, routes addresses: [TransportAddress]) {
-        self.connections[connection.id] = nil
-        self.shared.forget(connection)
-        for agent in [connection.ice.agent, connection.ice.previousAgent].compactMap({ $0 }) {
-            self.remove(usernameFragment: agent.local.usernameFragment)
-        }
+    func remove(_ connection: PeerConnection) {
+        self.table.remove(connection)
         self.servers.detach(connection)
-        for address in addresses { self.removeRoute(address, to: connection) }
-    }
-
-    func removeRoute(_ address: TransportAddress, to connection: PeerConnection) {
-        self.routes[address]?.removeAll { $0 === connection }
-        if self.routes[address]?.isEmpty == true { self.routes[address] = nil }
-    }
-
-    func addRoute(_ address: TransportAddress, to connection: PeerConnection) {
-        self.routes[address, default: []].append(connection)
     }
 
     func close() {
         guard !self.isClosed else { return }
         self.isClosed = true
-        self.monitor?.close()
-        self.networkObservers = [:]
-        for connection in self.connections.values { connection.close() }
+        self.host.monitor?.close()
+        self.host.observers = [:]
+        for connection in self.table.all { connection.close() }
         self.servers.close()
         for socket in self.sockets { socket.close() }
     }
@@ -167,19 +137,19 @@ final class TransportCore {
 
     private func addressesMayHaveChanged() {
         guard !self.isClosed else { return }
-        let before = self.hostCandidates
+        let before = self.host.candidates
         let now = HostCandidates.gather(self.configuration, self.sockets)
         let known = Set(before.map(\.candidate.address))
         guard known != Set(now.map(\.candidate.address)) else { return }
-        self.hostCandidates = now
+        self.host.candidates = now
         let added = now.filter { !known.contains($0.candidate.address) }
-        for connection in self.connections.values { connection.networkChanged(added: added) }
+        for connection in self.table.all { connection.networkChanged(added: added) }
         self.servers.networkChanged()
         let change = NetworkChange(
             added: added.map(\.candidate.address),
             removed: known.subtracting(now.map(\.candidate.address)).sorted { $0.description < $1.description }
         )
-        for observer in self.networkObservers.values { observer(change) }
+        for observer in self.host.observers.values { observer(change) }
     }
 
     // MARK: - Ticks
@@ -188,32 +158,32 @@ final class TransportCore {
     func markDirty(_ connection: PeerConnection) {
         if connection.work.isDirty { return }
         connection.work.isDirty = true
-        self.dirty.append(connection)
+        self.tick.dirty.append(connection)
         self.requestFlush()
     }
 
     /// Sees to it that what was appended to the sockets leaves with the end of the tick.
     func requestFlush() {
-        guard !self.isReading, !self.isFlushing, !self.isFlushScheduled else { return }
-        self.isFlushScheduled = true
+        guard !self.tick.isReading, !self.tick.isFlushing, !self.tick.isFlushScheduled else { return }
+        self.tick.isFlushScheduled = true
         self.eventLoop.assumeIsolated().execute {
-            self.isFlushScheduled = false
+            self.tick.isFlushScheduled = false
             self.endTick()
         }
     }
 
     private func endTick() {
-        self.isFlushing = true
-        defer { self.isFlushing = false }
+        self.tick.isFlushing = true
+        defer { self.tick.isFlushing = false }
         // Draining one connection may make another dirty: a relay sends what it received.
         var index = 0
-        while index < self.dirty.count {
-            let connection = self.dirty[index]
+        while index < self.tick.dirty.count {
+            let connection = self.tick.dirty[index]
             connection.work.isDirty = false
             connection.pump()
             index += 1
         }
-        self.dirty.removeAll(keepingCapacity: true)
+        self.tick.dirty.removeAll(keepingCapacity: true)
         for socket in self.sockets { socket.flush() }
     }
 
@@ -222,14 +192,14 @@ final class TransportCore {
     /// A datagram that came through a relay.
     func receiveRelayed(_ datagram: UnsafeRawBufferPointer, from peer: TransportAddress, base: Int) {
         guard !datagram.isEmpty else { return }
-        self.dispatch(datagram, from: peer, route: self.routes[peer], base: base)
+        self.dispatch(datagram, from: peer, route: self.table.connections(at: peer), base: base)
     }
 
     func receive(_ envelope: AddressedEnvelope<ByteBuffer>, base: Int) {
-        self.isReading = true
+        self.tick.isReading = true
         guard let source = TransportAddress(envelope.remoteAddress) else { return }
         let segment = max(1, envelope.metadata?.segmentSize ?? Int.max)
-        let route = self.routes[source]
+        let route = self.table.connections(at: source)
         envelope.data.withUnsafeReadableBytes { bytes in
             var rest = UnsafeRawBufferPointer(bytes)
             repeat {
@@ -243,7 +213,7 @@ final class TransportCore {
     }
 
     func readComplete() {
-        self.isReading = false
+        self.tick.isReading = false
         self.endTick()
     }
 
@@ -281,7 +251,7 @@ final class TransportCore {
         _ route: [PeerConnection]
     ) -> Bool {
         guard let flight = DTLSFlight(datagram) else {
-            return self.shared.deliver(datagram, from: source, among: route)
+            return self.table.shared.deliver(datagram, from: source, among: route)
         }
         return route.last { $0.awaits(flight) }?.receiveDTLS(datagram) ?? false
     }
@@ -304,11 +274,11 @@ final class TransportCore {
             return relay.receive(decoder)
         case .request, .indication:
             let fragment = decoder.message.username?.prefix { $0 != ":" }
-            connection = fragment.flatMap { self.byUsernameFragment[String($0)] }
+            connection = fragment.flatMap { self.table.connection(usernameFragment: String($0)) }
         case .success, .error:
             let id = decoder.message.transactionID.connection
             if let session = self.servers.session(id), session.server == source { return session.receive(decoder) }
-            connection = self.connections[id]
+            connection = self.table.connection(id)
         }
         guard let connection else {
             self.counters.droppedUnauthenticSTUN &+= 1

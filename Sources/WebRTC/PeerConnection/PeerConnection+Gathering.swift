@@ -79,7 +79,7 @@ extension PeerConnection {
     /// The host's addresses changed.
     func networkChanged(added: [GatheredCandidate]) {
         guard !self.isOver else { return }
-        let current = self.transport.hostCandidates
+        let current = self.transport.host.candidates
         self.gathering.localCandidates.removeAll { known in
             known.candidate.type == .host && !current.contains { $0.candidate.address == known.candidate.address }
         }
@@ -111,7 +111,7 @@ extension PeerConnection {
             guard self.gathering.hostNameCount < self.transport.configuration.ice.maximumHostNames else { return }
             self.gathering.hostNameCount += 1
             let bound = NIOLoopBound(self, eventLoop: self.transport.eventLoop)
-            self.transport.peerNames
+            self.transport.names.ofPeers
                 .resolve(named.name, port: named.candidate.address.port, on: self.transport.eventLoop)
                 .whenSuccess { addresses in
                     let connection = bound.value

@@ -112,11 +112,11 @@ extension PeerConnection {
         // Of two restarts in a row, the path in use is what counts.
         if self.ice.previousAgent == nil || self.ice.agent.selected != nil {
             if let previousAgent = self.ice.previousAgent {
-                self.transport.remove(usernameFragment: previousAgent.local.usernameFragment)
+                self.transport.table.remove(usernameFragment: previousAgent.local.usernameFragment)
             }
             self.ice.previousAgent = self.ice.agent
         } else {
-            self.transport.remove(usernameFragment: self.ice.agent.local.usernameFragment)
+            self.transport.table.remove(usernameFragment: self.ice.agent.local.usernameFragment)
         }
         self.ice.agent = ICEAgent(
             role: self.ice.agent.role,
@@ -124,7 +124,7 @@ extension PeerConnection {
             configuration: self.transport.configuration.ice,
             random: SystemRandomNumberGenerator()
         )
-        self.transport.add(usernameFragment: self.ice.agent.local.usernameFragment, of: self)
+        self.transport.table.add(usernameFragment: self.ice.agent.local.usernameFragment, of: self)
         if self.gathering.mustGatherAnew { return self.gatherAnew() }
         let now = NIODeadline.now()
         for gathered in self.gathering.localCandidates {
@@ -135,7 +135,7 @@ extension PeerConnection {
 
     private func retirePreviousAgent() {
         guard let previousAgent = self.ice.previousAgent else { return }
-        self.transport.remove(usernameFragment: previousAgent.local.usernameFragment)
+        self.transport.table.remove(usernameFragment: previousAgent.local.usernameFragment)
         self.ice.previousAgent = nil
         // The relays of servers that are no longer configured were only kept for it.
         self.transport.servers.detach(self, keeping: self.gathering.servers)
@@ -144,7 +144,7 @@ extension PeerConnection {
     /// Goes back to the agent whose path is in use.
     func abandonRestart() {
         guard let previousAgent = self.ice.previousAgent else { return }
-        self.transport.remove(usernameFragment: self.ice.agent.local.usernameFragment)
+        self.transport.table.remove(usernameFragment: self.ice.agent.local.usernameFragment)
         self.ice.agent = previousAgent
         self.ice.previousAgent = nil
         if let pair = self.ice.agent.selected { self.use(pair) }

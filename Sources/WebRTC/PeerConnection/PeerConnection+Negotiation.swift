@@ -79,7 +79,7 @@ extension PeerConnection {
         self.iceGatheringState = .new
         self.gathering.localCandidates = []
         self.ice.agent.forgetLocalCandidates()
-        if self.gathering.policy == .all { for gathered in self.transport.hostCandidates { self.learn(gathered) } }
+        if self.gathering.policy == .all { for gathered in self.transport.host.candidates { self.learn(gathered) } }
     }
 
     // MARK: - The machine

@@ -32,7 +32,7 @@ extension PeerConnection {
         guard wasConnected || dtls.state == .handshaking else { return false }
         dtls.receive(datagram)
         var received = false
-        let scratch = self.transport.scratch
+        let scratch = self.transport.scratch.received
         while let count = dtls.read(into: scratch) {
             received = true
             self.traffic.receivedBytes &+= UInt64(count)
@@ -84,10 +84,10 @@ extension PeerConnection {
             guard let oldest = self.ice.routes.firstIndex(where: { $0 != self.ice.destination?.address }) else {
                 return
             }
-            self.transport.removeRoute(self.ice.routes.remove(at: oldest), to: self)
+            self.transport.table.removeRoute(self.ice.routes.remove(at: oldest), to: self)
         }
         self.ice.routes.append(address)
-        self.transport.addRoute(address, to: self)
+        self.transport.table.addRoute(address, to: self)
     }
 
     // MARK: - Timers
@@ -137,7 +137,7 @@ extension PeerConnection {
         self.ice.agent.close()
         self.ice.previousAgent?.close()
         self.work.alarm?.cancel()
-        self.transport.remove(self, routes: self.ice.routes)
+        self.transport.remove(self)
         // Whatever was written above leaves with the tick.
         self.transport.markDirty(self)
         let channels = self.dataChannels

@@ -51,7 +51,7 @@ public final class PeerConnection {
         )
         self.ice = Paths(agent: agent)
         self.work.alarm = Alarm(on: transport.eventLoop) { [weak self] in self?.timerFired() }
-        if policy == .all { for gathered in transport.hostCandidates { self.learn(gathered) } }
+        if policy == .all { for gathered in transport.host.candidates { self.learn(gathered) } }
     }
 
     /// The smaller of what the peer accepts and what this side is configured for.

@@ -28,7 +28,7 @@ extension PeerConnection {
     /// Encrypts what the association has to send. It leaves with the end of the tick.
     func sendPackets() {
         guard let association, let dtls = self.handshake.dtls else { return }
-        let memory = self.transport.packet
+        let memory = self.transport.scratch.sent
         let now = NIODeadline.now()
         while let count = association.nextPacket(into: memory, at: now) {
             let packet = UnsafeRawBufferPointer(rebasing: memory[..<count])
