@@ -35,13 +35,15 @@ final class ForeignPeer {
         usrsctp_sysctl_set_sctp_init_rto_max_default(3_000)
         usrsctp_sysctl_set_sctp_max_retran_chunk(0)
         usrsctp_sysctl_set_sctp_assoc_rtx_max_default(1_000)
+        // After five time-outs in a row it would give up its only path, and the messages it has taken, without a word.
+        usrsctp_sysctl_set_sctp_path_rtx_max_default(1_000)
     }()
 
     private(set) var messages: [(stream: UInt16, payload: [UInt8])] = []
     /// Streams that the other side has reset.
     private(set) var resetStreams: [UInt16] = []
     private var partial: [UInt8] = []
-    private var unsent: [(stream: UInt16, payload: [UInt8])] = []
+    private var unsent: ArraySlice<(stream: UInt16, payload: [UInt8])> = []
     private let socket: OpaquePointer
     private let address: UnsafeMutableRawPointer?
 
@@ -142,7 +144,7 @@ final class ForeignPeer {
         usrsctp_handle_timers(1)
         self.read()
         while let first = self.unsent.first, self.hand(first.payload, stream: first.stream) {
-            self.unsent.removeFirst()
+            _ = self.unsent.popFirst()
         }
         defer { Self.outgoing = [] }
         return Self.outgoing
