@@ -6,6 +6,7 @@ let package = Package(
     platforms: [.macOS(.v15)],
     dependencies: [
         .package(name: "peer-tree", path: ".."),
+        .package(url: "https://github.com/apple/swift-crypto.git", from: "4.0.0"),
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
     ],
     targets: [
@@ -31,6 +32,15 @@ let package = Package(
         .executableTarget(
             name: "data-channel",
             dependencies: [.product(name: "WebRTC", package: "peer-tree")]
+        ),
+        // Two SCTP associations in one process, without WebRTC, sockets or a clock.
+        .executableTarget(
+            name: "sctp-pair",
+            dependencies: [
+                .product(name: "SCTP", package: "peer-tree"),
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ]
         ),
         // Cuts a WebM file the way a broadcast does, and writes what a viewer who came late would get.
         .executableTarget(

@@ -25,3 +25,9 @@ def test_data_channel_carries_every_line_and_closes(program):
         "sent over ECDHE-ECDSA-AES128-GCM-SHA256",
         "closed",
     ]
+
+
+def test_sctp_pair_delivers_its_message_over_a_path_that_loses_and_shuts_down(program):
+    done = run([program("sctp-pair")], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["connected", "stream 0: hello", "the association was shut down"]
