@@ -19,7 +19,8 @@ enum SCTPPair {
         try near.send(OutgoingMessage(stream: 0, protocolIdentifier: 51, payload: ByteBuffer(string: "hello")))
 
         var carried = 0
-        while near.state != .ended || far.state != .ended {
+        var isOver = false
+        while !isOver {
             // Packets first, then events, after whatever has happened.
             carried += self.carry(from: near, to: far, number: carried, at: now)
             carried += self.carry(from: far, to: near, number: carried, at: now)
@@ -29,7 +30,9 @@ enum SCTPPair {
                 case .message(let stream, _, let payload):
                     print("stream \(stream): \(String(buffer: payload))")
                     near.shutDown(at: now)
-                case .closed(let end): print(end)
+                case .closed(let end):
+                    print(end)
+                    isOver = true
                 default: break
                 }
             }

@@ -5,7 +5,7 @@ extension Association {
     /// Takes a packet. Its bytes are only borrowed for the call.
     public func handle(packet: UnsafeRawBufferPointer, at now: NIODeadline) {
         self.now = now
-        guard self.state != .ended, let header = CommonHeader(packet) else { return }
+        guard let header = CommonHeader(packet) else { return }
         guard header.sourcePort == self.configuration.remotePort,
             header.destinationPort == self.configuration.localPort
         else { return }
@@ -14,6 +14,7 @@ extension Association {
         }
         var reader = ChunkReader(packet)
         guard let first = reader.next() else { return }
+        guard self.state != .ended else { return self.handleLate(first, tag: header.verificationTag) }
         switch first.type {
         case ChunkType.initiation:
             // Alone, and without a tag (section 8.5.1, rule A).
@@ -29,6 +30,15 @@ extension Association {
             guard self.dispatch(chunk) else { break }
         }
         self.endPacket()
+    }
+
+    /// What comes after the end: a SHUTDOWN ACK whose answer was lost is answered again (section 8.4, rule 5).
+    private func handleLate(_ chunk: Chunk, tag: UInt32) {
+        guard chunk.type == ChunkType.shutdownAcknowledgement, tag == self.local.tag else { return }
+        self.reply(tag: tag) {
+            $0.beginChunk(ChunkType.shutdownComplete, flags: 1)
+            $0.endChunk()
+        }
     }
 
     /// Whether a packet carries the tag it has to (section 8.5).
