@@ -1,0 +1,66 @@
+"""Relays that die, or are stopped for a while: those below them go on, and nobody misses a byte."""
+
+import asyncio
+import functools
+import signal
+
+import pytest
+from stage import stage
+
+
+@pytest.fixture
+def native_stage(program, tmp_path):
+    return functools.partial(stage, program("peer-tree"), tmp_path)
+
+
+async def crowd(scene, count):
+    """So many viewers, which are fed; the first of them are relays."""
+    for _ in range(count):
+        await scene.bystander()
+    await scene.feed()
+    await scene.everybody_is_whole()
+
+
+async def feed_for(scene, seconds):
+    """Thirty messages a second."""
+    for _ in range(int(30 * seconds)):
+        await scene.feed(1_000)
+        await asyncio.sleep(1 / 30)
+
+
+async def test_who_is_below_a_killed_relay_goes_on(native_stage):
+    async with native_stage(k=2, k1=2) as scene:
+        await crowd(scene, 7)
+        dead = scene.viewers.pop(0)
+        feeding = asyncio.create_task(feed_for(scene, 2))
+        dead.process.signal(signal.SIGKILL)
+        await feeding
+        await scene.everybody_is_whole(within=3)
+        await scene.everybody_goes_on()
+
+
+async def test_both_parents_of_everybody_may_die(native_stage):
+    async with native_stage(k=2, k1=2) as scene:
+        await crowd(scene, 6)
+        dead = [scene.viewers.pop(0), scene.viewers.pop(0)]
+        feeding = asyncio.create_task(feed_for(scene, 2))
+        for viewer in dead:
+            viewer.process.signal(signal.SIGKILL)
+        await feeding
+        await scene.everybody_is_whole()
+        await scene.everybody_goes_on()
+
+
+async def test_a_relay_that_was_stopped_comes_back(native_stage):
+    """Its neighbours part with it, and it has everything once it goes on."""
+    async with native_stage(k=2, k1=2) as scene:
+        await crowd(scene, 7)
+        stopped = scene.viewers.pop(0)
+        stopped.process.signal(signal.SIGSTOP)
+        await feed_for(scene, 3)
+        await scene.everybody_is_whole(within=3)
+        stopped.process.signal(signal.SIGCONT)
+        scene.viewers.append(stopped)
+        await feed_for(scene, 1)
+        await scene.everybody_is_whole()
+        await scene.everybody_goes_on()
