@@ -9,6 +9,9 @@ public struct PeerTreeClientConfiguration: Sendable {
     /// How many children this peer offers to feed; nil leaves it to the server (its `k`, or `k1` for a source). The
     /// server may lower it.
     public var capacity: Int?
+    /// What encrypts the messages of a source, and opens those that a viewer gets; nil for a broadcast that is not
+    /// encrypted.
+    public var secret: BroadcastSecret?
     /// Sockets, ICE and SCTP. Only used if no transport is given to the client.
     public var webRTC = WebRTCConfiguration()
     /// How long the server may take to answer.

@@ -20,6 +20,8 @@ public enum PeerTreeEvent: Sendable {
     case neighbourGone(String)
     /// A part of the stream will never come.
     case gap(Gap)
+    /// Messages come that cannot be opened; said once for each reason. The client goes on passing the stream on.
+    case unreadable(UnreadableReason)
     /// Everyone below, and this client, has the whole stream.
     case complete
     /// What the server tells the source about its tree.

@@ -10,13 +10,13 @@ enum Option: UInt32, CaseIterable {
     case repairTimeout, patience, maximumLiveLag, leaveTimeout, endTimeout, minimumRate, handOutTime
     // MembershipConfiguration
     case capacity, discoverTimeout, unreachablePatience, retryInterval, statusInterval, maximumSessions, sessionTimeout
-    case restartInterval, nativePatience, plainPatience
+    case restartInterval, nativePatience, plainPatience, encrypted
     // ClientConfiguration
     case waitsForReader
 }
 
 /// What a page may tell its client, but for what comes often: see ``received(_:_:_:_:_:)`` and
-/// ``publish(_:_:_:_:_:_:)``. The values of each are those of `ClientInput`.
+/// ``publish(_:_:_:_:_:_:_:)``. The values of each are those of `ClientInput`.
 enum Input: UInt32, CaseIterable {
     case enter, cancelEntering, finish, consumed, restartPaths, leave, stop
     case serverConnected, serverLost, serverUnreachable, server

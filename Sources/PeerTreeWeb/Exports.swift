@@ -73,11 +73,20 @@ func received(_ link: UInt32, _ frame: UInt32, _ count: Int, _ isText: Int32, _ 
 /// Writes a message; takes over the frame that holds its payload.
 @_expose(wasm, "publish")
 @_cdecl("publish")
-func publish(_ frame: UInt32, _ count: Int, _ isText: Int32, _ isJoinPoint: Int32, _ key: Int32, _ now: Double) {
+func publish(
+    _ frame: UInt32,
+    _ count: Int,
+    _ isText: Int32,
+    _ isJoinPoint: Int32,
+    _ isEncrypted: Int32,
+    _ key: Int32,
+    _ now: Double
+) {
     let options = MessageOptions(
         isText: isText != 0,
         isJoinPoint: isJoinPoint != 0,
-        retainedKey: key < 0 ? nil : UInt16(clamping: key)
+        retainedKey: key < 0 ? nil : UInt16(clamping: key),
+        isEncrypted: isEncrypted != 0
     )
     let payload = HandleBuffer(frame: frame, count: count)
     instance.client?.handle(.publish(payload, options), at: Instant(milliseconds: now))
@@ -138,6 +147,7 @@ extension Client {
     fileprivate mutating func readDeadline() -> Instant { deadline }
     fileprivate mutating func readWritability() -> Writability { writability }
     fileprivate mutating func readPolicy() -> StreamPolicy { peer?.policy ?? .lossless }
+    fileprivate mutating func readNextSequence() -> UInt64 { peer?.nextSequence ?? 0 }
     fileprivate mutating func read(_ counter: Counter) -> Double { value(of: counter) }
 }
 
@@ -146,6 +156,13 @@ extension Client {
 @_cdecl("is_writable")
 func isWritable() -> Int32 {
     instance.client?.readWritability() == .blocked ? 0 : 1
+}
+
+/// The number that the next message of a source begins with.
+@_expose(wasm, "next_sequence")
+@_cdecl("next_sequence")
+func nextSequence() -> Double {
+    Double(instance.client?.readNextSequence() ?? 0)
 }
 
 /// The `StreamPolicy` of the stream.

@@ -45,6 +45,7 @@ extension ClientConfiguration {
         case .restartInterval: membership.restartInterval = span
         case .nativePatience: membership.nativePatience = span
         case .plainPatience: membership.plainPatience = span
+        case .encrypted: membership.isEncrypted = count != 0
         case .waitsForReader: waitsForReader = count != 0
         }
     }

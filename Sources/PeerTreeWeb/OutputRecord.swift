@@ -100,6 +100,7 @@ struct OutputRecord {
         put(message.isText ? 1 : 0)
         put(message.isJoinPoint ? 1 : 0)
         put(message.retainedKey.map { Double($0) } ?? -1)
+        put(message.isEncrypted ? 1 : 0)
         for part in message.parts { put(part: part) }
         return kind
     }

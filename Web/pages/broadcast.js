@@ -137,14 +137,14 @@ async function start() {
     }
     const mode = isMedia() ? 'media' : kind;
     const title = $('titleInput').value.trim() || (kind === 'file' ? file.name.slice(0, 120) : '');
-    const options = { stream, file, title, bitrate: Number($('qualitySelect').value) };
+    const options = { stream, file, title, bitrate: Number($('qualitySelect').value), isEncrypted: $('encrypt').checked };
     startedAt = performance.now();
     last = null;
     transmission = new Transmission(mode, options, {
       started: (treeID, isAgain) => {
         if (isAgain) notice('The server had forgotten this broadcast. It goes on under a new link: pass it on to your viewers.');
         else notice(null);
-        showLink(treeID);
+        showLink(treeID, transmission.secret);
         render();
       },
       notice: (text) => notice(text),
@@ -236,6 +236,7 @@ function render() {
   show($('modeField'), kind === 'file' && file !== null);
   show($('titleField'), isMedia());
   for (const field of $('fields').querySelectorAll('select, input')) field.disabled = isOn;
+  if (!globalThis.crypto?.subtle) $('encrypt').disabled = true;
   show($('start'), !isOn);
   $('start').disabled = !isReady || lacking().length > 0;
   show($('stop'), isOn);

@@ -24,8 +24,10 @@ export function drawQR(canvas, text) {
   });
 }
 
-export function showLink(treeID) {
-  const address = new URL(`/watch/${encodeURIComponent(treeID)}`, location.origin).href;
+/** @param secret of an encrypted broadcast; null for others */
+export function showLink(treeID, secret) {
+  const { href } = new URL(`/watch/${encodeURIComponent(treeID)}`, location.origin);
+  const address = secret ? `${href}#key=${secret}` : href;
   $('link').value = address;
   drawQR($('code'), address);
   $('share').hidden = false;

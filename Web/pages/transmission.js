@@ -12,6 +12,8 @@ export class Transmission {
   treeID = null;
   tree = null;
   isServerLost = false;
+  /** What opens it; null if it is not encrypted. */
+  secret = null;
   /** Bytes of content or encoded media so far. */
   bytes = 0;
   #kind;
@@ -25,7 +27,7 @@ export class Transmission {
 
   /**
    * @param kind `media`, `file` or `text`
-   * @param options {stream, bitrate, title, file}
+   * @param options {stream, bitrate, title, file, isEncrypted}
    * @param on {started(treeID, isAgain), notice(text or null), tree(summary), failed(text), ended(text)}
    */
   constructor(kind, options, on) {
@@ -47,8 +49,12 @@ export class Transmission {
   async #begin(isAgain) {
     const generation = ++this.#generation;
     const client = new PeerTreeClient(location.origin, {
-      ...clientOptions(), policy: this.#kind === 'media' ? 'live' : 'lossless',
+      ...clientOptions(),
+      policy: this.#kind === 'media' ? 'live' : 'lossless',
+      encrypt: this.#options.isEncrypted,
+      secret: this.secret ?? undefined,
     });
+    this.secret = client.secret;
     this.#client = client;
     client.on('error', (error) => generation === this.#generation && this.#failed(error));
     client.on('serverLost', () => this.#serverIs(true));

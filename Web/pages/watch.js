@@ -84,4 +84,5 @@ addEventListener('keydown', (event) => {
   if (event.key === 'f') player.toggleFullscreen();
 });
 player.token = fragmentValue('token');
+player.secret = fragmentValue('key');
 player.tree = treeOf(location.pathname);

@@ -39,6 +39,7 @@ export class PeerTreePlayer extends HTMLElement {
   #state = 'idle';
   #content = 'none';
   #isServerLost = false;
+  #secret = null;
   #warning = null;
 
   constructor() {
@@ -90,6 +91,16 @@ export class PeerTreePlayer extends HTMLElement {
 
   get video() {
     return this.#parts.video;
+  }
+
+  /** No attribute: what stands in the page's text is read by others. */
+  get secret() {
+    return this.#secret;
+  }
+
+  set secret(value) {
+    this.#secret = value || null;
+    if (this.#timer !== null) this.#change();
   }
 
   get muted() {
@@ -152,7 +163,8 @@ export class PeerTreePlayer extends HTMLElement {
     }
     this.#setState('connecting', 'Looking for a place in the tree.');
     const [server, token, wasm] = ['server', 'token', 'wasm'].map((name) => this.getAttribute(name) || undefined);
-    const options = { wasm, auth: token && { token }, capacity: this.getAttribute('upload') === 'off' ? 0 : undefined };
+    const capacity = this.getAttribute('upload') === 'off' ? 0 : undefined;
+    const options = { wasm, auth: token && { token }, capacity, secret: this.#secret ?? undefined };
     this.#reception = new Reception({ server: server ?? location.origin, treeID, options }, {
       state: (name, text) => this.#setState(name, text),
       client: (client) => this.#useClient(client),
@@ -180,6 +192,7 @@ export class PeerTreePlayer extends HTMLElement {
       this.#renderNotice();
       this.#tell('catalog', catalog);
     });
+    client.on('unreadable', ({ reason, message }) => isCurrent() && this.#cannotOpen(reason, message));
     client.on('warning', (text) => {
       this.#warning = text.slice(0, 300);
       this.#renderNotice();
@@ -189,11 +202,17 @@ export class PeerTreePlayer extends HTMLElement {
     this.#tell('clientchange', client);
   }
 
-  #cannotShow(reasons) {
+  #cannotShow(reasons, title = TITLES.failed) {
     const passesOn = this.getAttribute('upload') === 'off' ? '' : ' You pass the broadcast on all the same.';
-    setText(this.#parts.stateTitle, TITLES.failed);
+    setText(this.#parts.stateTitle, title);
     setText(this.#parts.stateText, `${reasons.join(' ')}${passesOn}`);
     this.#parts.pulse.classList.add('is-still');
+  }
+
+  #cannotOpen(reason, message) {
+    if (reason !== 'changed') return this.#cannotShow([message], 'This broadcast is locked');
+    this.#warning = message;
+    return this.#renderNotice();
   }
 
   // What is shown

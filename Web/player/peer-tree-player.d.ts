@@ -55,6 +55,8 @@ export class PeerTreePlayer extends HTMLElement {
   tree: string | null;
   /** Attribute: for servers that let in only whom they invited. */
   token: string | null;
+  /** What opens an encrypted broadcast, see `ClientOptions.secret`. No attribute: another one begins anew. */
+  secret: string | null;
   /** Attribute: `off` makes this viewer a leaf, which feeds nobody. */
   upload: string | null;
   /** Attribute: where the client's WebAssembly is, see `ClientOptions.wasm`. */

@@ -16,6 +16,8 @@ const FINAL = {
   'no-webrtc': 'This browser has no WebRTC, or it is switched off: it cannot take part in the tree.',
   forbidden: 'This broadcast is for invited viewers: open the link you were given, which has its token.',
   'bad-tree': 'This link is not complete. Ask for it again.',
+  'bad-secret': 'The key at the end of this link is not whole. Ask for the link again.',
+  'no-crypto': 'This broadcast is encrypted, and browsers open it only on pages that came over https, or from this machine.',
   'needs-stripes': 'This broadcast needs a newer version of this page.',
 };
 const SERVER = ['server-unreachable', 'server-timeout', 'server-full', 'too-many-joins', 'tree-full'];

@@ -6,6 +6,7 @@ import { FileSender } from './media/file-sender.js';
 import { MediaReceiver } from './media/receiver.js';
 import { MediaSender } from './media/sender.js';
 import { KEYS } from './media/format.js';
+import { drawSecret, secretBytes } from './message-cipher.js';
 import { Neighbour } from './neighbour.js';
 import { OriginalClient } from './original.js';
 import { SocketIOClient } from './socket-io.js';
@@ -21,6 +22,14 @@ const DEFAULTS = {
 };
 // What credit and retained messages can bring of a lossless stream, beside one message of the size that is set.
 const BACKLOG = 48 << 20;
+// What an application is told once of messages that cannot be opened, each with what to do.
+const UNREADABLE = {
+  'secret-missing': 'This broadcast is encrypted and the link has no key: ask for the whole link, up to its end.',
+  'wrong-secret': 'The key in the link does not open this broadcast: ask for its link again.',
+  'not-encrypted': 'The link has a key and this broadcast is not encrypted: what comes may not be the broadcaster\'s, and is '
+    + 'not shown. Ask for the link again.',
+  changed: 'A message was changed on its way, and is left out.',
+};
 const MODES = ['auto', 'tree', 'original'];
 
 /** A peer of a broadcast tree: its source, or a viewer that passes on what it receives. See peer-tree.d.ts. */
@@ -54,6 +63,10 @@ export class PeerTreeClient extends Emitter {
     super((name) => this.#handlerAdded(name));
     this.#options = { ...DEFAULTS, ...options };
     if (!MODES.includes(this.#options.mode)) throw new TypeError(`opts.mode is one of ${MODES.join(', ')}.`);
+    if (this.#options.encrypt) this.#options.secret ??= drawSecret();
+    if (this.#options.secret && this.#options.mode === 'original') {
+      throw new TypeError('An encrypted broadcast needs opts.mode tree: original clients cannot read it.');
+    }
     this.#ownsSocket = typeof socket === 'string' || socket instanceof URL;
     this.#socket = this.#ownsSocket ? new SocketIOClient(socket, this.#options) : socket;
     if (typeof this.#socket?.emit !== 'function' || typeof this.#socket.on !== 'function') {
@@ -66,6 +79,11 @@ export class PeerTreeClient extends Emitter {
       take: (message) => this.#take(message),
     });
     globalThis.addEventListener?.('pagehide', this.#onPageHide);
+  }
+
+  /** What opens an encrypted broadcast, as it stands in links; null if it is not encrypted. */
+  get secret() {
+    return this.#options.secret ?? null;
   }
 
   get treeID() {
@@ -111,6 +129,8 @@ export class PeerTreeClient extends Emitter {
     if (typeof RTCPeerConnection === 'undefined') {
       return this.#rejected(new PeerTreeError('no-webrtc', 'This browser has no WebRTC, or it is switched off.'));
     }
+    const problem = this.#secretProblem();
+    if (problem) return this.#rejected(problem);
     const limits = { ...this.#options.limits, ...options.limits };
     const policy = options.policy ?? this.#options.policy;
     if (policy !== undefined) limits.policy = policy;
@@ -130,6 +150,17 @@ export class PeerTreeClient extends Emitter {
     return entering;
   }
 
+  #secretProblem() {
+    const { secret } = this.#options;
+    if (!secret) return null;
+    if (!secretBytes(secret)) {
+      return new PeerTreeError('bad-secret', 'The key at the end of the link is not whole: it has 43 letters, digits, - and _, '
+        + `and this one has ${String(secret).length} characters. Ask for the link again.`);
+    }
+    return globalThis.crypto?.subtle ? null : new PeerTreeError('no-crypto', 'Encrypted broadcasts need a page that came over '
+      + 'https, or from this machine.');
+  }
+
   #rejected(error) {
     const rejection = Promise.reject(error);
     rejection.catch(() => this.emit('error', error));
@@ -140,6 +171,7 @@ export class PeerTreeClient extends Emitter {
   #isOriginalPage() {
     const { mode } = this.#options;
     if (mode !== 'auto') return mode === 'original';
+    if (this.#options.secret) return false;
     const handles = (...names) => names.some((name) => this.listenerCount(name) > 0);
     return handles('upstreamPeer', 'downstreamPeer') && !handles('data', 'stream') && !this.#readable && !this.#writable;
   }
@@ -298,6 +330,7 @@ export class PeerTreeClient extends Emitter {
         this.#completion ??= makePromise();
         this.#completion.resolve();
         return this.emit('complete');
+      case 'unreadable': return this.emit('unreadable', { reason: values[0], message: UNREADABLE[values[0]] });
       case 'gap': return this.emit('gap', { isSkip: values[0], start: values[1], end: values[2] });
       case 'status':
         [this.#status] = values;

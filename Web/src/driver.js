@@ -5,6 +5,7 @@ import { agentName } from './agent.js';
 import { EVENTS } from './boundary.js';
 import { startEngine } from './engine-host.js';
 import { PeerTreeError } from './errors.js';
+import { secretBytes } from './message-cipher.js';
 import { Connection } from './session.js';
 
 const AGENT = agentName();
@@ -45,10 +46,13 @@ export class Driver {
     this.#requested = treeID;
     this.isSource = treeID === null;
     const { stripes, capacity, timeout: discoverTimeout, maximumSessions, delivers } = this.#options;
-    const settings = { stripes, capacity, discoverTimeout, maximumSessions, waitsForReader: delivers, ...limits };
+    const secret = this.#options.secret ? secretBytes(this.#options.secret) : null;
+    const settings = {
+      stripes, capacity, discoverTimeout, maximumSessions, waitsForReader: delivers, encrypted: secret !== null, ...limits,
+    };
     const perform = (name, ...values) => this.#perform(name, values);
     const { wasm, engine: placement } = this.#options;
-    const engine = await startEngine({ wasm, limits: settings, agent: AGENT, delivers }, perform, placement);
+    const engine = await startEngine({ wasm, limits: settings, agent: AGENT, delivers, secret }, perform, placement);
     if (this.#isClosed) {
       engine.stop();
       throw this.#failure('closed');

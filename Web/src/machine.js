@@ -85,9 +85,15 @@ export class Machine {
     this.#exports.received(link, this.#frames.add(frame), frame.length, isText ? 1 : 0, now);
   }
 
-  publish(payload, { isText, isJoinPoint, key }, now) {
+  publish(payload, { isText, isJoinPoint, key, isEncrypted }, now) {
     const frame = this.#frames.add(payload);
-    this.#exports.publish(frame, payload.length, isText ? 1 : 0, isJoinPoint ? 1 : 0, key ?? -1, now);
+    const marks = [isText, isJoinPoint, isEncrypted].map((mark) => (mark ? 1 : 0));
+    this.#exports.publish(frame, payload.length, ...marks, key ?? -1, now);
+  }
+
+  /** The number that the next message begins with. */
+  get nextSequence() {
+    return this.#exports.next_sequence();
   }
 
   /** The kind of the next output, 0 if there is none; what belongs to it can be read until the next call. */
@@ -130,10 +136,17 @@ export class Machine {
       payload.set(part, offset);
       offset += part.length;
     }
-    const values = new Float64Array(this.#exports.memory.buffer, this.#valuesAt, first + 6).subarray(first);
-    const [sequence, lastSequence, timestamp, isText, isJoinPoint, key] = values;
+    const values = new Float64Array(this.#exports.memory.buffer, this.#valuesAt, first + 7).subarray(first);
+    const [sequence, lastSequence, timestamp, isText, isJoinPoint, key, isEncrypted] = values;
     return {
-      payload, sequence, lastSequence, timestamp, isText: isText === 1, isJoinPoint: isJoinPoint === 1, key: known(key),
+      payload,
+      sequence,
+      lastSequence,
+      timestamp,
+      isText: isText === 1,
+      isJoinPoint: isJoinPoint === 1,
+      key: known(key),
+      isEncrypted: isEncrypted === 1,
     };
   }
 

@@ -121,6 +121,13 @@ export interface ClientOptions {
   mode?: 'auto' | 'tree' | 'original';
   /** What the built-in Socket.IO client tells the server with the connection, such as a token. */
   auth?: object;
+  /** Of a source: encrypt the broadcast, with a secret of its own that `secret` then gives. Default false. */
+  encrypt?: boolean;
+  /**
+   * What encrypts a source's broadcast, and opens it at viewers: 43 letters, digits, `-` and `_`. It belongs into the
+   * fragment of links, as `#key=…`, and nowhere else. Needs a page that came over https or from this machine.
+   */
+  secret?: string;
   /** In original mode: a MediaStream for the peers below. */
   stream?: MediaStream;
 }
@@ -143,6 +150,8 @@ export interface Message {
   lastSequence: number;
   /** The source's clock, microseconds since 1970. */
   timestamp: number;
+  /** Whether it was on its way. */
+  isEncrypted: boolean;
 }
 
 export interface PeerStatus {
@@ -222,6 +231,13 @@ export interface Neighbour {
   destroy?(error?: Error): void;
 }
 
+/**
+ * Why messages are not given to the application. `secret-missing`: they are encrypted, and there is no `secret`.
+ * `wrong-secret`: another one. `not-encrypted`: there is a `secret`, and anybody on the way may have written them.
+ * `changed`: others could be opened, and these could not.
+ */
+export type UnreadableReason = 'secret-missing' | 'wrong-secret' | 'not-encrypted' | 'changed';
+
 export interface ClientEvents {
   /** The server answered: the tree's id and the own id. */
   discover: (treeID: string, id: string) => void;
@@ -243,6 +259,8 @@ export interface ClientEvents {
   complete: () => void;
   /** A part will never come; `isSkip` if live media was cut to catch up. */
   gap: (gap: { isSkip: boolean; start: number; end: number }) => void;
+  /** Messages come that cannot be opened, said once for each reason; this client goes on passing the stream on. */
+  unreadable: (event: { reason: UnreadableReason; message: string }) => void;
   /** `write` may go on. */
   drain: () => void;
   upstreamPeer: (peer: Neighbour) => void;
@@ -278,6 +296,8 @@ export class PeerTreeClient {
   readonly id: string | null;
   readonly isSource: boolean;
   readonly tree: TreeSummary | null;
+  /** What opens this encrypted broadcast, as it stands in links; null if it is not encrypted. */
+  readonly secret: string | null;
   readonly neighbours: NeighbourSummary[];
   /** Of the source: bytes that wait in its fullest send queue. */
   readonly uplink: { buffered: number };

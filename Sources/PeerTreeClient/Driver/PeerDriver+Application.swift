@@ -25,13 +25,22 @@ extension PeerDriver {
     }
 
     func write(_ message: ByteBuffer, _ options: MessageOptions) async throws {
+        let overhead = sealer == nil ? 0 : MessageCipher.overhead
         do {
-            try client.configuration.peer.checkMessage(bytes: message.readableBytes)
+            try client.configuration.peer.checkMessage(bytes: message.readableBytes + overhead)
         } catch .messageTooLarge(let bytes, let limit) {
-            throw PeerTreeError.messageTooLarge(bytes: bytes, limit: limit)
+            throw PeerTreeError.messageTooLarge(bytes: bytes - overhead, limit: limit - overhead)
         }
         while try checkWritable() == .blocked { try await waitUntilWritable() }
-        feed(.publish(message, options))
+        try publish(message, options)
+    }
+
+    /// Nothing comes between the number that a message is sealed for and its publication.
+    private func publish(_ message: ByteBuffer, _ options: MessageOptions) throws {
+        guard sealer != nil, let sequence = client.peer?.nextSequence else { return feed(.publish(message, options)) }
+        var options = options
+        guard let sealed = try sealer?.seal(message, &options, sequence: sequence) else { return }
+        feed(.publish(sealed, options))
     }
 
     func finish() throws {

@@ -50,9 +50,7 @@ extension PeerDriver {
             events.publish(.discover(treeID: tree.string, id: id.string))
             waiters.entered(.success(tree.string))
         case .entryFailed(let failure): waiters.entered(.failure(error(failure)))
-        case .deliver(let message):
-            guard configuration.deliversMessages else { return }
-            queue.append(message, limit: unreadLimit, policy: client.peer?.policy ?? .lossless)
+        case .deliver(let message): deliver(message)
         case .gap(let gap): events.publish(.gap(gap))
         case .connected: events.publish(.connect)
         case .upstream(let id): events.publish(.upstreamPeer(id.string))
@@ -76,6 +74,20 @@ extension PeerDriver {
             events.publish(.tree(summary))
         case .left: waiters.left()
         default: break
+        }
+    }
+
+    private func deliver(_ message: PeerTreeMessage) {
+        guard configuration.deliversMessages else { return }
+        switch opener.open(message) {
+        case .message(let opened):
+            queue.append(opened, limit: unreadLimit, policy: client.peer?.policy ?? .lossless)
+        case .unreadable(let reason):
+            // Nobody waits for it: the stream goes on, here and below.
+            feed(.consumed(through: message.lastSequence))
+            if unreadable.insert(reason).inserted { events.publish(.unreadable(reason)) }
+            let range = SequenceRange(start: message.sequence, end: message.lastSequence + 1)
+            if reason == .changed { events.publish(.gap(Gap(range: range, isSkip: false))) }
         }
     }
 

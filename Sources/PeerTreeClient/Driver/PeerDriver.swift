@@ -27,6 +27,11 @@ actor PeerDriver {
     var waiters = Waiters()
     var requestedTree: String?
     var isComplete = false
+    /// Of a source that encrypts.
+    var sealer: MessageSealer?
+    var opener: MessageOpener
+    /// What the application was told already.
+    var unreadable: Set<UnreadableReason> = []
     var summary: TreeSummary?
     private var isDraining = false
     private var timer: (at: PeerTreeCore.Instant, task: Scheduled<Void>)?
@@ -46,6 +51,8 @@ actor PeerDriver {
         self.events = events
         self.logger = logger
         eventLoop = transport.eventLoop
+        sealer = configuration.secret.map { MessageSealer($0) }
+        opener = MessageOpener(configuration.secret)
         client = Client(
             ClientConfiguration(configuration),
             random: SystemRandomNumberGenerator(),
@@ -121,6 +128,7 @@ extension ClientConfiguration {
         peer = configuration.peer
         waitsForReader = configuration.deliversMessages
         membership.agent = Text("peer-tree/\(PackageVersion.current)")
+        membership.isEncrypted = configuration.secret != nil
         membership.capacity = configuration.capacity.map { UInt16(clamping: $0) }
         membership.discoverTimeout = TimeSpan(configuration.discoverTimeout)
         membership.unreachablePatience = TimeSpan(configuration.unreachablePatience)

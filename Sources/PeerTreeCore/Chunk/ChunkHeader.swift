@@ -13,7 +13,7 @@ public struct ChunkHeader: Equatable, Sendable {
     public var sequence: UInt64
     /// The tree that carries this chunk.
     public var stripe: UInt8
-    /// Marks: message boundaries, join point, retained, text, end of stream.
+    /// Marks: message boundaries, join point, retained, text, end of stream, encrypted.
     public var flags: Flags
     /// Under which key the message is retained; only meaningful with ``Flags/retained``.
     public var retainedKey: UInt16
@@ -48,6 +48,8 @@ public struct ChunkHeader: Equatable, Sendable {
         public static let text = Flags(rawValue: 1 << 4)
         /// The stream is complete; nothing follows. The chunk has no payload.
         public static let endOfStream = Flags(rawValue: 1 << 5)
+        /// The message is encrypted for whoever has the broadcast's secret.
+        public static let encrypted = Flags(rawValue: 1 << 6)
     }
 
     /// Makes a header from all of its fields.

@@ -57,7 +57,10 @@ extension Membership {
         switch question {
         case .enter:
             if case .entering(let tree, _) = phase { request.treeID = tree }
-            if isSource { request.stripes = configuration.stripes }
+            if isSource {
+                request.stripes = configuration.stripes
+                request.isEncrypted = configuration.isEncrypted
+            }
             request.capacity = configuration.capacity
         case .rejoin:
             request.isNative = server.isNative

@@ -8,6 +8,8 @@ public struct MembershipConfiguration: Sendable {
     public var capacity: UInt16?
     /// Over how many trees a source deals its stream.
     public var stripes: UInt8 = 1
+    /// Whether a source encrypts its messages: the server then refuses original clients, which could not read them.
+    public var isEncrypted = false
     /// How long the server may take to answer. A peer that is in a tree asks again after that.
     public var discoverTimeout: TimeSpan = .seconds(10)
     /// How long a server that cannot be reached is tried for when a tree is to be entered: it may be just starting. A

@@ -24,6 +24,9 @@ extension Peer {
         return !writing.isBlocked
     }
 
+    /// The number that the next message begins with. Only of the source.
+    public var nextSequence: UInt64 { writing.chunker.nextSequence }
+
     /// Ends the stream: everyone gets everything up to here, then ``StreamEnd/complete``. Only for the source.
     public mutating func finish(timestamp: UInt64, at now: Instant) {
         noteCall(at: now)

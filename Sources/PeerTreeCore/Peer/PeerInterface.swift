@@ -74,6 +74,12 @@ public struct Gap: Equatable, Sendable {
     public var range: SequenceRange?
     /// Cut on purpose to catch up with live media, rather than lost.
     public var isSkip: Bool
+
+    /// Makes it of both.
+    public init(range: SequenceRange?, isSkip: Bool) {
+        self.range = range
+        self.isSkip = isSkip
+    }
 }
 
 /// What a peer is told.

@@ -157,6 +157,10 @@ extension DiscoverRequest {
             json.name(SignallingField.stripes)
             json.integer(UInt64(stripes))
         }
+        if isEncrypted {
+            json.name("encrypted")
+            json.raw("true")
+        }
         if let capacity {
             json.name("capacity")
             json.integer(UInt64(capacity))

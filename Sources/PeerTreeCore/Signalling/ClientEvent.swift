@@ -34,6 +34,8 @@ public struct DiscoverRequest: Equatable, Sendable {
     public var agent: Text = .empty
     /// Over how many trees a source deals its stream.
     public var stripes: UInt8?
+    /// Whether a source encrypts its stream.
+    public var isEncrypted = false
     /// How many children this peer offers to feed; nil leaves it to the server.
     public var capacity: UInt16?
     /// Proves that a place is this peer's.

@@ -15,6 +15,7 @@ struct Chunker<Buffer: FrameBuffer> {
         if options.isText { common.insert(.text) }
         if options.isJoinPoint { common.insert(.joinPoint) }
         if options.retainedKey != nil { common.insert(.retained) }
+        if options.isEncrypted { common.insert(.encrypted) }
         var chunks: [ReplayBuffer<Buffer>.Chunk] = []
         var offset = 0
         repeat {

@@ -14,6 +14,8 @@ public struct Message<Buffer: FrameBuffer> {
     public var isJoinPoint: Bool
     /// The key under which the newest message is kept for newcomers; nil for an ordinary message.
     public var retainedKey: UInt16?
+    /// The source encrypted the payload: hosts open it, the core and relays carry it as it is.
+    public var isEncrypted = false
 
     /// The number of payload bytes.
     public var count: Int {
@@ -29,11 +31,19 @@ public struct MessageOptions: Equatable, Sendable {
     public var isJoinPoint: Bool
     /// Keep the newest message under this key and give it to every newcomer first.
     public var retainedKey: UInt16?
+    /// The payload is encrypted. Clients set it by themselves where they have a secret.
+    public var isEncrypted: Bool
 
     /// Marks for a message; the default is an ordinary binary message.
-    public init(isText: Bool = false, isJoinPoint: Bool = false, retainedKey: UInt16? = nil) {
+    public init(
+        isText: Bool = false,
+        isJoinPoint: Bool = false,
+        retainedKey: UInt16? = nil,
+        isEncrypted: Bool = false
+    ) {
         self.isText = isText
         self.isJoinPoint = isJoinPoint
         self.retainedKey = retainedKey
+        self.isEncrypted = isEncrypted
     }
 }

@@ -85,7 +85,8 @@ extension Message {
             timestamp: first.timestamp,
             isText: first.flags.contains(.text),
             isJoinPoint: first.flags.contains(.joinPoint),
-            retainedKey: first.flags.contains(.retained) ? first.retainedKey : nil
+            retainedKey: first.flags.contains(.retained) ? first.retainedKey : nil,
+            isEncrypted: first.flags.contains(.encrypted)
         )
     }
 

@@ -86,6 +86,8 @@ struct TreeEntry {
     let id: String
     let source: PeerHandle
     let stripes: Int
+    /// Whether the source encrypts its stream.
+    var isEncrypted = false
     /// The address that the source came from.
     var address: AddressKey?
     /// Whether it was there before the server was started.

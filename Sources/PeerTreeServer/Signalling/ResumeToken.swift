@@ -10,6 +10,8 @@ struct ResumeToken: Equatable {
     /// Unix time in seconds from which it is void.
     var expiry: UInt32
     var isSource: Bool
+    /// Whether the tree's source encrypts its stream.
+    var isEncrypted: Bool
     var stripes: UInt8
     /// The stripe in which the peer takes children; nil if it takes none, or is the source.
     var interiorStripe: UInt8?
@@ -27,7 +29,8 @@ struct ResumeToken: Equatable {
 
     /// The token as the peer keeps it.
     func text(signedBy key: StateKey) -> String {
-        var bytes: [UInt8] = [Self.version, isSource ? 1 : 0, stripes, interiorStripe ?? .max]
+        let flags: UInt8 = (isSource ? 1 : 0) | (isEncrypted ? 2 : 0)
+        var bytes: [UInt8] = [Self.version, flags, stripes, interiorStripe ?? .max]
         bytes.append(bigEndian: run)
         bytes.append(bigEndian: number)
         bytes.append(bigEndian: expiry)
@@ -54,6 +57,7 @@ struct ResumeToken: Equatable {
         self.number = number
         self.expiry = expiry
         isSource = flags & 1 != 0
+        isEncrypted = flags & 2 != 0
         self.stripes = stripes
         interiorStripe = interior == .max ? nil : interior
         self.capacity = capacity
@@ -68,6 +72,7 @@ struct ResumeToken: Equatable {
         number: UInt64,
         expiry: UInt32,
         isSource: Bool,
+        isEncrypted: Bool,
         stripes: UInt8,
         interiorStripe: UInt8?,
         capacity: UInt16,
@@ -79,6 +84,7 @@ struct ResumeToken: Equatable {
         self.number = number
         self.expiry = expiry
         self.isSource = isSource
+        self.isEncrypted = isEncrypted
         self.stripes = stripes
         self.interiorStripe = interiorStripe
         self.capacity = capacity

@@ -48,6 +48,10 @@ struct SignallingError: Error, Equatable {
         message: "No such session between you and the target. It begins with simple-signal[offer]."
     )
 
+    static let encryptedTree = SignallingError(
+        code: "encrypted-tree",
+        message: "This broadcast is encrypted: it needs a client that can open it, such as this server's own pages."
+    )
     static let alreadySource = SignallingError(
         code: "already-source",
         message: "You are the source of a tree. Leave it first."

@@ -112,6 +112,7 @@ extension SignallingService {
             dashboard.changed(current)
             return current
         }
+        guard request.isNative || !entry.isEncrypted else { throw .encryptedTree }
         guard request.isNative || entry.stripes == 1 else {
             throw SignallingError(code: "needs-stripes", message: "This tree needs a client that knows stripes.")
         }
@@ -171,7 +172,9 @@ extension SignallingService {
             var treeID = Credentials.treeID(using: &random)
             while treeIDs[treeID] != nil { treeID = Credentials.treeID(using: &random) }
             treeIDs[treeID] = peer.tree
-            trees[peer.tree] = TreeEntry(id: treeID, source: peer, stripes: stripes, address: clients[id]?.address)
+            var entry = TreeEntry(id: treeID, source: peer, stripes: stripes, address: clients[id]?.address)
+            entry.isEncrypted = request.isEncrypted
+            trees[peer.tree] = entry
         }
         if !peer.isSource { trees[peer.tree]?.activity.joins += 1 }
         dashboard.changed(peer)
@@ -219,6 +222,7 @@ struct DiscoverRequest {
     let treeID: String?
     let isNative: Bool
     let stripes: Int?
+    let isEncrypted: Bool
     let capacity: Int?
     let resumeToken: String?
     /// The program, for dashboards: see ``agentName(_:)``.
@@ -247,6 +251,7 @@ struct DiscoverRequest {
         let native = try payload.object("peerTree")
         isNative = native != nil
         stripes = try native?.optionalInteger("stripes")
+        isEncrypted = try native?.flag("encrypted") ?? false
         capacity = try native?.optionalInteger("capacity")
         resumeToken = try native?.optionalToken("resume")
         agent = Self.agentName(try native?.optionalString("agent"))

@@ -95,12 +95,9 @@ extension SignallingService {
         standIn.isConnected = false
         members[source] = standIn
         treeIDs[token.treeID] = source.tree
-        trees[source.tree] = TreeEntry(
-            id: token.treeID,
-            source: source,
-            stripes: Int(token.stripes),
-            isRestored: true
-        )
+        var entry = TreeEntry(id: token.treeID, source: source, stripes: Int(token.stripes), isRestored: true)
+        entry.isEncrypted = token.isEncrypted
+        trees[source.tree] = entry
         return source.tree
     }
 

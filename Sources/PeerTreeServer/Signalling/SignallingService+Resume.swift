@@ -75,6 +75,7 @@ extension SignallingService {
             number: member.number,
             expiry: expiry,
             isSource: peer.isSource,
+            isEncrypted: entry.isEncrypted,
             stripes: UInt8(clamping: entry.stripes),
             interiorStripe: interior.map { UInt8(clamping: $0) },
             capacity: UInt16(clamping: capacity),

@@ -68,6 +68,9 @@ struct Broadcast: AsyncParsableCommand {
     @Flag(help: "Send the bytes as they are, without a word about them, also those of media.")
     var raw = false
 
+    @Flag(help: "Encrypt what is sent. Whoever has the whole link can read it; relays and servers cannot.")
+    var encrypt = false
+
     @Flag(help: "Print events and the result as JSON, one object a line, on standard output.")
     var json = false
 

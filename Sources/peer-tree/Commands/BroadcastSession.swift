@@ -13,6 +13,7 @@ struct BroadcastSession: Sendable {
         var configuration = PeerTreeClientConfiguration()
         configuration.capacity = command.childrenOfSource
         configuration.peer.policy = input.policy
+        if command.encrypt { configuration.secret = BroadcastSecret() }
         let logger = Logs.make("peer-tree", verbose: command.verbose)
         do {
             let client = try await Connecting.client(
@@ -23,7 +24,7 @@ struct BroadcastSession: Sendable {
                 logger: logger
             )
             do {
-                try await send(with: client, server: server)
+                try await send(with: client, server: server, secret: configuration.secret)
             } catch {
                 await client.close()
                 throw error
@@ -34,9 +35,9 @@ struct BroadcastSession: Sendable {
         }
     }
 
-    private func send(with client: PeerTreeClient, server: String) async throws {
+    private func send(with client: PeerTreeClient, server: String, secret: BroadcastSecret?) async throws {
         let treeID = try await client.create()
-        announce(WatchLink(server: server, treeID: treeID), treeID)
+        announce(WatchLink(server: server, treeID: treeID, secret: secret), treeID)
         let meter = BroadcastMeter(client: client, total: input.reader.size, json: command.json)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await meter.run() }

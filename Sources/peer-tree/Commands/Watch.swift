@@ -45,8 +45,11 @@ struct Watch: AsyncParsableCommand {
     var verbose = false
 
     func run() async throws {
-        guard let target = WatchLink(link) else {
-            throw ValidationError("'\(link)' is not a link to watch, such as http://127.0.0.1:3000/watch/TREE.")
+        let target: WatchLink
+        do throws(WatchLinkError) {
+            target = try WatchLink(link)
+        } catch {
+            throw ValidationError(error.description)
         }
         if output == "-", Terminal.isOutputTerminal {
             throw ValidationError("A stream of bytes does not belong on a terminal: give --output FILE, or a pipe.")
@@ -90,6 +93,7 @@ struct WatchSession: Sendable {
     func run() async throws {
         var configuration = PeerTreeClientConfiguration()
         configuration.capacity = command.children
+        configuration.secret = target.secret
         let logger = Logs.make("peer-tree", verbose: command.verbose)
         do {
             let client = try await Connecting.client(
@@ -124,6 +128,9 @@ struct WatchSession: Sendable {
                 try await output.take(messages)
             }
             try Task.checkCancellation()
+        }
+        if let reason = report.unreadable, reason != .changed {
+            throw Failure(status: .locked, message: reason.sentence)
         }
         if let gap = report.lostGap {
             throw Failure(status: .incomplete, message: "A part of the stream was lost (\(gap)).")

@@ -14,6 +14,7 @@ final class WatchReport: Sendable {
         var lags = LagHistogram()
         var parentsLost = 0
         var lostGap: String?
+        var unreadable: UnreadableReason?
         var children = 0
         var line = LiveLines()
     }
@@ -29,6 +30,9 @@ final class WatchReport: Sendable {
 
     /// What was lost and not cut on purpose, in words; nil if nothing.
     var lostGap: String? { state.withLockedValue { $0.lostGap } }
+
+    /// Why messages could not be opened, if any were not.
+    var unreadable: UnreadableReason? { state.withLockedValue { $0.unreadable } }
 
     func add(_ payload: ByteBuffer, timestamp: UInt64) {
         let now = UInt64(max(0, Date().timeIntervalSince1970 * 1e6))
@@ -50,6 +54,7 @@ final class WatchReport: Sendable {
             print(#"{"event":"downstream","id":"\#(id)"}"#)
         case .neighbourGone(let id): print(#"{"event":"neighbour-gone","id":"\#(id)"}"#)
         case .gap(let gap): note(gap)
+        case .unreadable(let reason): note(reason)
         case .serverGoingAway: print(#"{"event":"server-going-away"}"#)
         case .serverLost: print(#"{"event":"server-lost"}"#)
         case .serverBack: print(#"{"event":"server-back"}"#)
@@ -85,6 +90,12 @@ final class WatchReport: Sendable {
         let encoder = JSONEncoder()
         encoder.outputFormatting = .withoutEscapingSlashes
         return (try? encoder.encode(text)).map { String(decoding: $0, as: UTF8.self) } ?? "null"
+    }
+
+    private func note(_ reason: UnreadableReason) {
+        state.withLockedValue { $0.unreadable = $0.unreadable ?? reason }
+        print(#"{"event":"unreadable","reason":"\#(reason.rawValue)"}"#)
+        if !json { Terminal.note("peer-tree: \(reason.sentence)") }
     }
 
     private func note(_ gap: Gap) {

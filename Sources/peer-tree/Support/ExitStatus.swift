@@ -16,6 +16,8 @@ enum ExitStatus: Int32 {
     case cannotCreate = 73
     /// Reading or writing failed under way.
     case inputOutput = 74
+    /// A broadcast cannot be opened: its key is missing or another one.
+    case locked = 77
     /// Ended by Ctrl-C.
     case interrupted = 130
     /// Ended by SIGTERM.
