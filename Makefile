@@ -27,7 +27,7 @@ bench-load: ## The signalling server under a full house: 19,000 peers
 	@Scripts/bootstrap build
 	@Scripts/bench load
 
-fuzz: ## Hostile input into every parser and into live connections (INPUTS=10000000 SEED=1)
+fuzz: ## Hostile input into every parser and into live connections, liars among peers (INPUTS=10000000 FRAMES=10000000 SEED=1)
 	@Scripts/bootstrap build
 	@Scripts/fuzz
 

@@ -1,7 +1,7 @@
 import PeerTreeSimulator
 
-/// Liars among real peers: see `AdversaryRun`. An input is a script, as text; a run of many cannot be entered in its
-/// middle, since scripts grow out of those before them.
+/// Liars among real peers: see `AdversaryRun`. An input is a frame of theirs; those of a script go together, and a run
+/// cannot be entered in its middle, since scripts grow out of those before them. The scripts of the corpus come first.
 enum AdversaryTarget {
     static func run(
         _ run: FuzzRun,
@@ -12,7 +12,9 @@ enum AdversaryTarget {
         guard scripts.count == corpus.count else { throw UnreadableScript() }
         var fuzzer = AdversaryFuzzer(corpus: scripts)
         var frames: UInt64 = 0
-        for number in run.numbers {
+        var number: UInt64 = 0
+        while frames < run.inputs || number < UInt64(scripts.count) {
+            defer { number += 1 }
             var random = run.generator(number)
             let script = number < UInt64(scripts.count) ? scripts[Int(number)] : fuzzer.next(&random)
             let bytes = Array(script.text.utf8)

@@ -35,7 +35,7 @@ package enum FuzzTargetName: String, CaseIterable, Sendable {
     case checks
     /// Whole broadcasts in virtual time in which clients come, go, die and get slow: an input is the seed of one.
     case churn
-    /// Liars among the peers of such a broadcast, with frames and signalling of every kind: an input is a script.
+    /// Liars among the peers of such a broadcast, with frames and signalling of every kind: an input is a frame.
     case adversary
 }
 

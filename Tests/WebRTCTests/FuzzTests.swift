@@ -26,7 +26,8 @@ struct FuzzTests {
             case .turn: 20_000
             case .handshake: 1_000
             case .paths: 20
-            case .churn, .adversary: 2
+            case .churn: 2
+            case .adversary: 1_000
             }
         let run = FuzzRun(target: target, seed: 1, inputs: inputs, corpus: Self.corpus)
         let accepted = try await run.run { _, _ in }

@@ -39,10 +39,10 @@ extension ControlFrame {
             writer.uint32(held)
         case .close(let reason):
             writer.begin(.close, reason.rawValue)
-        case .inquire:
-            writer.begin(.inquire, 0)
-        case .head(let next):
-            writer.begin(.head, 0)
+        case .inquire(let stripe):
+            writer.begin(.inquire, stripe)
+        case .head(let stripe, let next):
+            writer.begin(.head, stripe)
             writer.uint64(next)
         case .restart(let stripe, let next):
             writer.begin(.restart, stripe)
@@ -111,9 +111,9 @@ extension ControlFrame {
             guard let reason = LinkCloseReason(rawValue: second) else { throw .badValue }
             return .close(reason)
         case .inquire:
-            return .inquire
+            return try .inquire(stripe: checkedStripe(second))
         case .head:
-            return try .head(next: checkedSequence(reader.uint64()))
+            return try .head(stripe: checkedStripe(second), next: checkedSequence(reader.uint64()))
         case .restart:
             return try .restart(stripe: checkedStripe(second), next: checkedSequence(reader.uint64()))
         case .stream:

@@ -97,10 +97,10 @@ package enum ControlFrame: Equatable {
     case heartbeat(timestamp: UInt64, echo: UInt64, held: UInt32)
     /// The link is about to close.
     case close(LinkCloseReason)
-    /// Child to parent: how far has the source got? It goes up to the source, and the answer comes down.
-    case inquire
+    /// Child to parent: how far has the source got? It goes up the stripe's tree to the source, and the answer comes down.
+    case inquire(stripe: UInt8)
     /// Answer to an inquiry: when the source was asked, it had written everything below `next` and nothing more.
-    case head(next: UInt64)
+    case head(stripe: UInt8, next: UInt64)
     /// Parent to child: what I fed you does not go on. Subscribe again; from a join point if you are beyond `next`.
     case restart(stripe: UInt8, next: UInt64)
 

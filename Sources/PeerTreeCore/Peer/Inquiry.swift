@@ -48,6 +48,9 @@ struct Inquiry {
         children.append(child)
     }
 
+    /// Whether a question waits for its answer.
+    var isUnderWay: Bool { asked != nil }
+
     /// Whether a question should go out now.
     var isDue: Bool {
         asked == nil && (isWanted || !children.isEmpty)
@@ -70,7 +73,12 @@ struct Inquiry {
     /// A neighbour is gone: what it was asked is asked again of the next parent.
     mutating func forget(_ id: LinkID) {
         children.removeAll { $0 == id }
-        guard let asked, asked.link == id else { return }
+        if asked?.link == id { takeBack() }
+    }
+
+    /// What anybody but `id` was asked is asked again, too.
+    mutating func takeBack(unless id: LinkID? = nil) {
+        guard let asked, asked.link != id else { return }
         children = asked.children.filter { !children.contains($0) } + children
         isWanted = true
         self.asked = nil

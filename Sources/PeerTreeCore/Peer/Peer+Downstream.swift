@@ -228,20 +228,16 @@ extension Peer {
     }
 
     /// The chunk of a stripe that comes next for someone who has everything below `cursor`; nil if it is not here yet,
-    /// or if something before it may still be repaired.
+    /// or if something before it may still be repaired. Of several stripes none waits for another: who lacks something
+    /// between two chunks of one asks for it.
     private func nextChunk(of stripe: UInt8, from cursor: UInt64) -> Chunk? {
-        let known = stream.frontier ?? 0
+        let known = configuration.stripes == 1 ? stream.frontier ?? 0 : .max
         var sequence = cursor
         while sequence < stream.replay.end {
-            guard let chunk = stream.replay[sequence] else {
-                if sequence >= known, configuration.stripes == 1 { return nil }
-                sequence += 1
-                continue
-            }
-            if chunk.header.stripe == stripe {
-                let previous = sequence - UInt64(chunk.header.distanceToPrevious)
-                let follows = previous == sequence || previous < cursor || previous < known
-                return follows ? chunk : nil
+            if let chunk = stream.replay[sequence] {
+                if chunk.header.stripe == stripe { return chunk }
+            } else if sequence >= known {
+                return nil
             }
             sequence += 1
         }

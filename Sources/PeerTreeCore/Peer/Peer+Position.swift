@@ -14,45 +14,58 @@ extension Peer {
     /// - Parameter isUrgent: even if it was asked a moment ago, since another parent answers now.
     mutating func doubtPosition(isUrgent: Bool = false, at now: Instant) {
         let pause = isUrgent ? TimeSpan.zero : configuration.repairRequestTimeout
-        guard stream.frontier != nil, !numbersStream, !stream.isStartingOver, inquiry.want(at: now, pause: pause) else {
-            return
-        }
-        passInquiryOn(at: now)
+        // Above a parent may be somebody who has none: then another stripe leads further.
+        let ways = inquiries.indices.filter { inquiredParent($0) != nil }
+        let stripe = ways.first { !inquiries[$0].isUnderWay } ?? ways.first ?? 0
+        guard stream.frontier != nil, !numbersStream, !stream.isStartingOver,
+            inquiries[stripe].want(at: now, pause: pause)
+        else { return }
+        passInquiryOn(stripe, at: now)
     }
 
     /// A child asks.
-    mutating func inquired(by id: LinkID, at now: Instant) {
-        if numbersStream {
-            send(.head(next: stream.replay.end), on: id, at: now)
-        } else {
-            inquiry.add(id)
-            passInquiryOn(at: now)
-        }
-    }
-
-    mutating func passInquiryOn(at now: Instant) {
-        guard inquiry.isDue, let parent = activeNativeParent else { return }
-        let held = stream.frontier.map { stream.replay.runs(from: $0, atMost: Inquiry.Standing.maximumRuns) } ?? []
-        inquiry.ask(parent, Inquiry.Standing(frontier: stream.frontier, held: held))
-        send(.inquire, on: parent, at: now)
-    }
-
-    private var activeNativeParent: LinkID? {
-        for upstream in upstreams {
-            if case .active(let link) = upstream.phase, links[link]?.mode == .native { return link }
-        }
-        return nil
-    }
-
-    /// The answer has come down.
-    mutating func learnedHead(_ next: UInt64, from id: LinkID, at now: Instant) {
-        guard let (standing, children) = inquiry.answered(by: id) else {
+    mutating func inquired(_ stripe: UInt8, by id: LinkID, at now: Instant) {
+        guard stripe < inquiries.count else {
             counters.unexpectedFrames += 1
             return
         }
-        for child in children { send(.head(next: next), on: child, at: now) }
+        if numbersStream {
+            send(.head(stripe: stripe, next: stream.replay.end), on: id, at: now)
+        } else {
+            inquiries[Int(stripe)].add(id)
+            passInquiryOn(Int(stripe), at: now)
+        }
+    }
+
+    private mutating func passInquiryOn(_ stripe: Int, at now: Instant) {
+        guard inquiries[stripe].isDue, let parent = inquiredParent(stripe) else { return }
+        let held = stream.frontier.map { stream.replay.runs(from: $0, atMost: Inquiry.Standing.maximumRuns) } ?? []
+        inquiries[stripe].ask(parent, Inquiry.Standing(frontier: stream.frontier, held: held))
+        send(.inquire(stripe: UInt8(stripe)), on: parent, at: now)
+    }
+
+    /// A question goes up the tree of one stripe, which leads to the source. From stripe to stripe it might go in a circle.
+    private func inquiredParent(_ stripe: Int) -> LinkID? {
+        guard stripe < upstreams.count, case .active(let link) = upstreams[stripe].phase, links[link]?.mode == .native
+        else { return nil }
+        return link
+    }
+
+    /// A stripe has another parent: a question that is on its way goes there, too.
+    mutating func inquireAnew(_ stripe: UInt8, of id: LinkID, at now: Instant) {
+        inquiries[Int(stripe)].takeBack(unless: id)
+        passInquiryOn(Int(stripe), at: now)
+    }
+
+    /// The answer has come down.
+    mutating func learnedHead(_ next: UInt64, _ stripe: UInt8, from id: LinkID, at now: Instant) {
+        guard stripe < inquiries.count, let (standing, children) = inquiries[Int(stripe)].answered(by: id) else {
+            counters.unexpectedFrames += 1
+            return
+        }
+        for child in children { send(.head(stripe: stripe, next: next), on: child, at: now) }
         judge(standing, next, at: now)
-        passInquiryOn(at: now)
+        passInquiryOn(Int(stripe), at: now)
     }
 
     private mutating func judge(_ standing: Inquiry.Standing, _ next: UInt64, at now: Instant) {
@@ -81,6 +94,11 @@ extension Peer {
         stream.isStartingOver = true
         repair.removeAll()
         for index in upstreams.indices { subscribeAgain(index, at: now) }
+    }
+
+    /// What the other stripes' parents feed may be of another stream.
+    mutating func subscribeAgain(allBut stripe: Int, at now: Instant) {
+        for index in upstreams.indices where index != stripe { subscribeAgain(index, at: now) }
     }
 
     /// The parent so far goes on feeding until it answers.

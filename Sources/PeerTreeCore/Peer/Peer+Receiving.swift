@@ -76,10 +76,10 @@ extension Peer {
             subscribed(link.id, answer, at: now)
         case (.skip(let stripe, let range), .parent):
             skipped(range, stripe, by: link.id, at: now)
-        case (.inquire, .child):
-            inquired(by: link.id, at: now)
-        case (.head(let next), .parent):
-            learnedHead(next, from: link.id, at: now)
+        case (.inquire(let stripe), .child):
+            inquired(stripe, by: link.id, at: now)
+        case (.head(let stripe, let next), .parent):
+            learnedHead(next, stripe, from: link.id, at: now)
         case (.restart(let stripe, let next), .parent):
             restarted(stripe, next, by: link.id, at: now)
         case (.stream(let streamID), .parent):
@@ -159,7 +159,7 @@ extension Peer {
         }
         switch link.intake.judge(sequence, frontier: frontier, room: stream.replay.maximumChunks) {
         case .possible: break
-        case .overrunsHole: giveUp(at: now)
+        case .overrunsHole: giveUp(below: stream.replay.firstHeld(from: frontier), at: now)
         case .impossible:
             guard !expects(sequence, from: link.id) else { return true }
             // One that was asked again goes on for a moment where this peer no longer is.

@@ -10,8 +10,10 @@ extension Peer {
                 repair.progress(
                     to: frontier,
                     deadline: now + configuration.repairTimeout,
-                    nextAttempt: now + configuration.repairRequestTimeout
+                    nextAttempt: now + configuration.repairRequestTimeout,
+                    at: now
                 )
+                if !stream.replay.contains(frontier) { attemptRepair(at: now) }
                 return
             }
             repair.close()
@@ -20,7 +22,7 @@ extension Peer {
         // The missing chunks may travel in another tree, more slowly.
         let patience = isPassed(frontier) ? TimeSpan.zero : configuration.repairRequestTimeout
         repair.open(
-            SequenceRange(start: frontier, end: stream.replay.firstHeld(from: frontier)),
+            SequenceRange(start: frontier, end: stream.replay.end),
             deadline: now + configuration.repairTimeout,
             firstAttempt: now + patience
         )
@@ -54,27 +56,39 @@ extension Peer {
     }
 
     private mutating func attemptRepair(at now: Instant) {
-        guard let hole = repair.hole, hole.nextAttempt <= now else { return }
+        guard let hole = repair.hole, hole.nextAttempt <= now, let frontier = stream.frontier else { return }
+        // While a new parent is being found or has yet to answer, it may well fill the hole by itself.
+        let isSwitching = upstreams.contains { if case .active = $0.phase { false } else { true } }
         if hole.deadline <= now {
-            giveUp(at: now)
-            return
+            guard stream.policy == .lossless, isSwitching else { return giveUp(below: hole.range.end, at: now) }
+            // A stripe that nobody feeds is waited for, as the whole stream would be.
+            repair.postponeGivingUp(to: now + configuration.repairTimeout)
         }
         // A hole below what the source never wrote is none.
         doubtPosition(at: now)
         let nextAttempt = now + configuration.repairRequestTimeout
-        guard let neighbour = repair.nextNeighbour(among: neighbours(having: hole.range.end), nextAttempt: nextAttempt)
-        else {
-            // While a new parent is being found or has yet to answer, it may well fill the hole by itself.
-            let isSwitching = upstreams.contains { if case .active = $0.phase { false } else { true } }
-            if hole.isConfirmed, !isSwitching {
-                giveUp(at: now)
-            } else {
-                repair.postpone(to: min(hole.deadline, nextAttempt))
-            }
-            return
+        let neighbours = neighbours(having: stream.replay.firstHeld(from: frontier))
+        if let neighbour = repair.nextNeighbour(among: neighbours, nextAttempt: nextAttempt) {
+            let ranges = missing(in: hole.range)
+            repair.asked(below: ranges.last?.end ?? frontier)
+            counters.repairRequests += 1
+            send(.request(ranges), on: neighbour, at: now)
+        } else if hole.isConfirmed, !isSwitching {
+            giveUp(below: endOfUnobtainable(among: neighbours), at: now)
+        } else {
+            repair.postpone(to: min(repair.hole?.deadline ?? nextAttempt, nextAttempt))
         }
-        counters.repairRequests += 1
-        send(.request(missing(in: hole.range)), on: neighbour, at: now)
+    }
+
+    /// One past the numbers from the frontier on that are here, or that the source wrote and nobody has.
+    private func endOfUnobtainable(among neighbours: [LinkID]) -> UInt64 {
+        guard var sequence = stream.frontier, let hole = repair.hole else { return 0 }
+        while sequence < hole.range.end,
+            stream.replay.contains(sequence) || hole.isUnobtainable(sequence, among: neighbours)
+        {
+            sequence += 1
+        }
+        return sequence
     }
 
     /// Parents first, then former parents, then the standby, then children that say that they have it.
@@ -99,12 +113,12 @@ extension Peer {
         return ranges
     }
 
-    /// The hole becomes a gap; the stream goes on behind it.
-    mutating func giveUp(at now: Instant) {
-        repair.close()
-        guard let frontier = stream.frontier, frontier < stream.replay.end else { return }
-        pass(SequenceRange(start: frontier, end: stream.replay.firstHeld(from: frontier)), isSkip: false)
-        advance(at: now)
+    /// What is missing below `end` becomes gaps; the stream goes on behind them.
+    mutating func giveUp(below end: UInt64, at now: Instant) {
+        while let frontier = stream.frontier, frontier < min(end, stream.replay.end) {
+            pass(SequenceRange(start: frontier, end: min(end, stream.replay.firstHeld(from: frontier))), isSkip: false)
+            advance(at: now)
+        }
         pumpChildren(at: now)
         updateFlow(at: now)
         watchHole(at: now)
@@ -251,7 +265,7 @@ extension Peer {
 
     /// A neighbour is gone: whatever it was asked is asked of others.
     mutating func forgetRepairs(by id: LinkID, at now: Instant) {
-        inquiry.forget(id)
+        for stripe in inquiries.indices { inquiries[stripe].forget(id) }
         for fetch in repair.forget(id, at: now) { send(.unavailable([fetch.range]), on: fetch.requester, at: now) }
     }
 }

@@ -141,6 +141,11 @@ extension Peer {
             subscribe(index, on: id, at: now)
             return
         }
+        guard !contradictsOthers(answer) else {
+            counters.unexpectedFrames += 1
+            dismiss(id, .protocolError, .closed, at: now)
+            return
+        }
         guard isPossible(answer, at: index) else {
             counters.unexpectedFrames += 1
             dismiss(id, .protocolError, .notForwarding, at: now)
@@ -149,7 +154,7 @@ extension Peer {
         take(answer, from: id, at: now)
         activate(index, id, at: now)
         sendCredit(on: id, forced: true, at: now)
-        passInquiryOn(at: now)
+        inquireAnew(answer.stripe, of: id, at: now)
         // With stripes, what was never written can lie ahead of the frontier, and keep out what will be.
         if let frontier = stream.frontier, answer.next < max(frontier, stream.replay.end) {
             doubtPosition(isUrgent: true, at: now)
@@ -157,26 +162,31 @@ extension Peer {
         watchHole(at: now)
     }
 
+    /// Whether the parent of a further stripe has another stream than this peer is fed. Which of them is the source's
+    /// the first one that is fed tells: should each bind the others, peers that were deceived would go on deceiving each
+    /// other, since every one of them is above the others in some stripe.
+    private func contradictsOthers(_ answer: SubscriptionAnswer) -> Bool {
+        stream.frontier != nil && !stream.isStartingOver && answer.streamID != stream.id
+            && isFedStripe(before: Int(answer.stripe))
+    }
+
     private func isPossible(_ answer: SubscriptionAnswer, at index: Int) -> Bool {
         guard case .sequence(let asked) = upstreams[index].asked, answer.streamID == stream.id else {
-            // Another stream binds this peer only if nobody feeds it the one that it has.
-            let isBound = stream.frontier != nil && !stream.isStartingOver && answer.streamID != stream.id
-            return answer.start <= answer.next && !(isBound && isFedElsewhere(than: index))
+            return answer.start <= answer.next
         }
         return answer.start == asked || (answer.start > asked && answer.start <= answer.next)
     }
 
-    private func isFedElsewhere(than index: Int) -> Bool {
-        upstreams.indices.contains { other in
-            if other != index, case .active = upstreams[other].phase { true } else { false }
-        }
+    private func isFedStripe(before index: Int) -> Bool {
+        upstreams[..<index].contains { if case .active = $0.phase { true } else { false } }
     }
 
-    /// What the first parent says of the stream holds for this peer; what a further one says, for its own link.
+    /// What the parent of the first stripe that is fed says of the stream holds for this peer; what a further one says, for
+    /// its own link.
     private mutating func take(_ answer: SubscriptionAnswer, from id: LinkID, at now: Instant) {
         let isAnew = stream.frontier == nil || stream.isStartingOver || answer.streamID != stream.id
-        let formerPolicy = stream.policy
-        if !isFedElsewhere(than: Int(answer.stripe)) { stream.policy = answer.policy }
+        let (formerID, formerPolicy) = (stream.id, stream.policy)
+        if !isFedStripe(before: Int(answer.stripe)) { stream.policy = answer.policy }
         let window = upstreams[Int(answer.stripe)].askedWindow
         links[id]?.intake.begin(answer.policy, at: answer.start, window: window, isAnew: isAnew, configuration)
         if stream.frontier == nil {
@@ -184,6 +194,7 @@ extension Peer {
             begin(at: answer.start, now)
         } else if isAnew {
             replaceStream(by: answer.streamID, at: answer.start, next: answer.next, now)
+            if answer.streamID != formerID { subscribeAgain(allBut: Int(answer.stripe), at: now) }
         } else if let frontier = stream.frontier,
             answer.start > frontier.addingSaturating(stream.replay.maximumChunks / 2)
         {

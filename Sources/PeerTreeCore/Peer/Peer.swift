@@ -24,7 +24,8 @@ public struct Peer<Buffer: FrameBuffer> {
     var admissions = Admissions()
     var backup = Backup()
     var repair = Repair()
-    var inquiry = Inquiry()
+    /// By stripe.
+    var inquiries: [Inquiry]
     var departure = Departure.staying
     var pulse = Pulse()
 
@@ -56,6 +57,7 @@ public struct Peer<Buffer: FrameBuffer> {
         self.isSource = isSource
         stream = HeldStream(id: streamID, frontier: isSource ? 0 : nil, configuration)
         writing = Writing(stripes: stripes)
+        inquiries = Array(repeating: Inquiry(), count: Int(stripes))
         upstreams =
             isSource
             ? [] : Array(repeating: Upstream(phase: .waiting(retry: .distantFuture)), count: Int(stripes))

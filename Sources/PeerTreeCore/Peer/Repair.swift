@@ -1,12 +1,14 @@
 /// What is missing at the frontier, and what was asked of whom: for this peer itself and on behalf of others.
 ///
-/// Each range is asked of one neighbour at a time. The next one is asked when that one says that it lacks it, or when
-/// nothing of it has come for a while; after the last one it is the first one's turn again.
+/// Each number is asked of one neighbour at a time. The next one is asked when that one says that it lacks it, or when
+/// nothing has come for a while; after the last one it is the first one's turn again.
 struct Repair {
-    /// Missing numbers at the frontier. It keeps its range while chunks of it come in.
+    /// From the frontier to the end of what was held when a number turned out to be missing there. Whatever else is
+    /// missing in between is mended together with it: should one of several stripes be silent, that is every other
+    /// number. It keeps its range while chunks of it come in.
     struct Hole {
         let range: SequenceRange
-        /// When it is reported as a gap; later, the longer chunks of it keep coming.
+        /// When what is missing is reported as a gap; later, the longer chunks of it keep coming.
         fileprivate(set) var deadline: Instant
         /// When the next neighbour is asked.
         fileprivate(set) var nextAttempt: Instant
@@ -14,11 +16,31 @@ struct Repair {
         fileprivate(set) var asked: [LinkID] = []
         /// Those that were asked in this round.
         fileprivate var round: [LinkID] = []
-        /// Those that said that they lack it.
-        fileprivate var lacking: [LinkID] = []
-        /// Whether the source is known to have written that far.
-        fileprivate(set) var isConfirmed = false
+        /// What they said that they lack.
+        fileprivate var lacking: [Lack] = []
+        /// The source is known to have written everything below.
+        fileprivate var written: UInt64 = 0
+        /// How far the last question went.
+        fileprivate var askedBelow: UInt64 = 0
         fileprivate var frontier: UInt64
+
+        /// Whether the source is known to have written what is missing at the frontier.
+        var isConfirmed: Bool { frontier < written }
+
+        /// Whether the source wrote a number and all of `neighbours` said that they lack it.
+        func isUnobtainable(_ sequence: UInt64, among neighbours: [LinkID]) -> Bool {
+            sequence < written && neighbours.allSatisfy { isLacked(sequence, by: $0) }
+        }
+
+        fileprivate func isLacked(_ sequence: UInt64, by neighbour: LinkID) -> Bool {
+            lacking.contains { $0.link == neighbour && $0.ranges.contains { $0.contains(sequence) } }
+        }
+    }
+
+    /// What a neighbour lacks of the hole: no more than one frame can name.
+    fileprivate struct Lack {
+        let link: LinkID
+        var ranges: [SequenceRange]
     }
 
     /// What this peer asked its parent for on behalf of others.
@@ -56,28 +78,39 @@ struct Repair {
         hole = nil
     }
 
-    /// The frontier has moved within the hole: what was asked for is on its way.
-    mutating func progress(to frontier: UInt64, deadline: Instant, nextAttempt: Instant) {
+    /// The frontier has moved within the hole: more of it may be on its way. Once everything has come that was asked for,
+    /// whoever had it is asked for the rest.
+    mutating func progress(to frontier: UInt64, deadline: Instant, nextAttempt: Instant, at now: Instant) {
         guard let hole, hole.frontier < frontier else { return }
         self.hole?.frontier = frontier
         self.hole?.deadline = deadline
-        if !hole.asked.isEmpty { self.hole?.nextAttempt = max(hole.nextAttempt, nextAttempt) }
+        if !hole.asked.isEmpty, frontier >= hole.askedBelow {
+            if let last = hole.round.last { self.hole?.round.removeAll { $0 == last } }
+            self.hole?.nextAttempt = now
+        } else {
+            self.hole?.nextAttempt = max(hole.nextAttempt, nextAttempt)
+        }
     }
 
     /// The source has written everything below `next`.
     mutating func confirm(below next: UInt64) {
-        guard let hole, hole.range.end < next else { return }
-        self.hole?.isConfirmed = true
+        guard let hole else { return }
+        self.hole?.written = max(hole.written, next)
     }
 
     mutating func postpone(to instant: Instant) {
         hole?.nextAttempt = instant
     }
 
-    /// Whose turn it is among `neighbours`; nil if there are none, or if all of them lack it.
+    /// Nothing is given up before then.
+    mutating func postponeGivingUp(to instant: Instant) {
+        hole?.deadline = instant
+    }
+
+    /// Whose turn it is among `neighbours`; nil if there are none, or if all of them lack the number at the frontier.
     mutating func nextNeighbour(among neighbours: [LinkID], nextAttempt: Instant) -> LinkID? {
         guard var hole else { return nil }
-        let able = neighbours.filter { !hole.lacking.contains($0) }
+        let able = neighbours.filter { !hole.isLacked(hole.frontier, by: $0) }
         if !able.contains(where: { !hole.round.contains($0) }) { hole.round.removeAll() }
         guard let next = able.first(where: { !hole.round.contains($0) }) else { return nil }
         hole.round.append(next)
@@ -87,12 +120,27 @@ struct Repair {
         return next
     }
 
-    /// A neighbour says that it lacks the number at the frontier.
+    /// The neighbour whose turn it is was asked for everything that is missing below `end`.
+    mutating func asked(below end: UInt64) {
+        hole?.askedBelow = end
+    }
+
+    /// A neighbour says what it lacks.
+    ///
+    /// - Returns: whether that is the number at the frontier, of which it had not said so before.
     mutating func lacks(_ id: LinkID, _ ranges: [SequenceRange], at now: Instant) -> Bool {
-        guard let hole, hole.asked.contains(id), !hole.lacking.contains(id),
-            ranges.contains(where: { $0.contains(hole.frontier) })
-        else { return false }
-        self.hole?.lacking.append(id)
+        guard let hole, hole.asked.contains(id) else { return false }
+        let index = hole.lacking.firstIndex { $0.link == id }
+        var known = index.map { hole.lacking[$0].ranges } ?? []
+        let isKnown = known.contains { $0.contains(hole.frontier) }
+        known.removeAll { $0.end <= hole.frontier }
+        known.append(contentsOf: ranges.prefix(max(0, ControlFrame.maximumRanges - known.count)))
+        if let index {
+            self.hole?.lacking[index].ranges = known
+        } else {
+            self.hole?.lacking.append(Lack(link: id, ranges: known))
+        }
+        guard !isKnown, known.contains(where: { $0.contains(hole.frontier) }) else { return false }
         if hole.round.last == id { self.hole?.nextAttempt = now }
         return true
     }
@@ -115,7 +163,7 @@ struct Repair {
         if let hole, hole.asked.contains(id) {
             self.hole?.asked.removeAll { $0 == id }
             self.hole?.round.removeAll { $0 == id }
-            self.hole?.lacking.removeAll { $0 == id }
+            self.hole?.lacking.removeAll { $0.link == id }
             if hole.round.last == id { self.hole?.nextAttempt = now }
         }
         let orphaned = fetches.filter { $0.askedLink == id && $0.requester != id }

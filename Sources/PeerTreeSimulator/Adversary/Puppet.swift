@@ -68,8 +68,8 @@ extension HostileFrame {
         case .skip: control = .skip(stripe: stripe, range)
         case .heartbeat: control = .heartbeat(timestamp: first, echo: second, held: size)
         case .close: control = .close(LinkCloseReason(rawValue: UInt8(marks % 5) + 1) ?? .moved)
-        case .inquire: control = .inquire
-        case .head: control = .head(next: first)
+        case .inquire: control = .inquire(stripe: stripe)
+        case .head: control = .head(stripe: stripe, next: first)
         case .restart: control = .restart(stripe: stripe, next: first)
         case .stream: control = .stream(streamID)
         case .pulling: control = .pulling

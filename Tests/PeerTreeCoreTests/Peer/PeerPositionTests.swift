@@ -165,8 +165,8 @@ struct PeerPositionTests {
         harness.hear(.subscribe(stripe: 0, start: .sequence(40), window: 10, streamID: 9), on: 20)
         harness.peer.handle(.linkClosed(LinkID(1)), at: harness.now)
         harness.attach(2, start: 40, next: 10)
-        #expect(harness.takeFrames(on: 2).last == .inquire)
-        harness.hear(.head(next: 10), on: 2)
+        #expect(harness.takeFrames(on: 2).last == .inquire(stripe: 0))
+        harness.hear(.head(stripe: 0, next: 10), on: 2)
         #expect(
             harness.takeFrames(on: 2)
                 == [.subscribe(stripe: 0, start: .joinPoint, window: harness.peer.configuration.window, streamID: 0)]
@@ -184,7 +184,7 @@ struct PeerPositionTests {
         harness.attach(1, start: 0, next: 0)
         for number in UInt64(0)..<40 { harness.chunk(number, on: 1) }
         harness.attach(2, start: 40, next: 10)
-        harness.hear(.head(next: 41), on: 2)
+        harness.hear(.head(stripe: 0, next: 41), on: 2)
         #expect(harness.peer.stream.frontier == 40)
         #expect(harness.gaps.isEmpty)
     }
@@ -196,7 +196,7 @@ struct PeerPositionTests {
         harness.chunk(0, on: 1)
         harness.chunk(500, on: 1)
         #expect(harness.peer.repair.hole != nil)
-        harness.hear(.head(next: 1), on: 1)
+        harness.hear(.head(stripe: 0, next: 1), on: 1)
         #expect(harness.peer.repair.hole == nil)
         #expect(harness.peer.stream.replay.end == 1)
         #expect(harness.gaps.isEmpty)

@@ -96,6 +96,11 @@ struct FrameTests {
         .heartbeat(timestamp: 123_456, echo: 65_432, held: 99),
         .close(.slow),
         .pulse(next: 1 << 40, clock: 1_700_000_000_000_000),
+        .inquire(stripe: 3),
+        .head(stripe: 3, next: 1 << 40),
+        .restart(stripe: 3, next: 7),
+        .stream(0xFFFF_0000_1111_2222),
+        .pulling,
     ]
 
     @Test("Every control frame survives encoding, and bytes of later versions behind it", arguments: frames.indices)
