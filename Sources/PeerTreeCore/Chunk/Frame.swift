@@ -26,7 +26,7 @@ public enum FrameError: Error, Equatable, Sendable {
     case badHeaderLength
     /// More payload than ``ChunkHeader/maximumPayload``.
     case oversized
-    /// A stripe number out of range.
+    /// A stripe number out of range, or another one than the chunk's number is dealt to.
     case badStripe
     /// A sequence number out of range, or a reference before the stream's start.
     case badSequence

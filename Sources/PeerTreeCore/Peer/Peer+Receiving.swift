@@ -120,6 +120,8 @@ extension Peer {
 
     private mutating func receiveChunk(_ frame: Buffer, from link: Link, at now: Instant) throws(FrameError) {
         let (header, payloadOffset) = try ChunkHeader.decode(frame)
+        // Dealt in turn: no parent has a say in another one's stripe.
+        guard header.sequence % UInt64(inquiries.count) == UInt64(header.stripe) else { throw .badStripe }
         let chunk = Chunk(header: header, frame: frame, payloadOffset: payloadOffset)
         guard stream.frontier != nil, admit(header, from: link, at: now), let frontier = stream.frontier else {
             counters.unexpectedFrames += 1
@@ -188,8 +190,9 @@ extension Peer {
     private mutating func acceptOld(_ chunk: Chunk, from id: LinkID, at now: Instant) {
         guard chunk.header.flags.contains(.retained), (links[id]?.intake.retainedAllowance ?? 0) > 0 else {
             counters.duplicates += 1
-            // A neighbour that is behind for long may be so because this peer is where the stream never was.
-            if !stream.replay.contains(chunk.header.sequence) { doubtPosition(at: now) }
+            // A neighbour that is behind for long may be so because this peer is where the stream never was. Of several
+            // stripes none is ahead of its parent, but for what was repaired.
+            if upstreams.count > 1 || !stream.replay.contains(chunk.header.sequence) { doubtPosition(at: now) }
             return
         }
         guard let whole = stream.retained.accept(chunk) else { return }

@@ -73,22 +73,26 @@ extension Peer {
             repair.asked(below: ranges.last?.end ?? frontier)
             counters.repairRequests += 1
             send(.request(ranges), on: neighbour, at: now)
-        } else if hole.isConfirmed, !isSwitching {
-            giveUp(below: endOfUnobtainable(among: neighbours), at: now)
+        } else if !isSwitching, let end = endOfUnobtainable(among: neighbours) {
+            giveUp(below: end, at: now)
         } else {
             repair.postpone(to: min(repair.hole?.deadline ?? nextAttempt, nextAttempt))
         }
     }
 
-    /// One past the numbers from the frontier on that are here, or that the source wrote and nobody has.
-    private func endOfUnobtainable(among neighbours: [LinkID]) -> UInt64 {
-        guard var sequence = stream.frontier, let hole = repair.hole else { return 0 }
-        while sequence < hole.range.end,
-            stream.replay.contains(sequence) || hole.isUnobtainable(sequence, among: neighbours)
+    /// One past the numbers from the frontier on that are here, or that nobody has although the source wrote something
+    /// behind them that is here; nil if there are none. What it wrote behind all that is here may be on its way.
+    private func endOfUnobtainable(among neighbours: [LinkID]) -> UInt64? {
+        guard let frontier = stream.frontier, let hole = repair.hole else { return nil }
+        var sequence = frontier
+        var held = stream.replay.firstHeld(from: frontier)
+        while sequence < hole.range.end, held < hole.written,
+            sequence == held || hole.isLacked(sequence, byAll: neighbours)
         {
+            if sequence == held { held = stream.replay.firstHeld(from: held + 1) }
             sequence += 1
         }
-        return sequence
+        return sequence > frontier ? sequence : nil
     }
 
     /// Parents first, then former parents, then the standby, then children that say that they have it.

@@ -19,17 +19,14 @@ struct Repair {
         /// What they said that they lack.
         fileprivate var lacking: [Lack] = []
         /// The source is known to have written everything below.
-        fileprivate var written: UInt64 = 0
+        fileprivate(set) var written: UInt64 = 0
         /// How far the last question went.
         fileprivate var askedBelow: UInt64 = 0
         fileprivate var frontier: UInt64
 
-        /// Whether the source is known to have written what is missing at the frontier.
-        var isConfirmed: Bool { frontier < written }
-
-        /// Whether the source wrote a number and all of `neighbours` said that they lack it.
-        func isUnobtainable(_ sequence: UInt64, among neighbours: [LinkID]) -> Bool {
-            sequence < written && neighbours.allSatisfy { isLacked(sequence, by: $0) }
+        /// Whether all of `neighbours` said that they lack a number.
+        func isLacked(_ sequence: UInt64, byAll neighbours: [LinkID]) -> Bool {
+            neighbours.allSatisfy { isLacked(sequence, by: $0) }
         }
 
         fileprivate func isLacked(_ sequence: UInt64, by neighbour: LinkID) -> Bool {

@@ -12,7 +12,13 @@ extension BroadcastTree {
         _ context: inout TrackerContext
     ) {
         let kept = standby.flatMap { mayStay(peer, at: $0) ? $0 : nil }
-        if let parent = kept ?? findParent(for: peer, stripe: stripe) {
+        var parent = kept ?? findParent(for: peer, stripe: stripe)
+        if parent == nil, stripes[stripe].nodes[Int(peer)].heldParent != SpanningTree.none {
+            // The only free slot may be the one that is kept for this very peer.
+            releaseHold(of: peer, stripe: stripe, &context)
+            parent = findParent(for: peer, stripe: stripe)
+        }
+        if let parent {
             attach(peer, to: parent, stripe: stripe)
         } else {
             stripes[stripe].wait(peer)

@@ -167,7 +167,11 @@ struct StripeTests {
     func otherWay() {
         var viewer = Viewer()
         viewer.chunk(0, on: 1)
-        let outputs = viewer.chunk(41, on: 2) + viewer.pass(.milliseconds(1_400))
+        var outputs = viewer.chunk(41, on: 2)
+        for _ in 0..<7 {
+            for link in UInt32(1)...2 { viewer.hear(.heartbeat(timestamp: 1, echo: 0, held: 0), on: link) }
+            outputs += viewer.pass(.milliseconds(200))
+        }
         #expect(Self.frames(outputs, on: 1).contains(.inquire(stripe: 0)))
         #expect(Self.frames(outputs, on: 2).contains(.inquire(stripe: 1)))
         viewer.hear(.head(stripe: 1, next: 1), on: 2)
@@ -193,6 +197,42 @@ struct StripeTests {
         let lost = viewer.hear(answer, on: 2)
         #expect(lost.contains { if case .orphaned(1, _, .closed) = $0 { true } else { false } })
         #expect(viewer.peer.position.streamID == 10)
+    }
+
+    @Test("A chunk of a stripe that its number is not dealt to is malformed")
+    func dealing() {
+        var viewer = Viewer()
+        viewer.chunk(0, on: 1)
+        let header = ChunkHeader(
+            sequence: 2,
+            stripe: 1,
+            flags: [.first, .last],
+            retainedKey: 0,
+            timestamp: 0,
+            fragment: 0,
+            distanceToPrevious: 2
+        )
+        let frame = TestBuffer(header: header.encoded(), payload: TestBuffer(bytes: [0]))
+        viewer.feed(.received(LinkID(2), frame, isText: false))
+        #expect(viewer.peer.position.end == 1)
+        #expect(viewer.peer.counters.malformedFrames == 1)
+    }
+
+    @Test("A parent that feeds what is long here makes a peer doubt its position")
+    func behind() {
+        var viewer = Viewer()
+        // A liar in the first stripe, and one that was in the second.
+        for number in UInt64(0)..<20 { viewer.chunk(number, on: number % 2 == 0 ? 1 : 2) }
+        viewer.feed(.linkClosed(LinkID(2)))
+        viewer.pass(.milliseconds(600))
+        #expect(viewer.frontier == 20)
+        let outputs = viewer.chunk(2, on: 1)
+        #expect(Self.frames(outputs, on: 1) == [.inquire(stripe: 0)])
+        let answered = viewer.hear(.head(stripe: 0, next: 4), on: 1)
+        let starts = Self.frames(answered, on: 1).compactMap { frame in
+            if case .subscribe(0, let start, _, _) = frame { start } else { nil }
+        }
+        #expect(starts == [.joinPoint])
     }
 
     @Test("The policy is the first stripe's, however early another parent spoke")

@@ -136,6 +136,7 @@ enum TreeInvariants {
             if let parent = tree.heldParent(node) {
                 held[Int(parent)] += 1
                 if node.flags.contains(.attached) { found.append("\(index) is attached, but a slot is kept for it") }
+                if node.flags.contains(.waiting) { found.append("\(index) waits for a slot, and one is kept for it") }
                 if parent == node.parent { found.append("\(index): its own parent keeps a slot for it") }
             }
             let isTimed = node.attachTimer != TimerQueue.none
