@@ -213,18 +213,21 @@ def test_a_server_whose_certificate_is_not_trusted_expired_or_another_s_is_refus
         # A machine without authorities of its own says that instead.
         assert "authority that is not trusted here" in text or "install them" in text
         assert refusal(f"https://localhost:{port}", "--ca-file", options[1]) == (
-            69, f"peer-tree: Cannot connect to https://localhost:{port}: the server's certificate is not for 'localhost'",
+            69, f"peer-tree: Cannot connect to https://localhost:{port}: the server's certificate is not for 'localhost': "
+            "use the name that it is for",
         )
         # Not in the place of the server's own, which would take it in.
         (tmp_path / "another").mkdir()
         another = certify("another", folder=tmp_path / "another")[1]
-        assert refusal(server, "--pin", another) == (69, begin + "the server's certificate is not the pinned one")
+        assert refusal(server, "--pin", another) == (
+            69, begin + "the server's certificate is not the pinned one: pin the new one, if it was replaced",
+        )
         assert refusal(server, "--pin", options[1]) == (69, UNKNOWN)
     options = certify("the server", hours=-1)
     with serving(peer_tree, *options) as (_, port):
         code, text = refusal(f"https://127.0.0.1:{port}", "--ca-file", options[1])
         assert code == 69
-        assert re.search(r": the server's certificate expired on \d{4}-\d\d-\d\d$", text), text
+        assert re.search(r": the server's certificate expired on \d{4}-\d\d-\d\d: it has to be renewed$", text), text
 
 
 def test_a_certificate_that_cannot_be_used_or_comes_without_its_key_is_refused(peer_tree, tmp_path):

@@ -19,7 +19,7 @@ extension PeerDriver {
         socket.onConnectError { [self] error in
             let reason = Text(error.message)
             eventLoop.execute {
-                self.assumeIsolated { $0.feed(.serverUnreachable(reason: reason, isFinal: false)) }
+                self.assumeIsolated { $0.feed(.serverUnreachable(reason: reason, isFinal: error.isFinal)) }
             }
         }
     }

@@ -1,21 +1,41 @@
 import NIOCore
 import NIOPosix
 
-/// Why no connection came about, in the words of the system rather than those of the library.
-enum ConnectionFailure {
-    static func describe(_ error: any Error) -> String {
+/// Why no connection came about, or was lost, in the words of the system rather than those of the library.
+package struct ConnectionFailure: Sendable, Hashable {
+    /// One sentence.
+    package let message: String
+    /// Whether another attempt would end alike until somebody changes something.
+    package let isFinal: Bool
+
+    init(_ error: any Error) {
         switch error {
+        case let error as EngineIOClientError:
+            self.init(message: error.description, isFinal: error.isFinal)
         case let error as NIOConnectionError:
             guard let attempt = error.connectionErrors.first else {
-                return "the name '\(error.host)' cannot be resolved"
+                self = "the name '\(error.host)' cannot be resolved"
+                return
             }
-            return describe(attempt.error)
+            self.init(attempt.error)
         case let error as IOError:
-            return systemMessage(error.errnoCode)
+            self.init(message: systemMessage(error.errnoCode))
         case ChannelError.connectTimeout(let limit):
-            return "no answer within \(limit.nanoseconds / 1_000_000_000) s"
+            self = "no answer within \(limit.nanoseconds / 1_000_000_000) s"
         default:
-            return "\(error)"
+            self.init(message: "\(error)")
         }
+    }
+
+    private init(message: String, isFinal: Bool = false) {
+        self.message = message
+        self.isFinal = isFinal
+    }
+}
+
+extension ConnectionFailure: ExpressibleByStringInterpolation {
+    /// A failure that may pass.
+    package init(stringLiteral message: String) {
+        self.init(message: message)
     }
 }

@@ -126,7 +126,7 @@ final class EngineIOClientConnection: @unchecked Sendable, NIOScheduledCallbackH
         poller.send(.GET, sid: sid) { result in
             switch result {
             case .success(let answer): self.handle(.pollAnswered(status: answer.status, body: answer.body))
-            case .failure(let error): self.handle(.pollFailed(ConnectionFailure.describe(error)))
+            case .failure(let error): self.handle(.pollFailed(ConnectionFailure(error)))
             }
         }
     }
@@ -135,7 +135,7 @@ final class EngineIOClientConnection: @unchecked Sendable, NIOScheduledCallbackH
         poster.send(.POST, sid: sid, body: body) { result in
             switch result {
             case .success(let answer): self.handle(.postAnswered(status: answer.status, body: answer.body))
-            case .failure(let error): self.handle(.postFailed(ConnectionFailure.describe(error)))
+            case .failure(let error): self.handle(.postFailed(ConnectionFailure(error)))
             }
         }
     }
@@ -150,7 +150,7 @@ final class EngineIOClientConnection: @unchecked Sendable, NIOScheduledCallbackH
                 self.webSocket = link
                 self.handle(.webSocketOpened)
             case .failure where id != self.webSocketCount: break
-            case .failure(let error): self.handle(.webSocketClosed(ConnectionFailure.describe(error)))
+            case .failure(let error): self.handle(.webSocketClosed(ConnectionFailure(error)))
             }
         }
     }

@@ -41,7 +41,7 @@ package struct EngineIOClientSession {
         /// The server or the network closed the connection.
         case transportClose
         /// The connection could not be made, or it failed.
-        case transportError(String)
+        case transportError(ConnectionFailure)
         /// The server sent something that is not Engine.IO.
         case parseError
     }
@@ -49,13 +49,13 @@ package struct EngineIOClientSession {
     package enum Input {
         case start
         case pollAnswered(status: Int, body: ByteBuffer)
-        case pollFailed(String)
+        case pollFailed(ConnectionFailure)
         case postAnswered(status: Int, body: ByteBuffer)
-        case postFailed(String)
+        case postFailed(ConnectionFailure)
         case webSocketOpened
         case webSocketFrame(EngineIOFrame)
         /// The WebSocket could not be opened, or is gone.
-        case webSocketClosed(String?)
+        case webSocketClosed(ConnectionFailure?)
         case send(EngineIOMessage)
         /// Close in order: what was sent before still goes out.
         case close
@@ -210,9 +210,9 @@ extension EngineIOClientSession {
     }
 
     /// `400 {"code":1,"message":"Session ID unknown"}` as a sentence.
-    private static func describe(_ status: Int, _ body: ByteBuffer) -> String {
+    private static func describe(_ status: Int, _ body: ByteBuffer) -> ConnectionFailure {
         let message = (try? JSONValue(parsing: body))?["message"]?.stringValue
-        return "the server answered with HTTP status \(status)" + (message.map { ": \($0)" } ?? "")
+        return "the server answered with HTTP status \(status)\(message.map { ": \($0)" } ?? "")"
     }
 }
 
@@ -261,7 +261,7 @@ extension EngineIOClientSession {
         flush()
     }
 
-    private mutating func handleWebSocketClosed(_ error: String?) {
+    private mutating func handleWebSocketClosed(_ error: ConnectionFailure?) {
         guard isOnWebSocket else {
             abandonUpgrade()
             return
@@ -367,7 +367,7 @@ extension EngineIOClientSession {
         }
     }
 
-    private mutating func fail(_ error: String) {
+    private mutating func fail(_ error: ConnectionFailure) {
         if case .closing = phase { finish(.forcedClose) } else { finish(.transportError(error)) }
     }
 

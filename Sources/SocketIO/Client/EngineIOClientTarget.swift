@@ -55,4 +55,6 @@ struct EngineIOClientTarget: Sendable {
 /// Why a client's request failed.
 struct EngineIOClientError: Error, CustomStringConvertible {
     var description: String
+    /// Whether another attempt would end alike until somebody changes something.
+    var isFinal = false
 }

@@ -86,7 +86,7 @@ public final class SocketIOClient: @unchecked Sendable {
     // MARK: - Receiving
 
     /// Calls `handler` for every event named `event`. The names `connect`, `disconnect` (with the reason),
-    /// `connect_error` (with a message and details), `reconnect_attempt` (with its number) and `reconnect_failed` tell
+    /// `connect_error` (with a message, details, and whether it is final), `reconnect_attempt` (with its number) and `reconnect_failed` tell
     /// about the connection.
     public func on(_ event: String, _ handler: @escaping @Sendable (SocketIOEvent) -> Void) {
         onLoop { $0.handlers.add(event, handler) }
@@ -119,10 +119,11 @@ public final class SocketIOClient: @unchecked Sendable {
     }
 
     /// Calls `handler` whenever a connection could not be made, or the server refused it. After a refusal the client
-    /// does not try again by itself.
+    /// does not try again by itself; a certificate that was refused it looks at again, since a server may get another.
     public func onConnectError(_ handler: @escaping @Sendable (SocketIOConnectError) -> Void) {
         on("connect_error") { event in
-            handler(SocketIOConnectError(event[0]?.stringValue ?? "", data: event[1]))
+            let isFinal = event[2] == .bool(true)
+            handler(SocketIOConnectError(event[0]?.stringValue ?? "", data: event[1], isFinal: isFinal))
         }
     }
 
@@ -263,7 +264,7 @@ extension SocketIOClient {
             call("disconnect", .string(reason.rawValue))
         case .connectError(let error):
             logger.debug("could not connect", metadata: ["error": "\(error.message)"])
-            call("connect_error", .string(error.message), error.data ?? .null)
+            call("connect_error", .string(error.message), error.data ?? .null, .bool(error.isFinal))
         case .reconnectAttempt(let number): call("reconnect_attempt", JSONValue(number))
         case .reconnectFailed: call("reconnect_failed")
         case .event(let name, let arguments, let identifier): receive(name, arguments, identifier)

@@ -16,7 +16,7 @@ package struct SocketIOClientSession {
         /// Packets of other namespaces are ignored.
         case packet(SocketIOPacket)
         /// The engine ended, for `reason`; `error` says what went wrong if it could not be opened.
-        case engineClosed(SocketIODisconnectReason, error: String?)
+        case engineClosed(SocketIODisconnectReason, error: ConnectionFailure?)
         /// Emit an event; the identifier asks for an acknowledgement.
         case emit(String, [JSONValue], acknowledgement: Int?)
         /// Emit an event if it can leave at once.
@@ -148,13 +148,13 @@ package struct SocketIOClientSession {
     /// The engine is gone, and not because we wanted it.
     private mutating func lose(
         _ reason: SocketIODisconnectReason,
-        _ error: String?,
+        _ error: ConnectionFailure?,
         at now: NIODeadline,
         using generator: inout some RandomNumberGenerator
     ) {
         switch phase {
         case .idle, .waiting: return
-        case .opening, .joining: outputs.append(.connectError(SocketIOConnectError(error ?? reason.rawValue)))
+        case .opening, .joining: outputs.append(.connectError(SocketIOConnectError(error ?? "\(reason)")))
         case .connected: outputs.append(.disconnected(reason))
         }
         phase = .idle
@@ -191,7 +191,8 @@ package struct SocketIOClientSession {
         switch (content, phase) {
         case (.connect(let payload), .joining):
             guard let sid = payload?["sid"]?.stringValue else {
-                leave(.connectError(SocketIOConnectError("the server does not speak Socket.IO 3 or later")))
+                let message = "the server does not speak Socket.IO 3 or later"
+                leave(.connectError(SocketIOConnectError(message, data: nil, isFinal: true)))
                 return
             }
             phase = .connected
@@ -205,7 +206,7 @@ package struct SocketIOClientSession {
             buffered = []
         case (.connectError(let payload), .joining):
             let message = payload["message"]?.stringValue ?? payload.stringValue ?? "refused"
-            leave(.connectError(SocketIOConnectError(message, data: payload["data"])))
+            leave(.connectError(SocketIOConnectError(message, data: payload["data"], isFinal: true)))
         case (.disconnect, .connected): leave(.disconnected(.ioServerDisconnect))
         case (.event(let name, let arguments, let identifier), .connected):
             if secret != nil, let offset = arguments.last?.stringValue { lastOffset = offset }

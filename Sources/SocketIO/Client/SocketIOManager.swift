@@ -140,7 +140,7 @@ public final class SocketIOManager: @unchecked Sendable {
         engine?.close()
     }
 
-    private func lose(_ reason: SocketIODisconnectReason, _ error: String?) {
+    private func lose(_ reason: SocketIODisconnectReason, _ error: ConnectionFailure?) {
         engine = nil
         isOpen = false
         let clients = attached

@@ -67,11 +67,23 @@ public struct SocketIOConnectError: Error, Hashable, Sendable {
     public var message: String
     /// What the client reads as the error's `data`, if anything.
     public var data: JSONValue?
+    /// Of a client: whether another attempt would end alike until somebody changes something, since the server refused
+    /// the client or the client the server's certificate. Not sent.
+    public internal(set) var isFinal = false
 
     /// A refusal with its message and, optionally, details.
     public init(_ message: String, data: JSONValue? = nil) {
         self.message = message
         self.data = data
+    }
+
+    init(_ message: String, data: JSONValue?, isFinal: Bool) {
+        self.init(message, data: data)
+        self.isFinal = isFinal
+    }
+
+    init(_ failure: ConnectionFailure) {
+        self.init(failure.message, data: nil, isFinal: failure.isFinal)
     }
 }
 

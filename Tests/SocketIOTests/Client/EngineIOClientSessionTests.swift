@@ -46,7 +46,7 @@ private struct Harness {
         case .opened(let handshake): "opened \(handshake.sid)"
         case .message(.text(let text)): "message \(String(buffer: text))"
         case .message(.binary(let bytes)): "message binary \(Array(bytes.readableBytesView))"
-        case .closed(.transportError(let error)): "closed: \(error)"
+        case .closed(.transportError(let error)): "closed: \(error.message)"
         case .closed(let reason): "closed \(reason)"
         }
     }

@@ -8,6 +8,10 @@ import Testing
 
 @Suite("The client behind TLS", .timeLimit(.minutes(2)))
 struct TLSClientTests {
+    private static let untrusted =
+        "the server's certificate was signed by an authority that is not trusted here: name that authority, or pin the "
+        + "certificate"
+
     /// Connects once; returns nil if the server let the client in, else why not.
     private func connect(
         _ url: String,
@@ -94,7 +98,7 @@ struct TLSClientTests {
             let failure = try await connect("https://localhost:\(port)", transports) {
                 $0.trustRoots = [.pem(try other.pem)]
             }
-            #expect(failure == "the server's certificate was signed by an authority that is not trusted here")
+            #expect(failure == Self.untrusted)
             #expect(io.sessionCount == 0)
         }
     }
@@ -108,7 +112,7 @@ struct TLSClientTests {
                 $0.trustsSystem = true
                 $0.trustRoots = [.pem(try TestAuthority(name: "Another authority").pem)]
             }
-            #expect(failure == "the server's certificate was signed by an authority that is not trusted here")
+            #expect(failure == Self.untrusted)
             let success = try await connect("https://localhost:\(port)") {
                 $0.trustsSystem = true
                 $0.trustRoots = [.pem(try authority.pem)]
@@ -124,7 +128,7 @@ struct TLSClientTests {
             (Date() + offset).formatted(.iso8601.year().month().day())
         }
         try await withSecureServer(try authority.issue(from: -90_000, to: -7_200).makeContext()) { _, port in
-            let expected = "the server's certificate expired on \(day(-7_200))"
+            let expected = "the server's certificate expired on \(day(-7_200)): it has to be renewed"
             let failure = try await connect("https://localhost:\(port)") { $0.trustRoots = [.pem(try authority.pem)] }
             #expect(failure == expected)
         }
@@ -142,7 +146,7 @@ struct TLSClientTests {
         let context = try authority.issue(names: ["signal.example"]).makeContext()
         try await withSecureServer(context, sawServerName: { names.put($0) }) { io, port in
             let failure = try await connect("https://localhost:\(port)") { $0.trustRoots = [.pem(try authority.pem)] }
-            #expect(failure == "the server's certificate is not for 'localhost'")
+            #expect(failure == "the server's certificate is not for 'localhost': use the name that it is for")
             #expect(try await names.next() == "localhost")
             let success = try await connect("https://localhost:\(port)") {
                 $0.trustRoots = [.pem(try authority.pem)]
@@ -166,11 +170,11 @@ struct TLSClientTests {
         // Whoever can make a name lead to an address of its own can have a certificate for that address.
         try await withSecureServer(context) { _, port in
             let failure = try await connect("https://localhost:\(port)") { $0.trustRoots = [.pem(try authority.pem)] }
-            #expect(failure == "the server's certificate is not for 'localhost'")
+            #expect(failure == "the server's certificate is not for 'localhost': use the name that it is for")
         }
         try await withSecureServer(try authority.issue(addresses: [[127, 0, 0, 2]]).makeContext()) { _, port in
             let failure = try await connect("https://127.0.0.1:\(port)") { $0.trustRoots = [.pem(try authority.pem)] }
-            #expect(failure == "the server's certificate is not for '127.0.0.1'")
+            #expect(failure == "the server's certificate is not for '127.0.0.1': use the name that it is for")
         }
     }
 
@@ -207,8 +211,44 @@ struct TLSClientTests {
                 $0.verification = .pinned(.pem(other.pem))
                 $0.trustRoots = [.pem(try authority.pem)]
             }
-            #expect(failure == "the server's certificate is not the pinned one")
+            #expect(failure == "the server's certificate is not the pinned one: pin the new one, if it was replaced")
         }
+    }
+
+    @Test("A refused certificate is final, a server that is away or speaks no TLS is not")
+    func finality() async throws {
+        func isFinal(_ url: String, _ configure: (inout SocketIOTLSConfiguration) -> Void) async throws -> Bool {
+            var configuration = SocketIOClientConfiguration()
+            configuration.transports = [.webSocket]
+            configuration.tls.trustsSystem = false
+            configure(&configuration.tls)
+            let client = try SocketIOClient(url: url, configuration: configuration)
+            let errors = Inbox<Bool>()
+            client.onConnectError { errors.put($0.isFinal) }
+            client.connect()
+            let first = try await errors.next()
+            await client.close()
+            return first
+        }
+        let (authority, other) = (try TestAuthority(), try TestAuthority(name: "Another authority"))
+        let (ours, others) = (try authority.pem, try other.pem)
+        let pin = try authority.issue().pem
+        try await withSecureServer(try authority.issue().makeContext()) { _, port in
+            let url = "https://localhost:\(port)"
+            let isUntrusted = try await isFinal(url) { $0.trustRoots = [.pem(others)] }
+            let isAnother = try await isFinal(url) { $0.verification = .pinned(.pem(pin)) }
+            let isMisnamed = try await isFinal(url) {
+                $0.trustRoots = [.pem(ours)]
+                $0.serverName = "elsewhere.example"
+            }
+            #expect(isUntrusted && isAnother && isMisnamed)
+        }
+        try await withServer { _, port in
+            let isPlain = try await isFinal("https://127.0.0.1:\(port)") { $0.trustRoots = [.pem(ours)] }
+            #expect(!isPlain)
+        }
+        let isAway = try await isFinal("https://127.0.0.1:1") { $0.trustRoots = [.pem(ours)] }
+        #expect(!isAway)
     }
 
     @Test("Insecure trusts anything")

@@ -24,21 +24,26 @@ final class TLSFailureHandler: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        context.fireErrorCaught(describe(error).map { EngineIOClientError(description: $0) } ?? error)
+        context.fireErrorCaught(explain(error) ?? error)
     }
 
-    private func describe(_ error: any Error) -> String? {
+    private func explain(_ error: any Error) -> EngineIOClientError? {
         switch error {
-        case NIOSSLError.handshakeFailed(let reason): describe(handshake: "\(reason)")
-        case NIOSSLError.uncleanShutdown: "the server closed the connection"
-        case is NIOSSLExtraError: "the server's certificate is not for '\(wantedName)'"
-        case is NIOSSLError, is BoringSSLError: "TLS failed: \(error)"
+        case NIOSSLError.handshakeFailed(let reason) where "\(reason)".contains("CERTIFICATE_VERIFY_FAILED"):
+            EngineIOClientError(description: describe(tls.peerCertificate), isFinal: true)
+        case NIOSSLError.handshakeFailed(let reason): EngineIOClientError(description: describe(handshake: "\(reason)"))
+        case NIOSSLError.uncleanShutdown: EngineIOClientError(description: "the server closed the connection")
+        case is NIOSSLExtraError:
+            EngineIOClientError(
+                description: "the server's certificate is not for '\(wantedName)': use the name that it is for",
+                isFinal: true
+            )
+        case is NIOSSLError, is BoringSSLError: EngineIOClientError(description: "TLS failed: \(error)")
         default: nil
         }
     }
 
     private func describe(handshake reason: String) -> String {
-        if reason.contains("CERTIFICATE_VERIFY_FAILED") { return describe(tls.peerCertificate) }
         // What a server of plain HTTP says to a handshake.
         if reason.contains("WRONG_VERSION_NUMBER") || reason.contains("HTTP_REQUEST") {
             return "the server does not speak TLS on this port"
@@ -52,16 +57,19 @@ final class TLSFailureHandler: ChannelInboundHandler {
 
     /// Why a certificate was refused. The library does not tell, so the likeliest reasons are looked at in turn.
     private func describe(_ certificate: NIOSSLCertificate?) -> String {
-        if isPinned { return "the server's certificate is not the pinned one" }
+        if isPinned {
+            return "the server's certificate is not the pinned one: pin the new one, if it was replaced"
+        }
         guard let certificate else { return "the server's certificate is not trusted here" }
         let now = time(nil)
         if certificate.notValidAfter < now {
-            return "the server's certificate expired on \(Self.day(certificate.notValidAfter))"
+            return "the server's certificate expired on \(Self.day(certificate.notValidAfter)): it has to be renewed"
         }
         if certificate.notValidBefore > now {
             return "the server's certificate is not valid before \(Self.day(certificate.notValidBefore))"
         }
-        return "the server's certificate was signed by an authority that is not trusted here"
+        return "the server's certificate was signed by an authority that is not trusted here: name that authority, or "
+            + "pin the certificate"
     }
 
     /// A day in UTC, such as 2026-01-31.
