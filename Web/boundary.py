@@ -14,6 +14,7 @@ ENUMERATIONS = {
     "POLICY": ("PeerTreeCore/Stream/StreamPolicy.swift", "StreamPolicy"),
 }
 NAMES = "PeerTreeCore/Signalling/SignallingName.swift"
+LIMITS = "PeerTreeCore/Peer/PeerConfiguration.swift"
 
 
 def cases(text, name):
@@ -39,6 +40,10 @@ def boundary_source():
     events = re.findall(r'^ +case \.\w+: ("[^"]+\[[^"]+\]")$', (SOURCES / NAMES).read_text(), re.MULTILINE)
     assert len(events) > 10, f"{NAMES} names no events"
     lines.append(f"export const EVENTS = [{', '.join(events)}];")
+    # A page asks before it hands a message on to the engine, which may be in a worker.
+    limit = re.search(r"var maximumMessageBytes: Int = (\d+ << \d+)$", (SOURCES / LIMITS).read_text(), re.MULTILINE)
+    assert limit, f"{LIMITS} has no default of maximumMessageBytes"
+    lines.append(f"export const MAXIMUM_MESSAGE_BYTES = {limit[1]};")
     return lines
 
 

@@ -99,6 +99,32 @@ async def test_a_browser_broadcasts_text_and_bytes_to_native_and_browser(serve, 
         assert await source.evaluate("errors") == [] == await viewer.evaluate("errors")
 
 
+async def test_a_page_is_told_of_a_message_that_is_too_large_and_writes_on(serve, open_page):
+    with serve() as server:
+        source, viewer = await open_page("chromium", server), await open_page("chromium", server)
+        tree = await source.evaluate("() => makeClient('built-in', { limits: { maximumMessageBytes: 1_000 } }).create()")
+        await watch(viewer, f"{server}/watch/{tree}")
+        refusal = await source.evaluate(
+            """async () => {
+              const attempt = (data) => {
+                try { return client.write(data); } catch ({ code, message }) { return { code, message }; }
+              };
+              const refusal = attempt(new Uint8Array(1_001));
+              const taken = attempt(new Uint8Array(1_000)) !== undefined;
+              client.end();
+              await client.complete();
+              return { ...refusal, taken };
+            }"""
+        )
+        assert refusal == {
+            "code": "message-too-large", "taken": True,
+            "message": "A message of 1001 bytes is larger than 1000: write it in parts, or raise the limit in all clients.",
+        }
+        await viewer.evaluate("() => until(() => has('end'))")
+        assert await viewer.evaluate("() => parts.map((part) => part.length)") == [1_000]
+        assert await source.evaluate("errors") == [] == await viewer.evaluate("errors")
+
+
 async def test_the_whatwg_streams_hold_the_source_back_to_the_pace_of_its_reader(serve, open_page):
     with serve() as server:
         source, viewer = await open_page("chromium", server), await open_page("chromium", server)

@@ -1,3 +1,4 @@
+import { MAXIMUM_MESSAGE_BYTES } from './boundary.js';
 import { Driver } from './driver.js';
 import { Emitter } from './emitter.js';
 import { PeerTreeError } from './errors.js';
@@ -38,6 +39,7 @@ export class PeerTreeClient extends Emitter {
   /** How many bytes wait in the fullest send queue of the source. */
   uplink = { buffered: 0 };
   #options;
+  #maximumMessageBytes = MAXIMUM_MESSAGE_BYTES;
   #socket;
   #ownsSocket;
   #driver = null;
@@ -74,7 +76,7 @@ export class PeerTreeClient extends Emitter {
     }
     this.#inbox = new Inbox({
       limit: this.#options.maximumUnreadBytes,
-      losslessLimit: Math.max(this.#options.maximumUnreadBytes, BACKLOG + (this.#options.maximumMessageBytes ?? 0)),
+      losslessLimit: Math.max(this.#options.maximumUnreadBytes, BACKLOG + (this.#options.limits?.maximumMessageBytes ?? 0)),
       wants: () => this.#wantsMessage(),
       take: (message) => this.#take(message),
     });
@@ -134,6 +136,7 @@ export class PeerTreeClient extends Emitter {
     const limits = { ...this.#options.limits, ...options.limits };
     const policy = options.policy ?? this.#options.policy;
     if (policy !== undefined) limits.policy = policy;
+    this.#maximumMessageBytes = limits.maximumMessageBytes ?? MAXIMUM_MESSAGE_BYTES;
     // A page of the original may subscribe to events right after the call: they decide how it is served.
     const entering = Promise.resolve().then(() => {
       if (this.destroyed) throw new PeerTreeError('closed', 'This client was destroyed.');
@@ -190,6 +193,10 @@ export class PeerTreeClient extends Emitter {
     if (this.#end) throw new PeerTreeError('finished', 'The stream was ended.');
     const isText = typeof data === 'string';
     const payload = isText ? new TextEncoder().encode(data) : copyOf(data);
+    if (payload.length > this.#maximumMessageBytes) {
+      const size = `A message of ${payload.length} bytes is larger than ${this.#maximumMessageBytes}`;
+      throw new PeerTreeError('message-too-large', `${size}: write it in parts, or raise the limit in all clients.`);
+    }
     this.#unsent.push(payload.length);
     this.#unsentBytes += payload.length;
     this.#driver.engine.write(payload, { isText, isJoinPoint: joinPoint, key });

@@ -307,7 +307,10 @@ export class PeerTreeClient {
   /** Joins a tree; resolves once the server has named a place. The stream begins with `connect`. */
   connect(treeID: string, options?: { limits?: Limits }): Promise<string>;
 
-  /** Writes a message. False means: wait for `drain` before writing more. */
+  /**
+   * Writes a message. False means: wait for `drain` before writing more. One larger than `limits.maximumMessageBytes`
+   * (16 MiB) is refused with `message-too-large`, and nothing of it is written.
+   */
   write(data: string | ArrayBuffer | ArrayBufferView, options?: WriteOptions): boolean;
   /** Whether `write` last returned false, and `drain` is still to come. */
   readonly isBlocked: boolean;
