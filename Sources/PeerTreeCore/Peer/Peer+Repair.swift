@@ -73,6 +73,9 @@ extension Peer {
             repair.asked(below: ranges.last?.end ?? frontier)
             counters.repairRequests += 1
             send(.request(ranges), on: neighbour, at: now)
+        } else if stream.policy == .lossless {
+            // Somebody has it: whoever lacks it now may be finding a parent, too, that it can ask.
+            repair.askAllAgain(at: min(repair.hole?.deadline ?? nextAttempt, nextAttempt))
         } else if !isSwitching, let end = endOfUnobtainable(among: neighbours) {
             giveUp(below: end, at: now)
         } else {

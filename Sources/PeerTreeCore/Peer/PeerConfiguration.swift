@@ -54,7 +54,8 @@ public struct PeerConfiguration: Sendable {
     public var orphanRetry: TimeSpan = .seconds(1)
     /// How long one neighbour may take to answer a repair request.
     public var repairRequestTimeout: TimeSpan = .milliseconds(500)
-    /// A hole of which nothing could be repaired for this long is reported as a gap; at once if nobody has it.
+    /// A hole of which nothing could be repaired for this long is reported as a gap; at once if nobody has it and
+    /// the stream is not lossless.
     public var repairTimeout: TimeSpan = .seconds(3)
     /// A child that holds a lossless stream back and owes this much time is detached. It owes the time for which it does,
     /// and works it off by taking the stream in at ``minimumRate``. Further down a tree it is less, by a tenth of what is

@@ -99,6 +99,12 @@ struct Repair {
         hole?.nextAttempt = instant
     }
 
+    /// Whoever lacks it now may have it then.
+    mutating func askAllAgain(at instant: Instant) {
+        hole?.nextAttempt = instant
+        hole?.lacking.removeAll()
+    }
+
     /// Nothing is given up before then.
     mutating func postponeGivingUp(to instant: Instant) {
         hole?.deadline = instant
