@@ -1,3 +1,4 @@
+import Crypto
 import NIOCore
 import TestSupport
 import Testing
@@ -52,6 +53,39 @@ struct EncryptionTests {
         #expect(hexadecimal(catalog) == "a0a1a2a3a4a5a6a7a8a9aaabacadaeaf7f63a0403a1d6a6946a74d1df0aa3847f94b5828e8")
         let nothing = try cipher.seal(ByteBuffer(), MessageOptions(isJoinPoint: true), sequence: 0x01_0203_0405_0607)
         #expect(hexadecimal(nothing) == "a0a1a2a3a4a5a6a7a8a9aaabacadaeaf6bd4fdb7e2d157c28518dea249f28899")
+    }
+
+    /// RFC 5869, appendix A.1, and test case 16 of the GCM specification that NIST SP 800-38D stands on.
+    @Test("Key derivation and cipher give what their specifications publish")
+    func publishedVectors() throws {
+        let derived = HKDF<SHA256>.deriveKey(
+            inputKeyMaterial: SymmetricKey(data: Array(repeating: UInt8(0x0B), count: 22)),
+            salt: Array(UInt8(0)...12),
+            info: Array(UInt8(0xF0)...0xF9),
+            outputByteCount: 42
+        )
+        let expected = "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865"
+        #expect(derived.withUnsafeBytes { hexadecimal(ByteBuffer(bytes: $0)) } == expected)
+        let half = bytes("feffe9928665731c6d6a8f9467308308")
+        let box = try AES.GCM.seal(
+            bytes(
+                "d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a72"
+                    + "1c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657ba637b39"
+            ),
+            using: SymmetricKey(data: half + half),
+            nonce: AES.GCM.Nonce(data: bytes("cafebabefacedbaddecaf888")),
+            authenticating: bytes("feedfacedeadbeeffeedfacedeadbeefabaddad2")
+        )
+        let ciphertext =
+            "522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa"
+            + "8cb08e48590dbb3da7b08b1056828838c5f61e6393ba7a0abcc9f662"
+        #expect(hexadecimal(ByteBuffer(bytes: box.ciphertext)) == ciphertext)
+        #expect(hexadecimal(ByteBuffer(bytes: box.tag)) == "76fc6ece0f4e1768cddf8853bb2d551b")
+    }
+
+    private func bytes(_ hexadecimal: String) -> [UInt8] {
+        let digits = hexadecimal.utf8.map { UInt8($0 > 57 ? $0 - 87 : $0 - 48) }
+        return stride(from: 0, to: digits.count, by: 2).map { digits[$0] << 4 | digits[$0 + 1] }
     }
 
     private func hexadecimal(_ buffer: ByteBuffer) -> String {
