@@ -295,13 +295,12 @@ async def many(session):
     offered, answered = ([f"{side}{number}" for number in range(512)] for side in ("offered", "answered"))
     await session.connect(offered0={})
     for peer, labels in [(session.offerer, offered[1:]), (session.answerer, answered)]:
-        for label in labels:
-            await peer.command(cmd="create", label=label)
+        await peer.commands(*({"cmd": "create", "label": label} for label in labels))
     for label in offered + answered:
         await session.opened(label)
     for sender, _ in session.directions():
-        for label in offered + answered:
-            await sender.command(cmd="send", label=label, kind="text", text=label)
+        sending = {"cmd": "send", "kind": "text"}
+        await sender.commands(*({**sending, "label": label, "text": label} for label in offered + answered))
     for _, receiver in session.directions():
         messages = await receiver.wait(event="message", count=1024)
         assert sorted(m["label"] for m in messages) == sorted(offered + answered)

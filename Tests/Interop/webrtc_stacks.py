@@ -64,6 +64,11 @@ class Peer:
                 ) from None
             return matching()
 
+    async def commands(self, *commands):
+        """Several commands, one after the other."""
+        for command in commands:
+            await self.command(**command)
+
     def texts(self, label):
         return [e["text"] for e in self.events if e["event"] == "message" and e["label"] == label]
 
@@ -209,7 +214,12 @@ class BrowserPeer(Peer):
         return peer
 
     async def command(self, **fields):
-        await self.page.evaluate("command => perform(command)", fields)
+        await self.commands(fields)
+
+    async def commands(self, *commands):
+        # A call into the page costs milliseconds, however much is in it.
+        script = "async (text) => { for (const command of JSON.parse(text)) await perform(command); }"
+        await self.page.evaluate(script, json.dumps(commands))
 
     async def stop(self):
         await self.page.close()
