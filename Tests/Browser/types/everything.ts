@@ -4,7 +4,8 @@ import PeerTree, {
   describeSupport, KEYS, PeerTreeClient, PeerTreeError, SocketIOClient, VERSION,
   type Broadcast, type BroadcastOptions, type Catalog, type ClientEvents, type ClientOptions, type FileBroadcast,
   type FileBroadcastOptions, type Limits, type Message, type Neighbour, type NeighbourSummary, type PeerStatus,
-  type ReceivedMedia, type SignallingSocket, type Statistics, type StreamPolicy, type TreeSummary, type WriteOptions,
+  type ReceivedMedia, type SignallingSocket, type Statistics, type StreamPolicy, type TreeSummary, type UnreadableReason,
+  type WriteOptions,
 } from 'peer-tree-client';
 import wasm from 'peer-tree-client/peer-tree.wasm';
 
@@ -42,7 +43,7 @@ const limits: Limits = {
   nativePatience: 1, plainPatience: 1,
 };
 const options: ClientOptions = {
-  config: { iceServers: [{ urls: 'stun:stun.example' }] }, capacity: 0, stripes: 2, policy: policies[0], timeout: 1000,
+  config: { iceServers: [{ urls: 'stun:stun.example' }] }, capacity: 0, stripes: 2, encrypt: true, secret: 'A'.repeat(43), policy: policies[0], timeout: 1000,
   delivers: false, maximumUnreadBytes: 1, maximumUnsentBytes: 1, maximumSessions: 1, limits, wasm, engine: 'page',
   mode: 'tree', auth: {}, stream: new MediaStream(),
 };
@@ -65,6 +66,7 @@ client.end();
 is<Promise<void>[]>([client.complete(), client.leave()]);
 is<ReadableStream<Uint8Array | string>>(client.readable);
 is<WritableStream<string | ArrayBuffer | ArrayBufferView>>(client.writable);
+is<string | null>(client.secret);
 client.restartICE();
 client.destroy();
 
@@ -74,8 +76,8 @@ const handlers: ClientEvents = {
   connect: (treeID) => is<string>(treeID),
   data: (data) => is<string | Uint8Array>(data),
   message: (message) => {
-    const { data, isText, isJoinPoint, key, sequence, lastSequence, timestamp }: Message = message;
-    is<[string | Uint8Array, boolean, boolean, number | null]>([data, isText, isJoinPoint, key]);
+    const { data, isText, isJoinPoint, key, sequence, lastSequence, timestamp, isEncrypted }: Message = message;
+    is<[string | Uint8Array, boolean, boolean, number | null, boolean]>([data, isText, isJoinPoint, key, isEncrypted]);
     is<number[]>([sequence, lastSequence, timestamp]);
   },
   stream: (stream) => is<MediaStream>(stream),
@@ -91,6 +93,7 @@ const handlers: ClientEvents = {
   disconnect: (event) => is<'complete' | 'source-lost' | undefined>(event?.reason),
   complete: () => {},
   gap: ({ isSkip, start, end }) => is<[boolean, number, number]>([isSkip, start, end]),
+  unreadable: ({ reason, message }) => is<[UnreadableReason, string]>([reason, message]),
   drain: () => {},
   upstreamPeer: (peer) => useNeighbour(peer),
   downstreamPeer: (peer) => useNeighbour(peer),

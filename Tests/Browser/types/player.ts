@@ -7,7 +7,7 @@ const is = <Type>(value: Type) => value;
 const player: PeerTreePlayer = document.createElement('peer-tree-player');
 is<HTMLElement>(new PeerTreePlayer());
 player.server = 'https://signal.example';
-player.tree = player.token = player.upload = player.wasm = null;
+player.tree = player.token = player.upload = player.wasm = player.secret = null;
 player.muted = false;
 is<[PlayerState, PlayerContent, HTMLVideoElement]>([player.state, player.content, player.video]);
 is<string | null | undefined>(player.client?.treeID);
