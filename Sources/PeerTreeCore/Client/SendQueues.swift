@@ -33,18 +33,21 @@ struct SendQueues {
         return lowWater
     }
 
-    /// The peer lets so many bytes wait there from now on. The queue may be below the new threshold already, of which the
-    /// host would not say anything: it is looked at.
+    /// A queue may be below a new threshold already, of which the host would not say anything.
+    private mutating func look(at index: Int) {
+        guard !queues[index].isDue else { return }
+        queues[index].isDue = true
+        dueCount += 1
+    }
+
+    /// The peer lets so many bytes wait there from now on.
     ///
     /// - Returns: the new threshold; nil if there is no such queue.
     mutating func bound(_ link: LinkID, _ limit: Int) -> Int? {
         guard let index = index(of: link) else { return nil }
         queues[index].lowWater = max(limit / 2, 1)
         queues[index].threshold = queues[index].lowWater
-        if !queues[index].isDue {
-            queues[index].isDue = true
-            dueCount += 1
-        }
+        look(at: index)
         return queues[index].threshold
     }
 
@@ -58,11 +61,8 @@ struct SendQueues {
     mutating func sent(_ bytes: Int, on link: LinkID) {
         guard let index = index(of: link) else { return }
         queues[index].unreported += max(1, bytes)
-        guard !queues[index].isDue, !queues[index].isNative || queues[index].unreported >= queues[index].quarter else {
-            return
-        }
-        queues[index].isDue = true
-        dueCount += 1
+        guard !queues[index].isNative || queues[index].unreported >= queues[index].quarter else { return }
+        look(at: index)
     }
 
     /// A link whose queue has to be looked at before the peer can judge it.
@@ -83,7 +83,9 @@ struct SendQueues {
         let lowWater = queues[index].lowWater
         let isLow = bytes <= lowWater
         let threshold = isLow && !queues[index].isNative ? 0 : lowWater
-        defer { queues[index].threshold = threshold }
-        return (threshold == queues[index].threshold ? nil : threshold, isLow)
+        guard threshold != queues[index].threshold else { return (nil, isLow) }
+        queues[index].threshold = threshold
+        look(at: index)
+        return (threshold, isLow)
     }
 }
