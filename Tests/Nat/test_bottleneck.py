@@ -1,10 +1,16 @@
 """An emulated bottleneck that the kernel's TCP and peers of ours share."""
 
+import base64
+import contextlib
+import os
+import shutil
 import time
 
 import bottleneck as networks
 import pytest
 from peers import Peer, connect
+from playwright.sync_api import sync_playwright
+from processes import running
 
 REASON = networks.why_not()
 pytestmark = pytest.mark.skipif(REASON is not None, reason=str(REASON))
@@ -73,3 +79,72 @@ def test_a_peer_of_ours_and_tcp_share_the_bottleneck(network, program):
         for peer in (near, far):
             peer.stop()
         flow.stop()
+
+
+# A viewer that keeps what it receives.
+PAGE = """<!doctype html><title>viewer</title>
+<script src="/peer-tree-client.js"></script>
+<script>
+let parts = [], total = 0, isOver = false;
+async function watch(tree) {
+  const client = new PeerTreeClient(location.origin);
+  client.on('data', (data) => { parts.push(data); total += data.length; });
+  client.on('end', () => { isOver = true; });
+  await client.connect(tree);
+}
+async function everything() {
+  const reader = new FileReader();
+  const isRead = new Promise((resolve) => { reader.onload = resolve; });
+  reader.readAsDataURL(new Blob(parts));
+  await isRead;
+  return reader.result.split(',')[1];
+}
+</script>"""
+
+
+@contextlib.contextmanager
+def chromium_on(network, side, folder):
+    """A Chromium on one of the hosts; it is told what to do through pipes, which need no network."""
+    path = shutil.which("chromium-headless-shell") or shutil.which("chromium")
+    assert path, "Chromium is not installed: Scripts/bootstrap test"
+    wrapper = folder / "chromium"
+    wrapper.write_text(f'#!/bin/sh\nexec {" ".join(network.enter(side))} {path} "$@"\n')
+    wrapper.chmod(0o755)
+    flags = ["--no-sandbox", "--disable-features=WebRtcHideLocalIpsWithMdns,LocalNetworkAccessChecks"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=wrapper, args=flags)
+        yield browser
+        browser.close()
+
+
+@contextlib.contextmanager
+def broadcast_from(network, side, program, path):
+    """A server on one of the hosts, and a broadcast of a file beside it: the server's address, and the tree's id."""
+    near = [*network.enter(side), program("peer-tree")]
+    with running(*near, "serve", "--host", networks.ADDRESSES[side], "--port", 0, "--json") as server:
+        url = f"http://{networks.ADDRESSES[side]}:{server.event('listening')['port']}"
+        with running(*near, "broadcast", path, "--raw", "--viewers", 1, "--server", url, "--json") as source:
+            yield url, source.event("link")["link"].rsplit("/", 1)[1]
+
+
+def test_a_browser_and_tcp_share_the_bottleneck(network, program, tmp_path):
+    content = os.urandom(6_000_000)
+    (tmp_path / "content").write_bytes(content)
+    with (
+        broadcast_from(network, "near", program, tmp_path / "content") as (url, tree),
+        chromium_on(network, "far", tmp_path) as browser,
+    ):
+        page = browser.new_page()
+        page.goto(f"{url}/healthz")
+        page.set_content(PAGE)
+        page.evaluate("tree => watch(tree)", tree)
+        flow = networks.TCPFlow(network, "cubic")
+        try:
+            wait_for(lambda: flow.received() > 100_000 and page.evaluate("total") > 100_000, "the two had not 100 KB each")
+            rates, _ = measure(network, [flow.received, lambda: page.evaluate("total")])
+        finally:
+            flow.stop()
+        assert sum(rates) < 1.05e6
+        assert all(rate > 0 for rate in rates), rates
+        page.wait_for_function("isOver", timeout=60_000)
+        assert base64.b64decode(page.evaluate("everything()")) == content
