@@ -20,7 +20,8 @@ struct SendQueuesTests {
     let link = LinkID(1)
 
     /// Carries out what is asked for until nothing is due.
-    func settle(_ queues: inout SendQueues, _ channel: inout Channel, _ answer: (threshold: Int?, isLow: Bool)) -> Bool {
+    func settle(_ queues: inout SendQueues, _ channel: inout Channel, _ answer: (threshold: Int?, isLow: Bool)) -> Bool
+    {
         if let threshold = answer.threshold { channel.threshold = threshold }
         var isDry = answer.isLow && channel.waiting == 0
         while queues.nextDue() != nil {
