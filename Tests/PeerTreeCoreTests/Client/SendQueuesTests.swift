@@ -2,7 +2,7 @@ import Testing
 
 @testable import PeerTreeCore
 
-@Suite("Send queues of data channels")
+@Suite("Send queues of data channels", .timeLimit(.minutes(5)))
 struct SendQueuesTests {
     /// A host's data channel: it says that its queue is low when it falls to the threshold, and not when a threshold is
     /// set that it is below already.
