@@ -16,6 +16,8 @@ package enum FuzzTargetName: String, CaseIterable, Sendable {
     case turn
     /// Frames of the tree's own protocol into a source and a viewer.
     case frames
+    /// Chunks of signed blocks, and what a source signs besides, into the decoders.
+    case blocks
     /// WebM files into the demuxer, and what comes out of it into the muxer.
     case webm
     /// Catalogs, descriptions and frames of media from upstream into the parsers and a recorder.
@@ -78,6 +80,7 @@ package struct FuzzRun: Sendable {
         case .media: return try self.parse(TextShape.self, corpus, note, MediaProbe.message)
         case .turn: return try TURNTarget.run(self, corpus, note)
         case .frames: return FrameTarget.run(self, corpus, note)
+        case .blocks: return try self.parse(PlainShape.self, corpus, note, BlockProbe.message)
         case .handshake: return try HandshakeTarget.run(self, corpus, note)
         case .sctp: return try await LiveTarget.run(self, corpus, .plaintext, note)
         case .association: return try AssociationTarget.run(self, corpus, note)

@@ -95,7 +95,7 @@ extension FuzzTargetName {
     var weight: UInt64 {
         switch self {
         case .stun, .sdp, .candidate, .dcep: 256
-        case .frames, .turn: 256
+        case .frames, .blocks, .turn: 256
         case .webm, .media: 64
         case .sctp, .association, .datagram, .checks: 96
         case .handshake: 32

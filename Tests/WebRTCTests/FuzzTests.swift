@@ -19,7 +19,7 @@ struct FuzzTests {
     func run(target: FuzzTargetName) async throws {
         let inputs: UInt64 =
             switch target {
-            case .stun, .candidate, .dcep, .frames: 40_000
+            case .stun, .candidate, .dcep, .frames, .blocks: 40_000
             case .webm, .media: 2_000
             case .sdp, .sctp, .datagram, .checks: 5_000
             case .association: 10_000

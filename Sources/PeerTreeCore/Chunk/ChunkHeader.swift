@@ -74,7 +74,12 @@ public struct ChunkHeader: Equatable, Sendable {
     /// The header's bytes, ``length`` of them.
     public func encoded() -> [UInt8] {
         var writer = WireWriter(capacity: Self.length)
-        writer.uint8(FrameType.chunk.rawValue)
+        write(to: &writer, as: .chunk)
+        return writer.bytes
+    }
+
+    func write(to writer: inout WireWriter, as type: FrameType) {
+        writer.uint8(type.rawValue)
         writer.uint8(UInt8(Self.length))
         writer.uint16(flags.rawValue)
         writer.uint8(stripe)
@@ -84,7 +89,6 @@ public struct ChunkHeader: Equatable, Sendable {
         writer.uint64(timestamp)
         writer.uint32(fragment)
         writer.uint32(distanceToPrevious)
-        return writer.bytes
     }
 
     /// Reads the header of a chunk frame.
@@ -95,32 +99,45 @@ public struct ChunkHeader: Equatable, Sendable {
         _ frame: borrowing some FrameBuffer
     ) throws(FrameError) -> (header: ChunkHeader, payloadOffset: Int) {
         guard frame.count >= length else { throw .truncated }
-        let (header, headerLength) = frame.withPrefix(length) { bytes in
+        let (header, headerLength, _) = frame.withPrefix(length) { bytes in
             var reader = WireReader(bytes)
-            _ = reader.uint8()
-            let headerLength = Int(reader.uint8())
-            let flags = Flags(rawValue: reader.uint16())
-            let stripe = reader.uint8()
-            _ = reader.uint8()
-            let key = reader.uint16()
-            let sequence = reader.uint64()
-            let timestamp = reader.uint64()
-            let fragment = reader.uint32()
-            let header = ChunkHeader(
-                sequence: sequence,
-                stripe: stripe,
-                flags: flags,
-                retainedKey: key,
-                timestamp: timestamp,
-                fragment: fragment,
-                distanceToPrevious: reader.uint32()
-            )
-            return (header, headerLength)
+            return read(&reader)
         }
         guard headerLength >= length, headerLength <= frame.count else { throw .badHeaderLength }
         guard frame.count - headerLength <= maximumPayload else { throw .oversized }
         try header.validate()
         return (header, headerLength)
+    }
+
+    /// Reads a header in which nothing is left to later versions.
+    init(strictly reader: inout WireReader) throws(FrameError) {
+        let (header, headerLength, reserved) = Self.read(&reader)
+        guard headerLength == Self.length else { throw .badHeaderLength }
+        guard reserved == 0 else { throw .badValue }
+        try header.validate()
+        self = header
+    }
+
+    private static func read(_ reader: inout WireReader) -> (ChunkHeader, length: Int, reserved: UInt8) {
+        _ = reader.uint8()
+        let headerLength = Int(reader.uint8())
+        let flags = Flags(rawValue: reader.uint16())
+        let stripe = reader.uint8()
+        let reserved = reader.uint8()
+        let key = reader.uint16()
+        let sequence = reader.uint64()
+        let timestamp = reader.uint64()
+        let fragment = reader.uint32()
+        let header = ChunkHeader(
+            sequence: sequence,
+            stripe: stripe,
+            flags: flags,
+            retainedKey: key,
+            timestamp: timestamp,
+            fragment: fragment,
+            distanceToPrevious: reader.uint32()
+        )
+        return (header, headerLength, reserved)
     }
 
     private func validate() throws(FrameError) {

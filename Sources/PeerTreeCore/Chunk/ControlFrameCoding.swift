@@ -124,6 +124,9 @@ extension ControlFrame {
             return try .pulse(next: checkedSequence(reader.uint64()), clock: reader.uint64())
         case .chunk:
             throw .badValue
+        case .signedChunk:
+            // No stream is signed yet.
+            throw .unknownType
         }
     }
 

@@ -16,6 +16,7 @@ package enum FrameType: UInt8 {
     case pulling = 0x0E
     case pulse = 0x0F
     case chunk = 0x10
+    case signedChunk = 0x11
 }
 
 /// Why a frame from a neighbour was refused.
@@ -34,6 +35,8 @@ public enum FrameError: Error, Equatable, Sendable {
     case badFragment
     /// A range that ends before it starts, or more ranges than allowed.
     case badRange
+    /// The header of a block is impossible, or the chunk is none of the block's.
+    case badBlock
     /// A value that this version does not define.
     case badValue
     /// A frame type that this version does not know. A later version may send it: it is ignored.

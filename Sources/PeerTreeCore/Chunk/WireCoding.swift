@@ -35,6 +35,9 @@ struct WireReader {
     mutating func skip(_ count: Int) {
         for _ in 0..<count { _ = uint8() }
     }
+
+    /// Whether everything was read.
+    var isAtEnd: Bool { offset == bytes.count }
 }
 
 /// Appends big-endian fields.
@@ -62,6 +65,10 @@ struct WireWriter {
     mutating func uint64(_ value: UInt64) {
         uint32(UInt32(truncatingIfNeeded: value >> 32))
         uint32(UInt32(truncatingIfNeeded: value))
+    }
+
+    mutating func bytes(_ values: [UInt8]) {
+        bytes.append(contentsOf: values)
     }
 
     mutating func zeros(_ count: Int) {

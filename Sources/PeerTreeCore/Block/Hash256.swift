@@ -1,0 +1,29 @@
+/// A SHA-256 hash.
+package struct Hash256: Hashable, Sendable {
+    /// As FIPS 180-4 has it: the first word's highest byte is the hash's first.
+    var words: SIMD8<UInt32>
+
+    /// How long it is, in bytes.
+    package static let length = 32
+
+    /// The hash's bytes.
+    package var bytes: [UInt8] {
+        var writer = WireWriter(capacity: Self.length)
+        writer.hash(self)
+        return writer.bytes
+    }
+}
+
+extension WireReader {
+    mutating func hash() -> Hash256 {
+        var hash = Hash256(words: SIMD8())
+        for index in 0..<8 { hash.words[index] = uint32() }
+        return hash
+    }
+}
+
+extension WireWriter {
+    mutating func hash(_ hash: Hash256) {
+        for index in 0..<8 { uint32(hash.words[index]) }
+    }
+}

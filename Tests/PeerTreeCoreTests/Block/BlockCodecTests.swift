@@ -1,0 +1,256 @@
+import Foundation
+import TestSupport
+import Testing
+
+@testable import PeerTreeCore
+
+/// The expected bytes were written by a program in another language, with another implementation of the hash and of
+/// Ed25519; `Protocol.md` shows them.
+@Suite("Signed blocks on the wire", .timeLimit(.minutes(5)))
+struct BlockCodecTests {
+    private static let streamID = SignedStreamID(high: 0xA0A1_A2A3_A4A5_A6A7, low: 0xA8A9_AAAB_ACAD_AEAF)
+    private static let documentation = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        .appendingPathComponent("Documentation/PeerTree.docc/Protocol.md")
+    private static let corpus = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("Corpus/blocks")
+
+    private static let header = ChunkHeader(
+        sequence: 9,
+        stripe: 0,
+        flags: [.first, .last, .retained, .text],
+        retainedKey: 7,
+        timestamp: 1_700_000_000_000_000,
+        fragment: 0,
+        distanceToPrevious: 1
+    )
+    private static let block = BlockHeader(streamID: streamID, number: 5, first: header, count: 1)
+    private static let signature = Signature(
+        unhexed(
+            "c3298de2cf51ed28989f5146ad2a9bb1f2f4245ffae718ad2a601f29477a5faf"
+                + "c04839d6e2f6612cd1c93f56004b3971b217feb7289b8ed920fed80d7f5d330b"
+        )
+    )
+    private static let root = "1c94867f65e73ac5653cd2ee69a56412f61257ac8143233fb37942e785310a50"
+    private static let statement =
+        "706565722d7472656520626c6f636b203100"
+        + "a0a1a2a3a4a5a6a7a8a9aaabacadaeaf0000000000000005000000000000000900060a24181e40000001001b0007" + root
+    private static let frame =
+        "1120001b00000007000000000000000900060a24181e40000000000000000001"
+        + "a0a1a2a3a4a5a6a7a8a9aaabacadaeaf0000000000000005000000000000000900060a24181e40000001001b0007"
+        + "c3298de2cf51ed28989f5146ad2a9bb1f2f4245ffae718ad2a601f29477a5faf"
+        + "c04839d6e2f6612cd1c93f56004b3971b217feb7289b8ed920fed80d7f5d330b" + "68656c6c6f"
+
+    private static func input(_ name: String) throws -> [UInt8] {
+        Array(try Data(contentsOf: corpus.appendingPathComponent(name)))
+    }
+
+    @Test("A block of one chunk is, byte for byte, what the protocol article shows")
+    func blockOfOne() throws {
+        let payload = TestBuffer(bytes: Array("hello".utf8))
+        let root = try #require(MerkleTree(leaves: [Self.header.leaf(payload)]).root)
+        #expect(hexadecimal(root.bytes) == Self.root)
+        #expect(hexadecimal(SourceStatement.block(Self.block, root: root).signedBytes) == Self.statement)
+        let chunk = SignedChunk(
+            header: Self.header,
+            block: Self.block,
+            signature: try #require(Self.signature),
+            path: []
+        )
+        #expect(hexadecimal(chunk.encoded() + payload.bytes) == Self.frame)
+        let shown = try String(contentsOf: Self.documentation, encoding: .utf8).filter { !$0.isWhitespace && $0 != "`" }
+        for expected in [Self.root, Self.statement, Self.frame] { #expect(shown.contains(expected)) }
+    }
+
+    @Test("Every chunk of a block of three leads to the one root that was signed")
+    func blockOfThree() throws {
+        for index in 0..<3 {
+            let frame = TestBuffer(bytes: try Self.input("chunk-\(index)-of-3"))
+            let (chunk, payloadOffset) = try SignedChunk.decode(frame)
+            #expect(chunk.block.number == 6)
+            #expect(chunk.block.index(of: chunk.header) == index)
+            let root = try #require(chunk.root(over: frame.slice(from: payloadOffset, to: frame.count)))
+            #expect(hexadecimal(root.bytes) == "46ab1ea552396ea9e37228cf82fa71260718b827b9737404e5e3b8b90baafc2c")
+        }
+    }
+
+    /// Nothing unverified may be passed on, so whatever of a frame could be changed without changing the root, the header
+    /// or the signature would be a hole.
+    @Test("Whatever bit of a chunk is changed, it is refused, or is under another root, header or signature")
+    func everyBit() throws {
+        let good = try Self.input("chunk-1-of-3")
+        func said(_ bytes: [UInt8]) -> (Hash256, BlockHeader, Signature)? {
+            let frame = TestBuffer(bytes: bytes)
+            guard let (chunk, offset) = try? SignedChunk.decode(frame),
+                let root = chunk.root(over: frame.slice(from: offset, to: frame.count))
+            else { return nil }
+            return (root, chunk.block, chunk.signature)
+        }
+        let truth = try #require(said(good))
+        // The first byte is what the frame is told by.
+        for bit in 8..<good.count * 8 {
+            var damaged = good
+            damaged[bit / 8] ^= 1 << UInt8(bit % 8)
+            if let lie = said(damaged) { #expect(lie != truth, "bit \(bit)") }
+        }
+    }
+
+    @Test("A chunk cut anywhere before its payload is refused", arguments: ["chunk-alone", "chunk-2-of-3"])
+    func truncated(name: String) throws {
+        let bytes = try Self.input(name)
+        let (_, payloadOffset) = try SignedChunk.decode(TestBuffer(bytes: bytes))
+        for length in 0..<payloadOffset {
+            let cut = TestBuffer(bytes: Array(bytes.prefix(length)))
+            #expect(throws: FrameError.truncated) { try SignedChunk.decode(cut) }
+        }
+    }
+
+    @Test(
+        "Impossible chunks are refused, each with its reason",
+        arguments: [
+            (offset: 1, value: UInt8(33), FrameError.badHeaderLength),
+            (offset: 5, value: 1, .badValue),
+            (offset: 4, value: 16, .badStripe),
+            (offset: 15, value: 10, .badBlock),
+            (offset: 48, value: 1, .badBlock),
+            (offset: 55, value: 10, .badBlock),
+            (offset: 56, value: 0x40, .badBlock),
+            (offset: 71, value: 1, .badBlock),
+            (offset: 72, value: 1, .badBlock),
+            (offset: 73, value: 0, .badBlock),
+            (offset: 73, value: 65, .badBlock),
+            (offset: 75, value: 0, .badBlock),
+            (offset: 77, value: 8, .badBlock),
+        ]
+    )
+    func impossible(offset: Int, value: UInt8, error: FrameError) throws {
+        var bytes = try Self.input("chunk-alone")
+        bytes[offset] = value
+        #expect(throws: error) { try SignedChunk.decode(TestBuffer(bytes: bytes)) }
+    }
+
+    @Test("A chunk of full size is a frame of 16 KiB, and carries no byte more")
+    func fullSize() throws {
+        var block = Self.block
+        block.count = 64
+        let path = [Hash256](repeating: SHA256Hasher.hash([]), count: 6)
+        let chunk = SignedChunk(header: Self.header, block: block, signature: try #require(Self.signature), path: path)
+        let full = chunk.encoded() + [UInt8](repeating: 1, count: SignedChunk.maximumPayload)
+        #expect(full.count == 16 * 1024)
+        #expect(try SignedChunk.decode(TestBuffer(bytes: full)).chunk == chunk)
+        #expect(throws: FrameError.oversized) { try SignedChunk.decode(TestBuffer(bytes: full + [1])) }
+    }
+
+    @Test("What a source signs names its kind, and is what the protocol article shows")
+    func statements() throws {
+        let head = SourceHead(streamID: Self.streamID, startedAt: 1_700_000_000_000_000, policy: .live)
+        let extent = SourceExtent(blocks: 7, next: 13)
+        let retained = [SourcePulse.Retained(key: 3, block: 1), SourcePulse.Retained(key: 7, block: 5)]
+        let pulse = SourcePulse(
+            streamID: Self.streamID,
+            clock: 1_700_000_000_500_000,
+            extent: extent,
+            retained: retained
+        )
+        let end = SourceEnd(streamID: Self.streamID, extent: extent)
+        let proof = try #require(
+            CreationProof(
+                socketID: "AbCdEfGhIjKlMnOpAAAB",
+                host: "tree.example",
+                treeID: "ss36d6d5htrh4jz5dawrov7krhtn5mbh"
+            )
+        )
+        #expect(try SourceHead(decoding: Self.input("head")) == head)
+        #expect(try SourcePulse(decoding: Self.input("pulse")) == pulse)
+        #expect(try SourceEnd(decoding: Self.input("end")) == end)
+        #expect(try Self.input("head") == head.encoded())
+        #expect(try Self.input("pulse") == pulse.encoded())
+        #expect(try Self.input("end") == end.encoded())
+
+        let statements: [(SourceStatement, String)] = [
+            (.head(head), "706565722d747265652068656164203100" + "a0a1a2a3a4a5a6a7a8a9aaabacadaeaf00060a24181e400002"),
+            (
+                .pulse(pulse),
+                "706565722d7472656520"
+                    + "70756c7365203100a0a1a2a3a4a5a6a7a8a9aaabacadaeaf00060a241825e120"
+                    + "0000000000000007000000000000000d020003000000000000000100070000000000000005"
+            ),
+            (
+                .end(end),
+                "706565722d7472656520656e64203100a0a1a2a3a4a5a6a7a8a9aaabacadaeaf0000000000000007000000000000000d"
+            ),
+            (
+                .create(proof),
+                "706565722d747265652063726561746520310014" + "4162436445664768496a4b6c4d6e4f7041414142"
+                    + "0c747265652e6578616d706c65" + "20" + "737333366436643568747268346a7a3564617772"
+                    + "6f76376b7268746e356d6268"
+            ),
+        ]
+        let shown = try String(contentsOf: Self.documentation, encoding: .utf8).filter { !$0.isWhitespace && $0 != "`" }
+        for (statement, expected) in statements {
+            #expect(hexadecimal(statement.signedBytes) == expected)
+            #expect(shown.contains(expected))
+        }
+    }
+
+    @Test("What a source says is refused if anything is missing, too much, or cannot be")
+    func impossibleStatements() throws {
+        let (head, pulse, end) = try (Self.input("head"), Self.input("pulse"), Self.input("end"))
+        for length in 0..<head.count {
+            #expect(throws: FrameError.truncated) { try SourceHead(decoding: Array(head.prefix(length))) }
+        }
+        for length in 0..<pulse.count {
+            #expect(throws: FrameError.truncated) { try SourcePulse(decoding: Array(pulse.prefix(length))) }
+        }
+        for length in 0..<end.count {
+            #expect(throws: FrameError.truncated) { try SourceEnd(decoding: Array(end.prefix(length))) }
+        }
+        #expect(throws: FrameError.badValue) { try SourceHead(decoding: head + [0]) }
+        #expect(throws: FrameError.badValue) { try SourcePulse(decoding: pulse + [0]) }
+        #expect(throws: FrameError.badValue) { try SourceEnd(decoding: end + [0]) }
+
+        func damaged(_ bytes: [UInt8], _ offset: Int, _ value: UInt8) -> [UInt8] {
+            var bytes = bytes
+            bytes[offset] = value
+            return bytes
+        }
+        #expect(throws: FrameError.badValue) { try SourceHead(decoding: damaged(head, 24, 3)) }
+        // More blocks than chunks; none, and yet chunks; a number out of range.
+        #expect(throws: FrameError.badSequence) { try SourceEnd(decoding: damaged(end, 23, 14)) }
+        #expect(throws: FrameError.badSequence) { try SourceEnd(decoding: damaged(end, 23, 0)) }
+        #expect(throws: FrameError.badSequence) { try SourceEnd(decoding: damaged(end, 24, 0x80)) }
+        // More keys than allowed; one twice; a block that was not written yet.
+        #expect(throws: FrameError.badValue) { try SourcePulse(decoding: damaged(pulse, 40, 65)) }
+        #expect(throws: FrameError.badValue) { try SourcePulse(decoding: damaged(pulse, 52, 3)) }
+        #expect(throws: FrameError.badValue) { try SourcePulse(decoding: damaged(pulse, 60, 7)) }
+    }
+
+    @Test("A proof of creation is told from every other by where one part ends and the next begins")
+    func creationProofs() {
+        func signed(_ socketID: Text, _ host: Text) -> [UInt8]? {
+            CreationProof(socketID: socketID, host: host, treeID: "t").map { SourceStatement.create($0).signedBytes }
+        }
+        #expect(signed("ab", "c") != signed("a", "bc"))
+        #expect(signed("", "c") == nil)
+        #expect(signed("a", "") == nil)
+        #expect(signed(Text([UInt8](repeating: 0x61, count: 255)), "c") != nil)
+        #expect(signed(Text([UInt8](repeating: 0x61, count: 256)), "c") == nil)
+    }
+
+    @Test("A signed tree's id follows from the key, and is told from what servers make")
+    func treeIDs() throws {
+        // The first key of RFC 8032, section 7.1.
+        let key = try #require(SourceKey(unhexed("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")))
+        #expect(key.treeID == "ss36d6d5htrh4jz5dawrov7krhtn5mbh")
+        #expect(SourceKey.isTreeID(key.treeID))
+        #expect(SourceKey([UInt8](repeating: 1, count: 31)) == nil)
+        for other: Text in [
+            "", "s", "cmwrk0123456789abcdefghij", "ss36d6d5htrh4jz5dawrov7krhtn5mb",
+            "ss36d6d5htrh4jz5dawrov7krhtn5mbha",
+            "cs36d6d5htrh4jz5dawrov7krhtn5mbh", "ss36d6d5htrh4jz5dawrov7krhtn5mb1", "Ss36d6d5htrh4jz5dawrov7krhtn5mbh",
+            "sS36d6d5htrh4jz5dawrov7krhtn5mbh",
+        ] {
+            #expect(!SourceKey.isTreeID(other))
+        }
+    }
+}
