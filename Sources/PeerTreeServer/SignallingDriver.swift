@@ -73,6 +73,8 @@ actor SignallingDriver {
             switch output {
             case .emit(let id, let event, let payload):
                 io.socket(id)?.emit(event, payload)
+            case .probe(let id):
+                io.socket(id)?.probe(within: .seconds(1))
             case .disconnect(let id):
                 io.socket(id)?.disconnect(close: true)
             }

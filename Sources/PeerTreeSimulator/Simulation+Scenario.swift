@@ -92,6 +92,16 @@ extension Simulation {
         shutDown(client)
     }
 
+    /// Takes the power from a client's machine: not even its sockets close.
+    package func vanish(_ client: Int) {
+        clients[client].life = .gone
+    }
+
+    /// Breaks all links of a client at once; its process lives on.
+    package func breakLinks(of client: Int) {
+        for end in openEnds(of: client) { closeConnection(end) }
+    }
+
     /// Breaks a client's signalling socket for a while; its links live on.
     package func blip(_ client: Int, for span: TimeSpan) {
         breakSocket(client, for: span)

@@ -204,6 +204,7 @@ package final class Simulation {
                 after: clients[client].delay
             )
         }
+        for client in server.takeProbed() { probe(client) }
         checkPlacement()
         guard let deadline = server.tracker.deadline, trackerWakeUp.map({ deadline < $0 }) ?? true else { return }
         trackerWakeUp = deadline

@@ -38,7 +38,8 @@ class NativeViewer:
     """`peer-tree watch`, and the file that it writes."""
 
     def __init__(self, scene):
-        self.path = scene.folder / f"viewer{len(scene.viewers)}"
+        self.path = scene.folder / f"viewer{scene.opened}"
+        scene.opened += 1
         command = ["watch", scene.link, "--output", self.path, "--json"]
         self.process = scene.stack.enter_context(running(scene.peer_tree, *command))
         self.events = []
@@ -150,6 +151,8 @@ class Stage:
         self.folder = folder
         self.open_viewer = open_viewer
         self.viewers = []
+        # Native viewers so far; those that a test took out are counted, too.
+        self.opened = 0
         self.random = random.Random(1)
         self.sent = bytearray()
 

@@ -5,7 +5,7 @@ import functools
 import signal
 
 import pytest
-from stage import stage
+from stage import eventually, stage
 
 
 @pytest.fixture
@@ -47,6 +47,24 @@ async def test_both_parents_of_everybody_may_die(native_stage):
         for viewer in dead:
             viewer.process.signal(signal.SIGKILL)
         await feeding
+        await scene.everybody_is_whole()
+        await scene.everybody_goes_on()
+
+
+async def test_the_server_finds_out_that_a_relay_hangs(native_stage):
+    """Its socket is open, and would be for 45 s: whoever misses it has the server ask, and it is out of the tree."""
+    async with native_stage(k=2, k1=2) as scene:
+        await crowd(scene, 7)
+        stopped = scene.viewers.pop(0)
+        feeding = asyncio.create_task(feed_for(scene, 4))
+        stopped.process.signal(signal.SIGSTOP)
+        await eventually(lambda: scene.count("vanishes") == 1, lambda: f"{scene.count('probes')} were asked", 3)
+        assert scene.count("probes") == 1
+        await feeding
+        await scene.everybody_is_whole(within=3)
+        await scene.bystander()
+        stopped.process.signal(signal.SIGCONT)
+        scene.viewers.append(stopped)
         await scene.everybody_is_whole()
         await scene.everybody_goes_on()
 

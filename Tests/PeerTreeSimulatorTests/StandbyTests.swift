@@ -47,6 +47,10 @@ struct StandbyTests {
             #expect(simulation.clients[viewer].peer?.usableStandby != nil, "viewer \(viewer)")
         }
         #expect(simulation.viewers.allSatisfy { simulation.clients[$0].peer?.counters.duplicates == 0 })
+        // Each end of a warm link counts; the links of the tree itself have as many ends below the source as it has viewers,
+        // and as many above.
+        let ends = (0...30).reduce(0) { $0 + simulation.openEnds(of: $1).count }
+        #expect(ends == 2 * 30 + 2 * 30)
     }
 
     @Test(
@@ -165,6 +169,98 @@ struct StandbyTests {
         let lag = try worstLag(of: simulation, within: .seconds(8))
         #expect(lag <= .seconds(3), "seed \(seed): \(lag.nanoseconds / 1_000_000) ms")
         try simulation.requireWhole(within: .seconds(1))
+    }
+
+    @Test("Two that stand by for each other, or parent and standby, may die at once: the others are whole within 3 s")
+    func bothParents() throws {
+        for seed in [21, 22, 23] as [UInt64] {
+            let simulation = try settled(seed: seed, viewers: 40, k: 3, k1: 3)
+            let child = try #require(
+                simulation.viewers.first {
+                    simulation.parent(of: $0).map { $0 != 0 } == true
+                        && standby(of: $0, in: simulation).map { $0 != 0 } == true
+                }
+            )
+            let parent = try #require(simulation.parent(of: child))
+            let other = try #require(standby(of: child, in: simulation))
+            simulation.kill(parent)
+            simulation.kill(other)
+            let lag = try worstLag(of: simulation, within: .seconds(5))
+            #expect(lag <= .seconds(3), "seed \(seed): \(lag.nanoseconds / 1_000_000) ms")
+            try simulation.requireWhole(within: .seconds(1))
+            try simulation.requireNoGap()
+        }
+    }
+
+    /// What 99 of 100 viewers are behind by at most after the only child of the source has died, with a thousand below it.
+    private func lagAfterHighDeath(_ death: (Simulation, Int) -> Void) throws -> TimeSpan {
+        let simulation = Simulation(seed: 24, options(k: 2, k1: 1))
+        simulation.conditions.delay = .milliseconds(1) ... .milliseconds(10)
+        simulation.publish(PublishingRhythm(every: .milliseconds(100), bytes: 100...1_000, joinPointEvery: 10))
+        simulation.join(1_001, over: .seconds(3))
+        try simulation.run(for: .seconds(7))
+        let relay = try #require(topRelay(in: simulation))
+        #expect(simulation.viewers.count { simulation.parent(of: $0) == 0 } == 1)
+        #expect(simulation.parent(of: relay) == 0)
+        death(simulation, relay)
+        var worst = TimeSpan.zero
+        for _ in 0..<30 {
+            try simulation.run(for: .milliseconds(100))
+            let lags = simulation.viewers.map { simulation.lag(of: $0) }.sorted()
+            worst = max(worst, lags[lags.count * 99 / 100])
+        }
+        try simulation.requireWhole(within: .seconds(1))
+        try simulation.requireNoGap()
+        return worst
+    }
+
+    @Test("The death of the one peer above a thousand costs them less than a second, at ten messages a second")
+    func highDeath() throws {
+        // A message every 100 ms is missed after some 400.
+        let lag = try lagAfterHighDeath { $0.kill($1) }
+        #expect(lag <= .milliseconds(900), "\(lag.nanoseconds / 1_000_000) ms")
+    }
+
+    @Test("So does it if the server does not see its socket close")
+    func highDeathUnseen() throws {
+        let lag = try lagAfterHighDeath { $0.vanish($1) }
+        #expect(lag <= .milliseconds(900), "\(lag.nanoseconds / 1_000_000) ms")
+    }
+
+    @Test("A relay whose machine lost power is out of the tree within 3 s, and whoever joins meanwhile is fed by then")
+    func unseenDeath() throws {
+        for seed in [31, 32, 33] as [UInt64] {
+            let simulation = try settled(seed: seed, viewers: 20, k: 3, k1: 3)
+            let relay = try #require(topRelay(in: simulation))
+            simulation.vanish(relay)
+            try simulation.run(for: .milliseconds(500))
+            simulation.join(6, over: .milliseconds(500))
+            try simulation.run(for: .milliseconds(2_500))
+            #expect(simulation.server.handle(of: relay) == nil, "seed \(seed)")
+            try simulation.run(for: .milliseconds(500))
+            for viewer in simulation.viewers {
+                #expect(simulation.clients[viewer].peer?.isFed == true, "seed \(seed), viewer \(viewer)")
+            }
+            try simulation.requireWhole(within: .seconds(1))
+        }
+    }
+
+    @Test("Those that stand by for one another in a circle, and all lose their parent, do not wait for one another")
+    func loop() throws {
+        for seed in [41, 42, 43, 44] as [UInt64] {
+            let simulation = try settled(seed: seed, viewers: 40, k: 3, k1: 3)
+            let children = simulation.viewers.filter { simulation.parent(of: $0) == 0 }
+            // Each child of the source has another one for a standby: following them leads into a circle.
+            for child in children {
+                #expect(standby(of: child, in: simulation).map { children.contains($0) } == true)
+            }
+            simulation.breakLinks(of: 0)
+            let lag = try worstLag(of: simulation, within: .seconds(5))
+            #expect(lag <= .seconds(3), "seed \(seed): \(lag.nanoseconds / 1_000_000) ms")
+            try simulation.requireWhole(within: .seconds(1))
+            try simulation.run(for: .seconds(5))
+            try simulation.requirePlacesAsTracked()
+        }
     }
 
     @Test("A pause of the encoder moves nobody")

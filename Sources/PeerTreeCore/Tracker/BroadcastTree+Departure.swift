@@ -4,6 +4,7 @@ extension BroadcastTree {
     mutating func removePeer(_ peer: Int32, reason: RemovalReason, _ context: inout TrackerContext) {
         let gone = handle(of: peer)
         forgetBlame(of: peer, wasGone: reason == .vanished, &context)
+        cancelProbe(of: peer, &context)
         _ = endRestoration(of: peer, &context)
         leaveStandbys(peer, &context)
         for stripe in stripes.indices {

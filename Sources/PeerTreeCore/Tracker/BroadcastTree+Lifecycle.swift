@@ -139,6 +139,7 @@ extension BroadcastTree {
         case .restore: cancelRestoreTimer(subject.peer, &context)
         case .eviction: cancelEvictionTimer(subject.peer, &context)
         case .shun: cancelShunTimer(subject.peer, &context)
+        case .probe: cancelProbe(of: subject.peer, &context)
         }
     }
 
@@ -175,6 +176,7 @@ extension BroadcastTree {
             cancelRestoreTimer(peer, &context)
             cancelEvictionTimer(peer, &context)
             cancelShunTimer(peer, &context)
+            cancelProbe(of: peer, &context)
             for stripe in stripes.indices { cancelAttachTimer(peer, stripe: stripe, &context) }
             return .removed(peer: handle(of: peer), reason: .treeEnded(reason))
         }

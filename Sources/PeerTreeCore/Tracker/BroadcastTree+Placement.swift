@@ -15,8 +15,9 @@ extension BroadcastTree {
         var parent = kept ?? findParent(for: peer, stripe: stripe)
         if parent == nil, stripes[stripe].nodes[Int(peer)].heldParent != SpanningTree.none {
             // The only free slot may be the one that is kept for this very peer.
-            releaseHold(of: peer, stripe: stripe, &context)
+            let keeper = dropHold(of: peer, stripe: stripe)
             parent = findParent(for: peer, stripe: stripe)
+            if let keeper, keeper != parent { sayChildGone(peer, from: keeper, stripe: stripe, &context) }
         }
         if let parent {
             attach(peer, to: parent, stripe: stripe)
@@ -109,10 +110,17 @@ extension BroadcastTree {
     /// Cuts a peer off its parent so that it can go elsewhere. If it gets the stream there, the parent keeps the slot
     /// until the new link is open; else the parent is told at once.
     mutating func unlinkHolding(_ peer: Int32, stripe: Int, _ context: inout TrackerContext) {
+        let isFed = stripes[stripe].nodes[Int(peer)].flags.contains(.attached)
+        unlink(peer, stripe: stripe, isHolding: isFed, &context)
+    }
+
+    /// Cuts a peer off its parent, which keeps the slot until the peer has another link if `isHolding`, unless one does
+    /// already; else it is told at once.
+    mutating func unlink(_ peer: Int32, stripe: Int, isHolding: Bool, _ context: inout TrackerContext) {
         let node = stripes[stripe].nodes[Int(peer)]
         stripes[stripe].unlink(peer)
         guard node.parent != SpanningTree.none else { return }
-        guard node.flags.contains(.attached), node.heldParent == SpanningTree.none else {
+        guard isHolding, node.heldParent == SpanningTree.none else {
             sayChildGone(peer, from: node.parent, stripe: stripe, &context)
             return
         }

@@ -49,12 +49,14 @@ extension BroadcastTree {
         }
         context.statistics.orphanReports += 1
         let isSuspect = peers[Int(parent)].isSuspect
+        let wasFed = stripes[stripe].nodes[Int(peer)].flags.contains(.attached)
         // Who never had a link to a parent without signalling could not get one, and knows nothing against it.
-        let isDead = isSuspect && reason != .slow && stripes[stripe].nodes[Int(peer)].flags.contains(.attached)
+        let isDead = isSuspect && reason != .slow && wasFed
         if isDead, parent != SpanningTree.source {
             removePeer(parent, reason: .vanished, &context)
             return
         }
+        if reason.mayMeanDeath { probe(parent, calledDeadBy: peer, &context) }
         let isVotedOut = testify(peer, about: parent, stripe: stripe, reason, &context)
         if reason != .slow, !isSuspect { stripes[stripe].update(parent) { $0.fail() } }
         replaceParent(
@@ -62,6 +64,7 @@ extension BroadcastTree {
             stripe: stripe,
             reason: reason.isRefusal ? .refused : .parentLost,
             standby: standby,
+            isStillTried: reason == .unreachable && !wasFed,
             &context
         )
         if isVotedOut { evict(parent, &context) }
@@ -95,11 +98,14 @@ extension BroadcastTree {
     }
 
     /// Gives a peer, with its subtree, another parent than the one that failed it.
+    ///
+    /// - Parameter isStillTried: The peer goes on connecting to that one, which may come about before the other does.
     mutating func replaceParent(
         of peer: Int32,
         stripe: Int,
         reason: AssignmentReason,
         standby: Int32? = nil,
+        isStillTried: Bool = false,
         isAnnounced: Bool = true,
         _ context: inout TrackerContext
     ) {
@@ -107,8 +113,7 @@ extension BroadcastTree {
         guard parent != SpanningTree.none else { return }
         let failed = handle(of: parent)
         exclusions[ExclusionKey(peer: peer, stripe: stripe), default: Exclusions()].insert(failed)
-        stripes[stripe].unlink(peer)
-        sayChildGone(peer, from: parent, stripe: stripe, &context)
+        unlink(peer, stripe: stripe, isHolding: isStillTried, &context)
         place(peer, stripe: stripe, reason: reason, standby: standby, isAnnounced: isAnnounced, &context)
     }
 

@@ -79,7 +79,7 @@ extension BroadcastTree {
     private func mayStandBy(_ standby: Int32, for peer: Int32) -> Bool {
         let node = stripes[0].nodes[Int(standby)]
         return node.flags.isSuperset(of: [.occupied, .native, .attached])
-            && node.flags.isDisjoint(with: [.suspect, .shunned])
+            && node.flags.isDisjoint(with: [.suspect, .shunned, .doubted])
             && standbys.wardCount(of: standby) < Self.wardsPerSlot * Int(node.capacity)
             && !excludedParents(of: peer, stripe: 0).contains(standby)
     }

@@ -25,6 +25,8 @@ struct BroadcastTree {
     var exclusions: [ExclusionKey: Exclusions] = [:]
     /// What speaks against a peer; only peers that were complained about have an entry.
     var blame: [Int32: Blame] = [:]
+    /// Who is being asked whether it is there.
+    var probes = Probes()
     /// Who has no vote against anybody for now.
     var votes = SpentVotes()
     /// Who stands by for whom.

@@ -56,6 +56,8 @@ struct SpanningTreeNode {
         static let rejoined = Flags(rawValue: 1 << 8)
         /// Several peers could not connect to it: others come to it only if there is no other slot.
         static let shunned = Flags(rawValue: 1 << 9)
+        /// Somebody said that it is silent, and it has been asked over its socket: treated likewise until it has answered.
+        static let doubted = Flags(rawValue: 1 << 10)
     }
 
     /// A slot of this very node, if it may take a child.
@@ -64,7 +66,7 @@ struct SpanningTreeNode {
             UInt32(childCount) + UInt32(heldSlots) < UInt32(capacity)
         else { return nil }
         return SlotKey(
-            isShunned: flags.contains(.shunned),
+            isShunned: !flags.isDisjoint(with: [.shunned, .doubted]),
             isAttached: flags.contains(.attached),
             failures: failures,
             isLegacy: !flags.contains(.native),
@@ -76,7 +78,7 @@ struct SpanningTreeNode {
     var isMovableLeaf: Bool {
         childCount == 0 && heldSlots == 0
             && flags.isSuperset(of: [.occupied, .native, .attached])
-            && flags.isDisjoint(with: [.suspect, .blocked, .pinned, .waiting])
+            && flags.isDisjoint(with: [.suspect, .doubted, .blocked, .pinned, .waiting])
     }
 
     /// Takes over the sum of its subtree; false if that is what it had already.

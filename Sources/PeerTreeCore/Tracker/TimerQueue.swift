@@ -12,6 +12,7 @@ struct TimerQueue {
         case restore
         case eviction
         case shun
+        case probe
     }
 
     /// What a timer is about.
@@ -42,6 +43,7 @@ struct TimerQueue {
     private var restore = List()
     private var eviction = List()
     private var shun = List()
+    private var probe = List()
 
     /// The number of timers that run.
     private(set) var count = 0
@@ -99,7 +101,7 @@ struct TimerQueue {
 
     private var firstToFire: Int32? {
         let resume = earlier(viewerResume.first, sourceResume.first)
-        let blame = earlier(eviction.first, shun.first)
+        let blame = earlier(earlier(eviction.first, shun.first), probe.first)
         let first = earlier(earlier(earlier(attach.first, restore.first), resume), blame)
         return first == Self.none ? nil : first
     }
@@ -119,6 +121,7 @@ struct TimerQueue {
         case .restore: body(&restore)
         case .eviction: body(&eviction)
         case .shun: body(&shun)
+        case .probe: body(&probe)
         }
     }
 }

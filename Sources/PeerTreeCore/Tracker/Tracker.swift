@@ -203,6 +203,8 @@ public struct Tracker: Sendable {
                 trees[index].evictionRoundEnded(subject.peer, &context)
             case .shun:
                 trees[index].endShun(subject.peer, &context)
+            case .probe:
+                trees[index].settle(&context)
             }
         }
     }

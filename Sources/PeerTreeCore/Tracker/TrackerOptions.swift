@@ -74,6 +74,10 @@ public struct TrackerOptions: Sendable {
     /// How long newcomers are kept away from such a peer, as far as there is a slot elsewhere. Default 30 s.
     public var shunTime = TimeSpan.seconds(30)
 
+    /// How long a peer that is said to be silent has to answer over its socket, and ranks behind others meanwhile.
+    /// Default 1.25 s: it is asked to answer within a second.
+    public var probeTime = TimeSpan.milliseconds(1_250)
+
     /// Moves to better places under way at once, per tree. Default 8; 0 switches them off.
     public var maximumMovesInFlight = 8
 

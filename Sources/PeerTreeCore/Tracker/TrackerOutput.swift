@@ -44,6 +44,9 @@ extension LossReason {
 
     /// Whether no link came about.
     var isRefusal: Bool { self == .refused || self == .unreachable }
+
+    /// Whether the parent may be gone without its socket's end having been seen.
+    var mayMeanDeath: Bool { self == .silent || self == .unreachable }
 }
 
 /// Why a peer is no longer in its tree.
@@ -85,6 +88,9 @@ public enum TrackerOutput: Equatable, Sendable {
     case standby(peer: PeerHandle, standby: PeerHandle?)
     /// The signalling of `neighbour` is gone; `peer` should say so if its link to it is dead too.
     case suspect(peer: PeerHandle, neighbour: PeerHandle)
+    /// `peer` is said to be silent: ask it over its socket, and report ``Tracker/Input/signallingLost(_:)`` unless it
+    /// answers within a second.
+    case probe(peer: PeerHandle)
     /// `peer` is no longer in its tree and its handle is void.
     case removed(peer: PeerHandle, reason: RemovalReason)
     /// `peer` takes fewer children than before, or as many as it offered again, or takes them in another stripe: what it was

@@ -30,6 +30,8 @@ public struct TrackerStatistics: Equatable, Sendable {
     public internal(set) var evictions: UInt64 = 0
     /// Times newcomers were kept away from a peer that others could not connect to.
     public internal(set) var shuns: UInt64 = 0
+    /// Times a peer was asked over its socket, since somebody called it silent.
+    public internal(set) var probes: UInt64 = 0
     /// Reports and confirmations about an assignment that was no longer the current one.
     public internal(set) var staleReports: UInt64 = 0
 }

@@ -30,6 +30,8 @@ extension SignallingService {
             {
                 emit(.suspect, ["id": .string(id)], to: peer)
             }
+        case .probe(let peer):
+            probe(peer)
         case .removed(let peer, let reason):
             sayRemoved(peer, reason)
             forget(peer)

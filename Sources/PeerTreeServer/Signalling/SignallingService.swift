@@ -29,6 +29,8 @@ public struct SignallingService: Sendable {
     public enum Output: Equatable, Sendable {
         /// Emit `event` with the one argument `payload` to the client `id`.
         case emit(id: String, event: String, payload: JSONValue)
+        /// Ask the client `id` whether it is there, and disconnect it unless it answers within a second.
+        case probe(id: String)
         /// Disconnect the client `id`, which was told why.
         case disconnect(id: String)
     }
@@ -230,6 +232,10 @@ public struct SignallingService: Sendable {
     }
 
     // MARK: Output
+
+    mutating func probe(_ peer: PeerHandle) {
+        if let member = members[peer], member.isConnected { outputs.append(.probe(id: member.id)) }
+    }
 
     mutating func emit(_ event: SignallingName, _ payload: JSONValue, to id: String) {
         outputs.append(.emit(id: id, event: event.string, payload: payload))

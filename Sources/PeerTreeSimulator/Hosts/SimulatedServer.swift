@@ -36,6 +36,7 @@ struct SimulatedServer {
     private var outboxHead = 0
     /// Peers that were given a place and not looked at since.
     private var placed: [PeerHandle] = []
+    private var probed: [Int] = []
     private let options: TrackerOptions
 
     init(options: TrackerOptions) {
@@ -66,6 +67,12 @@ struct SimulatedServer {
         }
         defer { outboxHead += 1 }
         return outbox[outboxHead]
+    }
+
+    /// Whose sockets are to be asked whether anybody is there.
+    mutating func takeProbed() -> [Int] {
+        defer { probed.removeAll(keepingCapacity: true) }
+        return probed
     }
 
     /// Who was given a place since the last call.
@@ -307,6 +314,8 @@ struct SimulatedServer {
         case .capacityChanged(let peer):
             guard let client = clientOfPeer[peer], let token = makeToken(for: client, peer) else { return }
             say(.resume(token.text, capacity: children(of: peer)), to: client)
+        case .probe(let peer):
+            if let client = clientOfPeer[peer] { probed.append(client) }
         case .removed(let peer, let reason):
             removed(peer, reason)
         case .restored(let peer):

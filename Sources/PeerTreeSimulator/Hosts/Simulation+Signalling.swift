@@ -53,6 +53,12 @@ extension Simulation {
         drainServer()
     }
 
+    /// The server asks a client over its socket whether it is there, and closes it if nothing comes within a second.
+    func probe(_ client: Int) {
+        let socket = serverSockets[client]
+        after(.seconds(1)) { if !$0.clients[client].isAlive { $0.serverLoses(client, on: socket) } }
+    }
+
     /// The server's process ends and another one is there after `span`; every client finds its way back.
     func restartServer(for span: TimeSpan) {
         isServerUp = false

@@ -16,6 +16,8 @@ struct EngineIOHeartbeat {
     private var nextPing: NIODeadline
     private var pingSent: NIODeadline?
     private var lastPacket: NIODeadline
+    /// By then something has to come, since the client is doubted.
+    private var probeEnd: NIODeadline?
 
     init(_ revision: EngineIORevision, _ parameters: EngineIOSessionParameters, at now: NIODeadline) {
         self.revision = revision
@@ -28,11 +30,27 @@ struct EngineIOHeartbeat {
     var deadline: NIODeadline {
         if revision == .v3 { return lastPacket + parameters.pingInterval + parameters.pingTimeout }
         guard let pingSent else { return nextPing }
-        return max(pingSent, lastPacket) + parameters.pingTimeout
+        return min(max(pingSent, lastPacket) + parameters.pingTimeout, probeEnd ?? .distantFuture)
     }
 
     /// A packet has come.
-    mutating func heard(at now: NIODeadline) { lastPacket = now }
+    mutating func heard(at now: NIODeadline) {
+        lastPacket = now
+        probeEnd = nil
+    }
+
+    /// Somebody doubts that the client is there: it is asked now, and given less time than usual. Revision 3 has no way to
+    /// ask.
+    ///
+    /// - Returns: whether a ping is to be sent.
+    mutating func probe(within limit: TimeAmount, at now: NIODeadline) -> Bool {
+        guard revision != .v3, probeEnd == nil else { return false }
+        probeEnd = now + limit
+        // An answer that is awaited already tells as much.
+        guard pingSent == nil else { return false }
+        pingSent = now
+        return true
+    }
 
     /// The answer to the ping has come.
     mutating func answered(at now: NIODeadline) {

@@ -39,6 +39,11 @@ extension EngineIOSession {
         }
     }
 
+    mutating func handleProbe(within limit: TimeAmount, at now: NIODeadline) {
+        guard case .open = phase, heartbeat.probe(within: limit, at: now) else { return }
+        enqueue(.ping(isProbe: false))
+    }
+
     mutating func handleClose(_ last: [EngineIOMessage], at now: NIODeadline) {
         guard case .open = phase else { return }
         // One poll must carry all of it: the client need not come back after the last message.

@@ -40,6 +40,8 @@ package struct EngineIOSession {
         case send(EngineIOMessage)
         /// Messages that belong together and need not arrive.
         case sendVolatile([EngineIOMessage])
+        /// The client is doubted: unless it answers within this time, it is gone.
+        case probe(within: TimeAmount)
         /// Close in order: everything sent before, and these last messages, still arrive if the client fetches them.
         case close(last: [EngineIOMessage])
         /// End at once, whether or not the client has fetched everything.
@@ -154,6 +156,7 @@ package struct EngineIOSession {
         case .webSocketFailed(let webSocket): handleLost(webSocket, reason: .transportError)
         case .send(let message): if case .open = phase { enqueue(.message(message)) }
         case .sendVolatile(let messages): sendVolatile(messages)
+        case .probe(let limit): handleProbe(within: limit, at: now)
         case .close(let last): handleClose(last, at: now)
         case .abandon: finish(.forcedClose, lastWords: .close)
         case .timeout: handleTimeout(at: now)

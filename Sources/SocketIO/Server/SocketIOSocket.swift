@@ -204,6 +204,10 @@ public final class SocketIOSocket: @unchecked Sendable {
         }
     }
 
+    /// Asks the client whether it is there, and closes the connection as after a ping in vain unless it answers in time. Does
+    /// nothing with Engine.IO 3, where only clients ask.
+    package func probe(within limit: TimeAmount) { onLoop { $0.connection.engine.handle(.probe(within: limit)) } }
+
     /// Ends the connection without good-bye, as a fault of the network would; for tests.
     package func cutConnection() { onLoop { $0.connection.engine.cut() } }
 

@@ -53,7 +53,7 @@ struct TrackerPlacementTests {
         let good = try harness.join()
         let first = try harness.join()
         #expect(try harness.parent(first) == failing)
-        try harness.orphan(first)
+        try harness.orphan(first, .notForwarding)
         #expect(try harness.parent(first) == good)
         let second = try harness.join()
         #expect(try harness.parent(second) == legacy)

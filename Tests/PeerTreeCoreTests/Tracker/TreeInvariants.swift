@@ -15,6 +15,7 @@ enum TreeInvariants {
             timers += tree.restorations.count
             timers += tree.blame.values.count { $0.eviction != nil }
             timers += tree.blame.values.count { $0.shunTimer != TimerQueue.none }
+            timers += tree.probes.count
             checkTable(tree, into: &found)
             checkStandbys(tree, tracker.options, into: &found)
             checkMoves(tree, limit: tracker.options.maximumMovesInFlight, into: &found)

@@ -26,6 +26,18 @@ struct AdmissionTests {
         #expect(admissions("L", harness).isEmpty)
     }
 
+    @Test("Who is called silent is asked over its socket, if it has one")
+    func probe() throws {
+        var harness = SignallingHarness { $0.tracker.childrenOfSource = 1 }
+        let tree = try harness.createTree("S")
+        for id in ["A", "B"] {
+            try harness.join(id, tree)
+            harness.emit(id, "peer-tree[attached]", ["stripe": 0, "epoch": 1])
+        }
+        harness.emit("B", "peer-tree[orphaned]", ["stripe": 0, "epoch": 1, "reason": "silent"])
+        #expect(harness.probed == ["A"])
+    }
+
     @Test("Every stripe is named")
     func stripes() throws {
         var harness = SignallingHarness()

@@ -20,6 +20,8 @@ struct SignallingHarness {
     private(set) var inboxes: [String: [Message]] = [:]
     /// Whom the service wants disconnected.
     private(set) var disconnected: [String] = []
+    /// Whom it wants asked.
+    private(set) var probed: [String] = []
 
     init(
         seed: UInt64 = 1,
@@ -160,6 +162,8 @@ struct SignallingHarness {
             switch output {
             case .emit(let id, let event, let payload):
                 inboxes[id, default: []].append(Message(event: event, payload: payload))
+            case .probe(let id):
+                probed.append(id)
             case .disconnect(let id):
                 disconnected.append(id)
             }

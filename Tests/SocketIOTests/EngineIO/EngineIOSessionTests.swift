@@ -201,6 +201,33 @@ extension SocketIOTests {
             #expect(harness.session.deadline == nil)
         }
 
+        @Test("A client that is doubted is asked at once, and has to say something in a shorter time")
+        func probe() {
+            var harness = webSocket()
+            #expect(harness.feed(.probe(within: .milliseconds(100))) == ["send 9 2"])
+            #expect(harness.feed(.probe(within: .milliseconds(100))) == [])
+            _ = harness.wait(.milliseconds(99))
+            #expect(harness.frame("3", on: 9) == [])
+            #expect(harness.wait(.milliseconds(150)) == [])
+            #expect(harness.feed(.probe(within: .milliseconds(100))) == ["send 9 2"])
+            #expect(harness.wait(.milliseconds(100)) == ["close 9", "closed ping timeout"])
+        }
+
+        @Test("A client of revision 3, which is the one that asks, is not asked")
+        func probeOfOldRevision() {
+            var harness = webSocket()
+            harness.session = EngineIOSession(
+                id: "SID",
+                opening: .webSocket(9),
+                encoding: EngineIOEncoding(revision: .v3),
+                parameters: EngineIOSessionParameters(),
+                at: harness.now
+            )
+            _ = harness.outputs()
+            #expect(harness.feed(.probe(within: .milliseconds(100))) == [])
+            #expect(harness.wait(.milliseconds(200)) == [])
+        }
+
         @Test("Anything received after a ping proves the client alive")
         func latePong() {
             var harness = webSocket()
