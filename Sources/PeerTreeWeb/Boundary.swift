@@ -6,8 +6,9 @@ enum Option: UInt32, CaseIterable {
     // PeerConfiguration
     case stripes, policy, replayChunks, replayBytes, window, highWater, maximumMessageBytes, maximumRetainedKeys
     case maximumRetainedBytes, maximumLinks, maximumChildren, admissionTimeout, releaseTimeout, maximumMalformedFrames
-    case heartbeatInterval, silenceTimeout, connectTimeout, subscribeTimeout, orphanRetry, repairRequestTimeout
-    case repairTimeout, patience, maximumLiveLag, leaveTimeout, endTimeout, minimumRate, handOutTime
+    case heartbeatInterval, silenceTimeout, connectTimeout, attemptPatience, subscribeTimeout, orphanRetry
+    case repairRequestTimeout, repairTimeout, patience, maximumLiveLag, leaveTimeout, endTimeout, minimumRate
+    case handOutTime
     // MembershipConfiguration
     case capacity, discoverTimeout, unreachablePatience, retryInterval, statusInterval, maximumSessions, sessionTimeout
     case restartInterval, nativePatience, plainPatience, encrypted
@@ -20,8 +21,8 @@ enum Option: UInt32, CaseIterable {
 enum Input: UInt32, CaseIterable {
     case enter, cancelEntering, finish, consumed, restartPaths, leave, stop
     case serverConnected, serverLost, serverUnreachable, server
-    case described, candidate, connectionFailed, path, channelOpened, channelClosed, buffered, roundTrip
-    case networkChanged, tick
+    case described, candidate, connectionFailed, path, relayed, channelOpened, channelClosed, buffered
+    case roundTrip, networkChanged, tick
 }
 
 /// What a client wants of its page. The values of each are those of `ClientOutput`: numbers first, then texts.

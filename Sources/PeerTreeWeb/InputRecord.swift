@@ -38,6 +38,7 @@ struct InputRecord {
         case .candidate: return .candidate(link, text(0))
         case .connectionFailed: return .connectionFailed(link)
         case .path: return path.map { .path(link, $0) }
+        case .relayed: return .relayed(link, number(1) != 0)
         case .channelOpened: return .channelOpened(link)
         case .channelClosed: return .channelClosed(link)
         case .buffered: return .buffered(link, Int(min(number(1).clamped, UInt64(Int32.max))))

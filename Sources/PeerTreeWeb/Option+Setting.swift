@@ -25,6 +25,7 @@ extension ClientConfiguration {
         case .heartbeatInterval: peer.heartbeatInterval = span
         case .silenceTimeout: peer.silenceTimeout = span
         case .connectTimeout: peer.connectTimeout = span
+        case .attemptPatience: peer.attemptPatience = span
         case .subscribeTimeout: peer.subscribeTimeout = span
         case .orphanRetry: peer.orphanRetry = span
         case .repairRequestTimeout: peer.repairRequestTimeout = span

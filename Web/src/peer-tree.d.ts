@@ -61,6 +61,7 @@ export interface Limits {
   heartbeatInterval?: number;
   silenceTimeout?: number;
   connectTimeout?: number;
+  attemptPatience?: number;
   subscribeTimeout?: number;
   orphanRetry?: number;
   repairRequestTimeout?: number;

@@ -10,7 +10,7 @@ export class Connection {
     this.#tell = tell;
     this.#connection = new RTCPeerConnection(configuration);
     this.#connection.onicecandidate = ({ candidate }) => this.#found(candidate);
-    this.#connection.onconnectionstatechange = () => tell('path', this.#connection.connectionState);
+    this.#connection.onconnectionstatechange = () => this.#changed(this.#connection.connectionState);
   }
 
   /** The W3C's connection. */
@@ -68,6 +68,22 @@ export class Connection {
     if (candidate?.candidate === '') return;
     const { candidate: text, sdpMLineIndex, sdpMid } = candidate ?? {};
     this.#tell('candidate', candidate && JSON.stringify({ candidate: text, sdpMLineIndex, sdpMid }));
+  }
+
+  #changed(state) {
+    this.#tell('path', state);
+    if (state === 'connected') this.#isRelayed().then((isRelayed) => this.#tell('relayed', isRelayed), () => {});
+  }
+
+  /** Whether the path in use leads over a TURN server, at either end. */
+  async #isRelayed() {
+    const stats = await this.#connection.getStats();
+    const reports = [...stats.values()];
+    // Some browsers name the pair in use; others mark it.
+    const named = stats.get(reports.find(({ selectedCandidatePairId }) => selectedCandidatePairId)?.selectedCandidatePairId);
+    const pair = named ?? reports.find(({ selected, nominated, state }) => selected ?? (nominated && state === 'succeeded'));
+    const ends = [pair?.localCandidateId, pair?.remoteCandidateId];
+    return ends.some((id) => stats.get(id)?.candidateType === 'relay');
   }
 
   /** Milliseconds to the other end and back, as the browser measured them last; null if it did not. */

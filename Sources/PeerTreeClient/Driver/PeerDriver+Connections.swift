@@ -84,7 +84,9 @@ extension PeerDriver {
         }
         connection.onConnectionStateChange = { [self] state in
             switch state {
-            case .connected: feed(.path(link, .connected))
+            case .connected:
+                feed(.path(link, .connected))
+                if let pair = connection.selectedCandidatePair { feed(.relayed(link, pair.isRelayed)) }
             case .disconnected: feed(.path(link, .disconnected))
             case .failed, .closed: feed(.path(link, .failed))
             case .new, .connecting: break

@@ -70,6 +70,7 @@ public struct Client<Buffer: FrameBuffer, Random: RandomNumberGenerator> {
         case .candidate(let link, let candidate): membership.handle(.candidate(link, candidate), at: now)
         case .connectionFailed(let link): membership.handle(.connectionFailed(link), at: now)
         case .path(let link, let state): membership.handle(.path(link, state), at: now)
+        case .relayed(let link, let isRelayed): membership.handle(.relayed(link, isRelayed), at: now)
         case .channelOpened(let link): membership.handle(.channelOpened(link), at: now)
         case .channelClosed(let link): membership.handle(.channelClosed(link), at: now)
         case .networkChanged(let isLost): membership.handle(.networkChanged(isLost: isLost), at: now)
@@ -136,6 +137,7 @@ public struct Client<Buffer: FrameBuffer, Random: RandomNumberGenerator> {
         case .linkOpened(let link, let remote, let role, let mode):
             outputs.append(.setLowThreshold(link, queues.open(link, isNative: mode == .native)))
             peer?.handle(.linkOpened(link, remote, role, mode), at: now)
+        case .linkRelayed(let link, let isRelayed): peer?.handle(.relayed(link, isRelayed), at: now)
         case .linkClosed(let link):
             queues.close(link)
             peer?.handle(.linkClosed(link), at: now)
@@ -276,8 +278,8 @@ extension ClientOutput {
         case .left: self = .left
         case .emit(let event): self = .emit(event)
         case .begin, .assigned, .placed, .admitted, .childReleased, .standby, .wardAdmitted, .wardReleased, .linkOpened,
-            .linkClosed, .connectFailed,
-            .treeEnded, .handOver, .treeLost, .discover, .statusDue, .closeChannel:
+            .linkRelayed, .linkClosed, .connectFailed, .treeEnded, .handOver, .treeLost, .discover, .statusDue,
+            .closeChannel:
             return nil
         }
     }

@@ -41,6 +41,8 @@ public enum ClientInput<Buffer: FrameBuffer> {
     case connectionFailed(LinkID)
     /// The path under the connection changed.
     case path(LinkID, PathState)
+    /// Whether the path leads over a TURN server, at either end, is known, or has changed.
+    case relayed(LinkID, Bool)
     /// The data channel is open.
     case channelOpened(LinkID)
     /// The data channel is closed, from either end.

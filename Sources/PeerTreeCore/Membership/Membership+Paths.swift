@@ -13,6 +13,14 @@ extension Membership {
         }
     }
 
+    /// The host has found out whether the path leads over a TURN server.
+    mutating func relayed(_ link: LinkID, _ isRelayed: Bool) {
+        guard var session = sessions[link], session.isRelayed != isRelayed else { return }
+        session.isRelayed = isRelayed
+        sessions[link] = session
+        if session.phase == .open { emit(.linkRelayed(link, isRelayed)) }
+    }
+
     /// The application knows of better paths.
     mutating func restartPaths(at now: Instant) {
         for session in sessions.values { recover(session, at: now) }

@@ -189,6 +189,7 @@ extension Membership {
         session.phase = .open
         sessions[link] = session
         emit(.linkOpened(link, session.remote, session.role, session.isNative ? .native : .plain))
+        if session.isRelayed { emit(.linkRelayed(link, true)) }
     }
 
     mutating func closed(_ link: LinkID) {

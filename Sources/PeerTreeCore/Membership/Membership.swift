@@ -94,6 +94,7 @@ public struct Membership<Random: RandomNumberGenerator> {
         case .candidate(let link, let candidate): found(candidate, link)
         case .connectionFailed(let link): connectionFailed(link)
         case .path(let link, let state): pathChanged(link, state, at: now)
+        case .relayed(let link, let isRelayed): relayed(link, isRelayed)
         case .channelOpened(let link): opened(link)
         case .channelClosed(let link): closed(link)
         case .networkChanged(let isLost): networkChanged(isLost, at: now)

@@ -59,6 +59,8 @@ public enum MembershipInput: Equatable, Sendable {
     case connectionFailed(LinkID)
     /// The path under a connection changed.
     case path(LinkID, PathState)
+    /// Whether the path under a connection leads over a TURN server, at either end.
+    case relayed(LinkID, Bool)
     /// The data channel is open.
     case channelOpened(LinkID)
     /// The data channel is closed, from either end.
@@ -138,6 +140,8 @@ public enum MembershipOutput: Equatable, Sendable {
     case standby(RemoteID?)
     /// Use a link.
     case linkOpened(LinkID, RemoteID, NeighbourRole, LinkMode)
+    /// A link that is in use leads over a TURN server, or no longer.
+    case linkRelayed(LinkID, Bool)
     /// Forget a link.
     case linkClosed(LinkID)
     /// Do without a link.

@@ -38,6 +38,8 @@ struct Session {
 
     /// Whether datagrams get through.
     var path = PathState.connected
+    /// Whether they go over a TURN server.
+    var isRelayed = false
     /// When this side last asked for a new path.
     var restartedAt: Instant?
 

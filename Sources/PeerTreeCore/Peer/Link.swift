@@ -7,6 +7,8 @@ struct Link {
 
     var liveness: Liveness
     var queue: SendQueue
+    /// Whether the path leads over a TURN server, as far as the driver knows.
+    var isRelayed = false
     /// Frames that break the protocol, or that say what cannot be.
     var offences = 0
     /// What the neighbour wants to have again.

@@ -12,11 +12,39 @@ extension Peer {
             upstreams.contains { $0.remote == remote } ? nil : Standby(remote: remote, phase: .named(now))
         }
         switch former?.phase {
-        case .connecting: if let former, !isConnecting(to: former.remote) { emit(.cancelConnect(former.remote)) }
+        case .connecting: if let former { cancelConnecting(to: former.remote) }
         case .open(let link): closeIfUnused(link, at: now)
-        case .named, .due, nil: break
+        case .named, .due, .relayed, nil: break
         }
     }
+
+    // MARK: Paths over TURN servers
+
+    /// What is kept for the worst case must not take up a TURN server all the time: a peer that its parent reaches over one
+    /// has no link to a standby, and nobody has one that leads over one.
+    mutating func relayed(_ id: LinkID, _ isRelayed: Bool, at now: Instant) {
+        guard links[id]?.role == .parent else { return }
+        links[id]?.isRelayed = isRelayed
+        guard isRelayed, let standby = backup.standby else { return }
+        switch standby.phase {
+        case .open(let link) where link == id && isWarm(on: id): backup.standby?.phase = .relayed
+        case .open, .connecting:
+            guard isReachedOverTURN else { return }
+            backup.standby?.phase = .due(now + Self.retryTime)
+        case .named, .due, .relayed: return
+        }
+        backup.standby?.streamID = nil
+        if let link = standby.link { closeIfUnused(link, at: now) } else { cancelConnecting(to: standby.remote) }
+    }
+
+    private func isWarm(on id: LinkID) -> Bool { links[id].map { isWarm($0) } ?? false }
+
+    /// Whether the parent reaches this peer over a TURN server.
+    private var isReachedOverTURN: Bool {
+        upstreams.contains { upstream in upstream.link.flatMap { links[$0]?.isRelayed } ?? false }
+    }
+
+    // MARK: Opening
 
     /// How long a peer is left to itself before it opens one more link, and before it tries again.
     private static var idleTime: TimeSpan { .seconds(1) }
@@ -25,9 +53,9 @@ extension Peer {
     var standbyDeadline: Instant {
         guard let standby = backup.standby, departure.isStaying, !ending.isFinal else { return .distantFuture }
         switch standby.phase {
-        case .named, .due: return isFed ? opening(of: standby) : .distantFuture
+        case .named, .due: return isFed && !isReachedOverTURN ? opening(of: standby) : .distantFuture
         case .connecting(let deadline): return deadline
-        case .open: return .distantFuture
+        case .open, .relayed: return .distantFuture
         }
     }
 
@@ -36,7 +64,7 @@ extension Peer {
         switch standby.phase {
         case .named(let instant): min(instant + Self.idleTime, backup.pull.doubt(patience: patienceWithParent))
         case .due(let instant): instant
-        case .connecting, .open: .distantFuture
+        case .connecting, .open, .relayed: .distantFuture
         }
     }
 
@@ -45,7 +73,7 @@ extension Peer {
         guard let standby = backup.standby, departure.isStaying, !ending.isFinal else { return }
         switch standby.phase {
         case .named, .due:
-            guard isFed, opening(of: standby) <= now else { break }
+            guard isFed, !isReachedOverTURN, opening(of: standby) <= now else { break }
             if let link = parentLink(to: standby.remote) {
                 backup.standby?.phase = .open(link)
             } else {
@@ -54,8 +82,8 @@ extension Peer {
             }
         case .connecting(let deadline) where deadline <= now:
             backup.standby?.phase = .due(now + Self.retryTime)
-            if !isConnecting(to: standby.remote) { emit(.cancelConnect(standby.remote)) }
-        case .connecting, .open: break
+            cancelConnecting(to: standby.remote)
+        case .connecting, .open, .relayed: break
         }
     }
 

@@ -26,8 +26,7 @@ extension Peer {
         if let link = parentLink(to: remote) {
             subscribe(index, on: link, at: now)
         } else {
-            upstreams[index].phase = .connecting(deadline: now + configuration.connectTimeout)
-            if !isUnderWay { emit(.connect(remote)) }
+            connect(index, to: remote, isUnderWay: isUnderWay, at: now)
         }
     }
 
@@ -53,32 +52,9 @@ extension Peer {
     }
 
     /// Has a parent feed a stripe no longer.
-    private mutating func stop(_ index: Int, on link: LinkID, at now: Instant) {
+    mutating func stop(_ index: Int, on link: LinkID, at now: Instant) {
         send(.unsubscribe(stripe: UInt8(index)), on: link, at: now)
         closeIfUnused(link, at: now)
-    }
-
-    /// Gives up a connection that is still being made, unless another stripe waits for it too.
-    private mutating func abandonAttempt(_ index: Int, at now: Instant) {
-        guard let remote = upstreams[index].remote else { return }
-        switch upstreams[index].phase {
-        case .connecting:
-            upstreams[index].remote = nil
-            if !isConnecting(to: remote) { emit(.cancelConnect(remote)) }
-        case .subscribing(let link, _):
-            upstreams[index].phase = .waiting(retry: .distantFuture)
-            upstreams[index].isAskedAgain = false
-            if upstreams[index].former != link { stop(index, on: link, at: now) }
-        case .waiting, .active:
-            break
-        }
-    }
-
-    func isConnecting(to remote: RemoteID) -> Bool {
-        upstreams.contains {
-            if case .connecting = $0.phase { return $0.remote == remote }
-            return false
-        }
     }
 
     func parentLink(to remote: RemoteID) -> LinkID? {
@@ -95,11 +71,17 @@ extension Peer {
             case .plain: adoptPlainParent(index, id, at: now)
             }
         }
+        for index in upstreams.indices where openedLate(index, id, remote, mode, at: now) { isWanted = true }
         if !isWanted, !standbyOpened(id, remote, mode) { lose(id, .closed, closing: true, at: now) }
     }
 
     mutating func subscribe(_ index: Int, on link: LinkID, at now: Instant) {
         upstreams[index].phase = .subscribing(link, deadline: now + configuration.subscribeTimeout)
+        ask(index, on: link, at: now)
+    }
+
+    /// Asks a parent to feed a stripe.
+    mutating func ask(_ index: Int, on link: LinkID, at now: Instant) {
         let start: SubscriptionStart
         if let frontier = stream.frontier, !stream.isStartingOver {
             start = .sequence(frontier)
@@ -132,13 +114,13 @@ extension Peer {
 
     mutating func subscribed(_ id: LinkID, _ answer: SubscriptionAnswer, at now: Instant) {
         let index = Int(answer.stripe)
-        guard index < upstreams.count, case .subscribing(id, _) = upstreams[index].phase else {
+        guard index < upstreams.count, upstreams[index].awaitsAnswer(of: id) else {
             counters.unexpectedFrames += 1
             return
         }
         if stream.isStartingOver, upstreams[index].asked != .joinPoint {
             // It was asked before this peer knew that its position is impossible.
-            subscribe(index, on: id, at: now)
+            ask(index, on: id, at: now)
             return
         }
         guard !contradictsOthers(answer) else {
@@ -152,7 +134,7 @@ extension Peer {
             return
         }
         take(answer, from: id, at: now)
-        activate(index, id, at: now)
+        if upstreams[index].attempts.late == id { admitLate(index, id, at: now) } else { activate(index, id, at: now) }
         sendCredit(on: id, forced: true, at: now)
         inquireAnew(answer.stripe, of: id, at: now)
         // With stripes, what was never written can lie ahead of the frontier, and keep out what will be.
@@ -206,6 +188,7 @@ extension Peer {
 
     private mutating func activate(_ index: Int, _ id: LinkID, at now: Instant) {
         guard upstreams[index].phase != .active(id) else { return }
+        finishAttempts(index)
         upstreams[index].phase = .active(id)
         upstreams[index].isProven = false
         backup.pull.fed(at: now)
@@ -249,14 +232,6 @@ extension Peer {
 
     // MARK: Losing a parent
 
-    mutating func connectFailed(_ remote: RemoteID, _ reason: LossReason, at now: Instant) {
-        standbyFailed(remote, at: now)
-        for index in upstreams.indices where upstreams[index].remote == remote {
-            guard case .connecting = upstreams[index].phase else { continue }
-            orphan(index, reason, at: now)
-        }
-    }
-
     mutating func parentLost(_ id: LinkID, _ reason: LossReason, at now: Instant) {
         for index in upstreams.indices {
             if upstreams[index].former == id { upstreams[index].former = nil }
@@ -291,7 +266,7 @@ extension Peer {
         if former != nil, former != id { stop(0, on: id, at: now) }
     }
 
-    private mutating func orphan(_ index: Int, _ reason: LossReason, at now: Instant) {
+    mutating func orphan(_ index: Int, _ reason: LossReason, at now: Instant) {
         let isNew = if case .waiting = upstreams[index].phase { false } else { true }
         let isLost = !ending.isFinal && departure.isStaying
         if isLost, !ending.isTold, promote(index, reason, at: now) { return }
@@ -303,19 +278,22 @@ extension Peer {
 
     var upstreamDeadline: Instant {
         guard !ending.isFinal, departure.isStaying else { return .distantFuture }
-        return upstreams.reduce(.distantFuture) { min($0, $1.deadline) }
+        return upstreams.indices.reduce(.distantFuture) { next, index in
+            min(next, min(upstreams[index].deadline, attemptDeadline(index)))
+        }
     }
 
     mutating func watchUpstreams(at now: Instant) {
         guard !ending.isFinal, departure.isStaying else { return }
         for index in upstreams.indices {
+            watchAttempts(index, at: now)
             switch upstreams[index].phase {
             case .waiting(let retry) where retry <= now:
                 orphan(index, .closed, at: now)
             case .connecting(let deadline) where deadline <= now:
                 let remote = upstreams[index].remote
                 orphan(index, .unreachable, at: now)
-                if let remote, !isConnecting(to: remote) { emit(.cancelConnect(remote)) }
+                if let remote { cancelConnecting(to: remote) }
             case .subscribing(let link, let deadline) where deadline <= now && link == backup.standby?.link:
                 // It has no slot, and answers questions all the same.
                 send(.unsubscribe(stripe: UInt8(index)), on: link, at: now)

@@ -81,6 +81,8 @@ public struct Peer<Buffer: FrameBuffer> {
             assign(remote, stripe, epoch, at: now)
         case .linkOpened(let id, let remote, let role, let mode):
             open(id, remote, role, mode, at: now)
+        case .relayed(let id, let isRelayed):
+            relayed(id, isRelayed, at: now)
         case .linkClosed(let id):
             lose(id, .closed, closing: false, at: now)
         case .connectFailed(let remote, let reason):

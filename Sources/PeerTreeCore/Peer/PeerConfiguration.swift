@@ -48,6 +48,9 @@ public struct PeerConfiguration: Sendable {
     public var promotionTimeout: TimeSpan = .seconds(1)
     /// How long connecting to a new parent may take.
     public var connectTimeout: TimeSpan = .seconds(8)
+    /// After so long the server is asked for another parent, which is tried beside it; for each that does not come about
+    /// either, twice as long.
+    public var attemptPatience: TimeSpan = .seconds(2)
     /// How long a connected parent may take to begin to feed a stripe.
     public var subscribeTimeout: TimeSpan = .seconds(10)
     /// After this long without a new parent an orphan asks again.

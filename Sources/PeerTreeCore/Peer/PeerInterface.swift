@@ -88,6 +88,8 @@ public enum PeerInput<Buffer: FrameBuffer> {
     case assigned(RemoteID, stripe: UInt8, epoch: UInt32)
     /// A data channel to a neighbour is open.
     case linkOpened(LinkID, RemoteID, NeighbourRole, LinkMode)
+    /// The path of a link leads over a TURN server, or no longer.
+    case relayed(LinkID, Bool)
     /// A data channel closed, for whatever reason.
     case linkClosed(LinkID)
     /// No data channel to an assigned parent came about.

@@ -8,6 +8,8 @@ struct Standby {
         /// A data channel is being opened.
         case connecting(deadline: Instant)
         case open(LinkID)
+        /// It can be reached over a TURN server only: no link is kept to it.
+        case relayed
     }
 
     let remote: RemoteID

@@ -16,6 +16,8 @@ struct Upstream {
     var phase: Phase
     /// Make before break: the former parent, which goes on feeding until the first chunk of the new one has come.
     var former: LinkID?
+    /// Parents that did not come about in time, and may yet.
+    var attempts = Attempts()
     /// The parent has sent a chunk as part of what it feeds.
     var isProven = false
     /// The parent that feeds this stripe was asked again, since what it fed did not go on.
@@ -39,6 +41,12 @@ struct Upstream {
         case .active(let link), .subscribing(let link, _): return link
         case .waiting, .connecting: return nil
         }
+    }
+
+    /// Whether a parent was asked to feed this stripe and has not said from where.
+    func awaitsAnswer(of id: LinkID) -> Bool {
+        if case .subscribing(id, _) = phase { return true }
+        return former == id && attempts.late == id
     }
 
     /// When it has waited for long enough.

@@ -8,6 +8,9 @@ public struct ICECandidatePair: Hashable, Sendable {
     public var remote: ICECandidate
     /// Of the last check; nil before the first answer.
     public var roundTripTime: TimeAmount?
+
+    /// Whether the path leads over a TURN server, at either end.
+    public var isRelayed: Bool { self.local.type == .relayed || self.remote.type == .relayed }
 }
 
 extension PeerConnection {

@@ -70,6 +70,19 @@ struct SessionTests {
         #expect(harness.feed(.path(link, .failed)).isEmpty)
     }
 
+    @Test("That a path leads over a TURN server is said of links that are open, when that becomes known or changes")
+    func relayed() {
+        var (harness, parent) = viewer()
+        let (link, session) = harness.offerParent(parent)
+        harness.feed(.server(.signal(session: session, .answer(sdp: "answer"), isNative: true)))
+        #expect(harness.feed(.relayed(link, true)).isEmpty)
+        let opened = harness.feed(.channelOpened(link))
+        #expect(opened == [.linkOpened(link, parent, .parent, .native), .linkRelayed(link, true)])
+        #expect(harness.feed(.relayed(link, true)).isEmpty)
+        #expect(harness.feed(.relayed(link, false)) == [.linkRelayed(link, false)])
+        #expect(harness.feed(.relayed(LinkID(99), true)).isEmpty)
+    }
+
     @Test("The parent answers whoever was sent to it, as plainly as it was asked", arguments: [true, false])
     func parent(isNative: Bool) {
         var harness = Harness.viewer()

@@ -108,6 +108,55 @@ struct PeerStandbyTests {
         #expect(opened.frames(on: 2).isEmpty)
     }
 
+    private func isConnecting(_ outputs: [PeerOutput<TestBuffer>]) -> Bool {
+        outputs.contains { if case .connect(RemoteID(2)) = $0 { true } else { false } }
+    }
+
+    @Test("Whom its parent reaches over a TURN server has no link to a standby, until its path is another")
+    func relayedViewer() {
+        var harness = StandbyHarness.ward()
+        let outputs = harness.feed(.relayed(LinkID(1), true))
+        #expect(outputs.closed == [LinkID(2)])
+        #expect(outputs.frames(on: 2) == [.close(.moved)])
+        #expect(!isConnecting(harness.stream(for: .seconds(12), on: 1)))
+        #expect(harness.feed(.linkClosed(LinkID(1))).orphanings == 1)
+
+        var other = StandbyHarness.ward()
+        other.feed(.relayed(LinkID(1), true))
+        #expect(!isConnecting(other.stream(for: .seconds(12), on: 1)))
+        other.feed(.relayed(LinkID(1), false))
+        #expect(isConnecting(other.stream(for: .milliseconds(66), on: 1)))
+    }
+
+    @Test("An attempt to reach the standby ends where the parent is found to be reached over a TURN server")
+    func relayedMeanwhile() {
+        var harness = StandbyHarness(.viewer(PeerConfiguration(), streamID: 9))
+        harness.feed(.assigned(RemoteID(1), stripe: 0, epoch: 1))
+        harness.feed(.linkOpened(LinkID(1), RemoteID(1), .parent, .native))
+        harness.hear(.subscribed(stripe: 0, policy: .live, streamID: 7, start: 0, next: 0), on: 1)
+        harness.feed(.standby(RemoteID(2)))
+        #expect(isConnecting(harness.stream(for: .milliseconds(1_320), on: 1)))
+        let outputs = harness.feed(.relayed(LinkID(1), true))
+        #expect(outputs.contains { if case .cancelConnect(RemoteID(2)) = $0 { true } else { false } })
+    }
+
+    @Test("No link is kept to a standby that can be reached over a TURN server only; another one is tried")
+    func relayedStandby() {
+        var harness = StandbyHarness.ward()
+        #expect(harness.feed(.relayed(LinkID(2), true)).closed == [LinkID(2)])
+        #expect(!isConnecting(harness.stream(for: .seconds(12), on: 1)))
+        harness.feed(.standby(RemoteID(3)))
+        let outputs = harness.stream(for: .milliseconds(1_320), on: 1)
+        #expect(outputs.contains { if case .connect(RemoteID(3)) = $0 { true } else { false } })
+    }
+
+    @Test("A parent that is reached over a TURN server stays the parent")
+    func relayedParent() {
+        var harness = StandbyHarness.ward(streamOfStandby: nil)
+        #expect(!harness.feed(.relayed(LinkID(1), true)).closed.contains(LinkID(1)))
+        #expect(harness.stream(for: .milliseconds(66), on: 1).deliveries == 2)
+    }
+
     @Test("A silent parent stays the parent; what comes next is asked of the standby, and delivered once")
     func pulling() {
         var harness = StandbyHarness.ward()
@@ -131,6 +180,24 @@ struct PeerStandbyTests {
         var harness = StandbyHarness.ward(streamOfStandby: streamID)
         #expect(harness.pass(.milliseconds(600)).requests.isEmpty)
         let outputs = harness.feed(.linkClosed(LinkID(1)))
+        #expect(outputs.promotions == 0)
+        #expect(outputs.orphanings == 1)
+    }
+
+    @Test("Below a plain parent, whose stream has other numbers, the standby is neither asked nor turned to")
+    func plainParent() {
+        var harness = StandbyHarness(.viewer(PeerConfiguration(), streamID: 9))
+        harness.feed(.placed(slots: 2, depth: 2))
+        harness.feed(.assigned(RemoteID(1), stripe: 0, epoch: 1))
+        harness.feed(.linkOpened(LinkID(1), RemoteID(1), .parent, .plain))
+        harness.feed(.standby(RemoteID(2)))
+        harness.pass(.milliseconds(1_500))
+        harness.feed(.linkOpened(LinkID(2), RemoteID(2), .parent, .native))
+        harness.hear(.stream(7), on: 2)
+        harness.feed(.received(LinkID(1), TestBuffer(bytes: [1]), isText: false))
+        var outputs = harness.pass(.seconds(3))
+        #expect(outputs.requests.isEmpty)
+        outputs = harness.feed(.linkClosed(LinkID(1)))
         #expect(outputs.promotions == 0)
         #expect(outputs.orphanings == 1)
     }
