@@ -1,10 +1,13 @@
 """What the death of viewers costs the others: real `peer-tree` processes on the loopback, 30 messages of 10 KB a second.
 
-    python3 Benchmarks/deaths.py --peer-tree PROGRAM [--standbys on|off] [kills] [churn]
+    python3 Benchmarks/deaths.py --peer-tree PROGRAM [--standbys on|off] [kills] [churn] [costs]
 
 - `kills`: of 20 viewers one is killed every two seconds and replaced; how late the worst of the others gets a message
   within the second after that.
 - `churn`: of 40 viewers one is killed every half a second for 30 s, and replaced; how late the others get messages.
+- `costs`: of 20 viewers nobody dies. Processor time of all processes, and bytes on the loopback, a second, with the stream
+  and without one. Bytes are to be read in a network namespace of its own, since they are everybody's:
+  `unshare -rn sh -c 'ip link set lo up; exec python3 Benchmarks/deaths.py …'`. Compare with `--standbys off`.
 
 Every byte that comes is compared with what was sent. A viewer counts from three seconds after its first byte on. The lag of
 a message is the time from the source's `write` to its last byte at the reader of the viewer's output.
@@ -39,10 +42,13 @@ class Stream:
         self.sent = bytearray()
         self.times = []
 
-    def feed(self, pipe, is_over):
+    def feed(self, pipe, is_over, is_paused):
         begin = time.monotonic()
         with pipe:
             while not is_over.wait(max(0, begin + len(self.times) / RATE - time.monotonic())):
+                if is_paused.is_set():
+                    is_over.wait()
+                    return
                 piece = self.random.randbytes(SIZE)
                 self.sent += piece
                 self.times.append(time.monotonic())
@@ -93,12 +99,15 @@ class Crowd:
         serve = ["serve", "--port", 0, "--k", 3, "--k1", 3, "--standbys", options.standbys, "--json"]
         serve += ["--joins-per-second-per-address", 1000, "--join-burst-per-address", 1000]
         server = stack.enter_context(processes.running(options.peer_tree, *serve))
+        self.others = [server.process]
         url = f"http://127.0.0.1:{server.event('listening')['port']}"
         command = [options.peer_tree, "broadcast", "-", "--raw", "--server", url, "--json"]
         source = stack.enter_context(processes.running(*command, stdin=subprocess.PIPE))
+        self.others.append(source.process)
         self.command = [options.peer_tree, "watch", source.event("link")["link"]]
         self.is_over = threading.Event()
-        arguments = (source.process.stdin, self.is_over)
+        self.is_paused = threading.Event()
+        arguments = (source.process.stdin, self.is_over, self.is_paused)
         self.feeder = threading.Thread(target=self.stream.feed, args=arguments, daemon=True)
         self.feeder.start()
         stack.callback(self.close)
@@ -133,6 +142,14 @@ class Crowd:
             for key, _ in self.selector.select(end - now):
                 lags += key.data.read(self.stream, time.monotonic())
         return lags
+
+    def processor_time(self):
+        """Seconds that all processes have had."""
+        ticks = 0
+        for process in self.others + [viewer.process for viewer in self.viewers]:
+            fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
 
     def everybody_is_whole(self, limit=5):
         """Waits until everyone has what was written until now."""
@@ -188,12 +205,38 @@ def churn(options, stack):
     }
 
 
+def loopback_bytes():
+    line = next(line for line in Path("/proc/net/dev").read_text().splitlines() if line.strip().startswith("lo:"))
+    return int(line.split()[1])
+
+
+def spending(crowd, span):
+    """What everybody spends in so many seconds, a second."""
+    begin, processor, sent = time.monotonic(), crowd.processor_time(), loopback_bytes()
+    crowd.watch(span)
+    passed = time.monotonic() - begin
+    return {
+        "processor_percent": round(100 * (crowd.processor_time() - processor) / passed, 1),
+        "loopback_bytes_a_second": round((loopback_bytes() - sent) / passed),
+    }
+
+
+def costs(options, stack):
+    crowd = Crowd(options, stack, 20)
+    crowd.watch(3)
+    streaming = spending(crowd, options.seconds)
+    crowd.is_paused.set()
+    crowd.watch(3)
+    return {"streaming": streaming, "idle": spending(crowd, options.seconds)}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
-    parser.add_argument("what", nargs="*", choices=["kills", "churn", []])
+    parser.add_argument("what", nargs="*", choices=["kills", "churn", "costs", []])
     parser.add_argument("--peer-tree", required=True)
     parser.add_argument("--standbys", choices=["on", "off"], default="on")
     parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--seconds", type=int, default=20, help="how long costs are counted")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     for name in options.what or ["kills", "churn"]:
