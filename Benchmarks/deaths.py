@@ -9,7 +9,8 @@
   and without one. Bytes are to be read in a network namespace of its own, since they are everybody's:
   `unshare -rn sh -c 'ip link set lo up; exec python3 Benchmarks/deaths.py …'`. Compare with `--standbys off`.
 
-Every byte that comes is compared with what was sent. A viewer counts from three seconds after its first byte on. The lag of
+Every byte that comes is compared with what was sent. A viewer counts from three seconds after its first byte on, and once it
+has had everything: it begins with what its parent still holds, which is as old as the run. The lag of
 a message is the time from the source's `write` to its last byte at the reader of the viewer's output.
 """
 
@@ -68,6 +69,8 @@ class Viewer:
         os.set_blocking(self.process.stdout.fileno(), False)
         self.position = None
         self.began = None
+        self.has_caught_up = False
+        self.came = time.monotonic()
 
     def read(self, stream, now):
         """Takes what has come, and returns the lags of the messages that are whole by that."""
@@ -85,6 +88,9 @@ class Viewer:
             raise Loss(f"a viewer lost or changed something at byte {self.position}: {found - self.position} bytes on")
         first = self.position // SIZE
         self.position += len(data)
+        if not self.has_caught_up:
+            self.has_caught_up = self.position >= len(stream.sent) - SIZE
+            return []
         if now < self.began + NEWCOMER:
             return []
         return [now - stream.times[number] for number in range(first, self.position // SIZE)]
@@ -155,8 +161,13 @@ class Crowd:
         """Waits until everyone has what was written until now."""
         end, length = time.monotonic() + limit, len(self.stream.sent)
         while any((viewer.position or 0) < length for viewer in self.viewers):
-            if time.monotonic() > end:
-                raise SystemExit(f"after {limit} s not everyone is whole")
+            if (now := time.monotonic()) > end:
+                lacks = [
+                    f"{length - (viewer.position or 0)} bytes after {now - viewer.came:.1f} s"
+                    for viewer in self.viewers
+                    if (viewer.position or 0) < length
+                ]
+                raise SystemExit(f"after {limit} s not everyone is whole: {lacks}")
             self.watch(0.05)
 
     def close(self):
