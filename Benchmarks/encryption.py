@@ -40,8 +40,8 @@ PAIR = """async ([encrypt, count, size]) => {
   }
   source.end();
   await isOver;
-  viewer.disconnect();
-  source.disconnect();
+  viewer.destroy();
+  source.destroy();
   return received;
 }"""
 
@@ -82,7 +82,7 @@ async def measure_browser(options):
                 for name in seconds:
                     before = browser.cpu_seconds()
                     received = await page.evaluate(PAIR, [name == "encrypted", options.messages, MESSAGE])
-                    assert received == options.messages * MESSAGE, received
+                    assert received == options.messages * MESSAGE, (name, received)
                     seconds[name].append(browser.cpu_seconds() - before)
     per_message = {name: statistics.median(rounds) / options.messages for name, rounds in seconds.items()}
     more = per_message["encrypted"] - per_message["plain"]

@@ -12,6 +12,11 @@ if [ "$(uname -s)" = Darwin ] && command -v brew >/dev/null; then
     export LIBRARY_PATH="$openssl_prefix/lib:$brew_prefix/lib${LIBRARY_PATH:+:$LIBRARY_PATH}"
 fi
 
+# How everything is built that is to be fast. The core is generic over its host's buffers: compilers specialise it for them
+# only where they see across modules, and then it takes less than half the time. The plan cached in the folder may be that
+# of another package.
+release=(-c release -Xswiftc -cross-module-optimization --disable-build-manifest-caching)
+
 die() {
     printf '%s: %s\n' "$(basename "$0")" "$*" >&2
     exit 1
