@@ -2,7 +2,7 @@ import NetworkEmulation
 import TestSupport
 import Testing
 
-@Suite("The emulated bad network", .timeLimit(.minutes(2)))
+@Suite("The emulated bad network", .timeLimit(.minutes(5)))
 struct NetworkPathTests {
     /// One datagram of 972 bytes, 1,000 with its headers, every so often.
     private func travel(

@@ -2,7 +2,7 @@ import NetworkEmulation
 import TestSupport
 import Testing
 
-@Suite("Nodes in virtual time", .timeLimit(.minutes(2)))
+@Suite("Nodes in virtual time", .timeLimit(.minutes(5)))
 struct VirtualNetworkTests {
     /// Asks the other again and again; answers at once.
     private struct Pinger: VirtualNode {

@@ -6,7 +6,7 @@ import Testing
 @testable import PeerTreeClient
 @testable import PeerTreeCore
 
-@Suite("Encrypted messages", .timeLimit(.minutes(1)))
+@Suite("Encrypted messages", .timeLimit(.minutes(5)))
 struct EncryptionTests {
     private static let secret = BroadcastSecret(Array(0..<32))
     private static let streamID = Array<UInt8>(0xA0..<0xB0)

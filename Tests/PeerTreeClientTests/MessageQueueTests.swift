@@ -6,7 +6,7 @@ import Testing
 @testable import PeerTreeClient
 @testable import PeerTreeCore
 
-@Suite("Messages on their way to the application", .timeLimit(.minutes(2)))
+@Suite("Messages on their way to the application", .timeLimit(.minutes(5)))
 struct MessageQueueTests {
     private func message(_ sequence: UInt64, size: Int = 10, joinPoint: Bool = false) -> PeerTreeMessage {
         PeerTreeMessage(

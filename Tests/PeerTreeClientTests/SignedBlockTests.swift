@@ -7,7 +7,7 @@ import Testing
 @testable import PeerTreeCore
 
 /// The primitives that hosts have, on what the core makes. The signatures are those of another implementation.
-@Suite("Signed blocks and the host's primitives", .timeLimit(.minutes(1)))
+@Suite("Signed blocks and the host's primitives", .timeLimit(.minutes(5)))
 struct SignedBlockTests {
     private static let corpus = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
         .deletingLastPathComponent().appendingPathComponent("Corpus/blocks")

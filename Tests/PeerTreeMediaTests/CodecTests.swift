@@ -3,7 +3,7 @@ import Testing
 
 @testable import PeerTreeMedia
 
-@Suite(.timeLimit(.minutes(2))) struct CodecTests {
+@Suite(.timeLimit(.minutes(5))) struct CodecTests {
     /// The first bytes of a key frame of libvpx-vp9: profile 0, 320x180.
     static let vp9: [UInt8] = [0x82, 0x49, 0x83, 0x42, 0x00, 0x13, 0xF0, 0x0B, 0x30, 0x00]
 

@@ -3,7 +3,7 @@ import Testing
 
 @testable import PeerTreeMedia
 
-@Suite(.timeLimit(.minutes(2))) struct MediaFrameTests {
+@Suite(.timeLimit(.minutes(5))) struct MediaFrameTests {
     @Test("a frame's message is what the documentation says, to the byte")
     func exactBytes() {
         let frame = MediaFrame(
@@ -46,7 +46,7 @@ import Testing
     }
 }
 
-@Suite(.timeLimit(.minutes(2))) struct MediaCatalogTests {
+@Suite(.timeLimit(.minutes(5))) struct MediaCatalogTests {
     @Test("the catalog of the documentation is read")
     func documented() throws {
         let text = """
@@ -126,7 +126,7 @@ import Testing
     }
 }
 
-@Suite(.timeLimit(.minutes(2))) struct ContentDescriptionTests {
+@Suite(.timeLimit(.minutes(5))) struct ContentDescriptionTests {
     @Test("the description of the documentation is read, and written again the same")
     func documented() throws {
         let text = #"{"content":1,"name":"slides.pdf","type":"application/pdf","size":123456}"#
@@ -157,7 +157,7 @@ import Testing
     }
 }
 
-@Suite(.timeLimit(.minutes(2))) struct MediaPacketizerTests {
+@Suite(.timeLimit(.minutes(5))) struct MediaPacketizerTests {
     @Test("the catalog is retained text, key frames of the first video track are join points")
     func video() throws {
         var packetizer = MediaPacketizer()

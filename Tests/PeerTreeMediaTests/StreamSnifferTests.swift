@@ -3,7 +3,7 @@ import Testing
 
 @testable import PeerTreeMedia
 
-@Suite(.timeLimit(.minutes(2))) struct StreamSnifferTests {
+@Suite(.timeLimit(.minutes(5))) struct StreamSnifferTests {
     private func type(_ bytes: [UInt8]) -> String? {
         StreamSniffer.guess(ByteBuffer(bytes: bytes), isComplete: true)?.contentType
     }

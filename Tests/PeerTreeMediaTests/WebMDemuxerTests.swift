@@ -6,7 +6,7 @@ import Testing
 private typealias WebM = HandmadeWebM
 private typealias Media = HandmadeMedia
 
-@Suite(.timeLimit(.minutes(2))) struct WebMDemuxerTests {
+@Suite(.timeLimit(.minutes(5))) struct WebMDemuxerTests {
     private func payloads(_ events: [WebMEvent]) -> [[UInt8]] {
         events.frames.map { Array($0.payload.readableBytesView) }
     }

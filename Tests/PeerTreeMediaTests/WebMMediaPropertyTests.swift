@@ -5,7 +5,7 @@ import Testing
 
 @testable import PeerTreeMedia
 
-@Suite(.timeLimit(.minutes(2))) struct WebMMediaPropertyTests {
+@Suite(.timeLimit(.minutes(5))) struct WebMMediaPropertyTests {
     private static func demoClip() throws -> [UInt8] {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent()

@@ -5,7 +5,7 @@ import Testing
 
 private typealias Media = HandmadeMedia
 
-@Suite(.timeLimit(.minutes(2))) struct WebMMuxerTests {
+@Suite(.timeLimit(.minutes(5))) struct WebMMuxerTests {
     /// Ids of the elements of a file in order, as far as one can go down: segments, clusters.
     private func elements(_ file: [UInt8]) -> [(id: UInt32, size: UInt64?, offset: Int)] {
         let buffer = ByteBuffer(bytes: file)
@@ -189,7 +189,7 @@ private typealias Media = HandmadeMedia
     }
 }
 
-@Suite(.timeLimit(.minutes(2))) struct WebMRecorderTests {
+@Suite(.timeLimit(.minutes(5))) struct WebMRecorderTests {
     private func run(_ recorder: inout WebMRecorder, _ messages: [MediaMessage]) -> [RecorderOutput] {
         var outputs: [RecorderOutput] = []
         for message in messages {

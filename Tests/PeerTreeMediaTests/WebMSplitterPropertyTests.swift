@@ -5,7 +5,7 @@ import Testing
 
 @testable import PeerTreeMedia
 
-@Suite(.timeLimit(.minutes(2))) struct WebMSplitterPropertyTests {
+@Suite(.timeLimit(.minutes(5))) struct WebMSplitterPropertyTests {
     private static func demoClip() throws -> [UInt8] {
         let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent()

@@ -5,7 +5,7 @@ import Testing
 
 private typealias WebM = HandmadeWebM
 
-@Suite(.timeLimit(.minutes(2))) struct WebMSplitterTests {
+@Suite(.timeLimit(.minutes(5))) struct WebMSplitterTests {
     @Test("everything before the first cluster is the header, then each block ends a piece")
     func liveStream() {
         let first = WebM.cluster() + WebM.simpleBlock(track: 1, keyFrame: true)

@@ -3,7 +3,7 @@ import Testing
 
 @testable import PeerTreeServer
 
-@Suite("Metrics in Prometheus' text format", .timeLimit(.minutes(2)))
+@Suite("Metrics in Prometheus' text format", .timeLimit(.minutes(5)))
 struct PrometheusMetricsTests {
     @Test("Counters, gauges and histograms are shown in order, each under one type line")
     func text() {

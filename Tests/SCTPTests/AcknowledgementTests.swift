@@ -4,7 +4,7 @@ import Testing
 
 @testable import SCTP
 
-@Suite("Acknowledgements", .timeLimit(.minutes(2)))
+@Suite("Acknowledgements", .timeLimit(.minutes(5)))
 struct AcknowledgementTests {
     private static func count(_ type: UInt8, in packets: [[UInt8]]) -> Int {
         packets.count { packet in

@@ -4,7 +4,7 @@ import Testing
 
 @testable import SCTP
 
-@Suite("Beside usrsctp", .serialized, .timeLimit(.minutes(2)))
+@Suite("Beside usrsctp", .serialized, .timeLimit(.minutes(5)))
 struct ForeignTests {
     /// An association of this library's, usrsctp, and the path between them, in virtual time.
     private final class Mixed {

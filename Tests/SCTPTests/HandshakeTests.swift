@@ -4,7 +4,7 @@ import Testing
 
 @testable import SCTP
 
-@Suite("The handshake", .timeLimit(.minutes(2)))
+@Suite("The handshake", .timeLimit(.minutes(5)))
 struct HandshakeTests {
     @Test("RFC 9260 section 5.1: one side begins, the other answers, messages go both ways")
     func oneSide() throws {

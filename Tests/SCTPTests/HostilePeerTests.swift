@@ -5,7 +5,7 @@ import Testing
 @testable import SCTP
 
 /// What only a broken or hostile peer sends. None of it does more than end the association.
-@Suite("A hostile peer", .timeLimit(.minutes(2)))
+@Suite("A hostile peer", .timeLimit(.minutes(5)))
 struct HostilePeerTests {
     /// A packet of the first end's for the second, with whatever chunks.
     private static func packet(_ pair: Pair, tag: UInt32? = nil, _ body: (inout PacketWriter) -> Void) -> [UInt8] {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import SCTP
 
-@Suite("Pacing", .timeLimit(.minutes(2)))
+@Suite("Pacing", .timeLimit(.minutes(5)))
 struct PacingTests {
     private static let size = 1_163
 
@@ -75,7 +75,7 @@ struct PacingTests {
     }
 }
 
-@Suite("Measured rate", .timeLimit(.minutes(2)))
+@Suite("Measured rate", .timeLimit(.minutes(5)))
 struct DeliveryRateTests {
     private static let roundTrip = TimeAmount.milliseconds(100)
 

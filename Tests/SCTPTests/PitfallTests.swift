@@ -5,7 +5,7 @@ import Testing
 @testable import SCTP
 
 /// What cost other implementations days, one test each.
-@Suite("Pitfalls of others", .timeLimit(.minutes(2)))
+@Suite("Pitfalls of others", .timeLimit(.minutes(5)))
 struct PitfallTests {
     /// The types of a packet's chunks.
     private static func types(_ packet: [UInt8]) -> [UInt8] {

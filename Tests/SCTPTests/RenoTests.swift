@@ -3,7 +3,7 @@ import Testing
 
 @testable import SCTP
 
-@Suite("Reno", .timeLimit(.minutes(2)))
+@Suite("Reno", .timeLimit(.minutes(5)))
 struct RenoTests {
     private static let packet = 1_000
 

@@ -4,7 +4,7 @@ import Testing
 
 @testable import SCTP
 
-@Suite("What associations hold together", .timeLimit(.minutes(2)))
+@Suite("What associations hold together", .timeLimit(.minutes(5)))
 struct WindowBudgetTests {
     private static let budget = 4 * 1024 * 1024
 

@@ -2,7 +2,7 @@ import Testing
 import VirtualTransport
 
 /// A part of the ten thousand that `make fuzz` runs.
-@Suite("Random paths", .timeLimit(.minutes(2)))
+@Suite("Random paths", .timeLimit(.minutes(5)))
 struct RandomTrafficTests {
     @Test(
         "Every reliable message arrives once, in order and whole; every other leaves the window",

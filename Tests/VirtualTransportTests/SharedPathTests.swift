@@ -6,7 +6,7 @@ import Testing
 import VirtualTransport
 
 /// Associations on emulated paths, several on one, in virtual time.
-@Suite("Associations that share a path", .timeLimit(.minutes(2)))
+@Suite("Associations that share a path", .timeLimit(.minutes(5)))
 struct SharedPathTests {
     private static let trip = Duration.milliseconds(50)
 

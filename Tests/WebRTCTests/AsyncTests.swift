@@ -4,7 +4,7 @@ import Testing
 
 @testable import WebRTC
 
-@Suite("Async facade", .timeLimit(.minutes(2)))
+@Suite("Async facade", .timeLimit(.minutes(5)))
 struct AsyncTests {
     /// Two connections of one transport with one channel between them.
     private func withChannel(

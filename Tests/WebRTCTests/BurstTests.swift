@@ -5,7 +5,7 @@ import Testing
 
 @testable import WebRTC
 
-@Suite("Bursts", .timeLimit(.minutes(2)))
+@Suite("Bursts", .timeLimit(.minutes(5)))
 struct BurstTests {
     private static let window = 10 * 1000
 

@@ -4,7 +4,7 @@ import Testing
 
 @testable import WebRTC
 
-@Suite("Two peers through real UDP", .timeLimit(.minutes(2)))
+@Suite("Two peers through real UDP", .timeLimit(.minutes(5)))
 struct ConnectionTests {
     @Test("Text, binary and empty messages arrive as what they were sent as")
     func kinds() async throws {

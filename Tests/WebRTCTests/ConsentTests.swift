@@ -6,7 +6,7 @@ import Testing
 
 /// Consent to send (RFC 7675) against a path that is dead in one direction, and against peers that mean to have data
 /// sent to somebody else.
-@Suite("Consent to send", .timeLimit(.minutes(2)))
+@Suite("Consent to send", .timeLimit(.minutes(5)))
 struct ConsentTests {
     private static let configuration: ICEConfiguration = {
         var configuration = ICEConfiguration()

@@ -3,7 +3,7 @@ import Testing
 
 @testable import WebRTC
 
-@Suite("DCEP", .timeLimit(.minutes(2)))
+@Suite("DCEP", .timeLimit(.minutes(5)))
 struct DCEPTests {
     @Test(
         "Every kind of channel is encoded and decoded the same",

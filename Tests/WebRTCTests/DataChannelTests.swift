@@ -4,7 +4,7 @@ import Testing
 
 @testable import WebRTC
 
-@Suite("Data channels", .timeLimit(.minutes(2)))
+@Suite("Data channels", .timeLimit(.minutes(5)))
 struct DataChannelTests {
     static let configurations: [DataChannelConfiguration] = [
         .init(),

@@ -8,7 +8,7 @@ import Testing
 
 /// A short seeded run of every fuzz target, which begins with the whole corpus as it is: what fuzzing once found stays
 /// mended. `make fuzz` runs longer ones.
-@Suite("Hostile input", .timeLimit(.minutes(2)))
+@Suite("Hostile input", .timeLimit(.minutes(5)))
 struct FuzzTests {
     private static let corpus = Corpus(
         folder: URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()

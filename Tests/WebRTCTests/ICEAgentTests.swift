@@ -4,7 +4,7 @@ import Testing
 
 @testable import WebRTC
 
-@Suite("ICE agent", .timeLimit(.minutes(2)))
+@Suite("ICE agent", .timeLimit(.minutes(5)))
 struct ICEAgentTests {
     @Test("Two agents agree on a pair within two round trips")
     func connects() {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import WebRTC
 
-@Suite("ICE across NATs and moves", .timeLimit(.minutes(2)))
+@Suite("ICE across NATs and moves", .timeLimit(.minutes(5)))
 struct ICENetworkTests {
     private static let stun = TransportAddress(ipv4: 0xCB00_7164, port: 3478)
 

@@ -4,7 +4,7 @@ import Testing
 
 @testable import WebRTC
 
-@Suite("ICE restart through real UDP", .timeLimit(.minutes(2)))
+@Suite("ICE restart through real UDP", .timeLimit(.minutes(5)))
 struct ICERestartTests {
     /// Sends numbered messages both ways, one every turn of the loop, until told to stop.
     private static func send(_ range: Range<Int>, over pair: Pair) throws {

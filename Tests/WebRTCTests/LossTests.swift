@@ -8,7 +8,7 @@ import Testing
 
 /// Pairs that are joined through a network which drops, doubles, reorders and delays: 50 ms each way. Every accident
 /// follows from the seed; what the machine's clock adds to the order of events does not.
-@Suite("Over a bad network", .timeLimit(.minutes(2)))
+@Suite("Over a bad network", .timeLimit(.minutes(5)))
 struct LossTests {
     static func conditions(loss: Double) -> PathConditions {
         var conditions = PathConditions(delay: .milliseconds(50), loss: loss)

@@ -4,7 +4,7 @@ import Testing
 @testable import WebRTC
 
 /// The exchange of descriptions without anything that connects.
-@Suite("Negotiation", .timeLimit(.minutes(2)))
+@Suite("Negotiation", .timeLimit(.minutes(5)))
 struct NegotiationTests {
     /// One side: the machine, and credentials as its agents would have them.
     private struct Side {

@@ -5,7 +5,7 @@ import Testing
 @testable import WebRTC
 
 /// What somebody can do who is not on the path between two peers, but can send from any address.
-@Suite("Off-path senders", .timeLimit(.minutes(2)))
+@Suite("Off-path senders", .timeLimit(.minutes(5)))
 struct OffPathTests {
     private static let stranger = TransportAddress(ipv4: 0x7F00_0063, port: 6_666)
 

@@ -5,7 +5,7 @@ import Testing
 @testable import WebRTC
 
 /// Memory that messages take whose readers do not come.
-@Suite("Unread messages", .timeLimit(.minutes(1)))
+@Suite("Unread messages", .timeLimit(.minutes(5)))
 struct ReadingBudgetTests {
     private static let limit = 100_000
     private static let messageSize = 20_000

@@ -12,7 +12,7 @@ private final class Watch {
     func mustAsk(at now: NIODeadline) -> Bool { self.silence.mustAsk(at: now) }
 }
 
-@Suite("The silence of a relay", .timeLimit(.minutes(2)))
+@Suite("The silence of a relay", .timeLimit(.minutes(5)))
 struct RelaySilenceTests {
     private let silence = Watch()
     private let start = NIODeadline.uptimeNanoseconds(1_000_000_000)

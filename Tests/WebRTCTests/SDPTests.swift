@@ -128,7 +128,7 @@ enum SampleOffers {
     static let all = [chromium, firefox, aiortc, pion, simplePeer]
 }
 
-@Suite("SDP", .timeLimit(.minutes(2)))
+@Suite("SDP", .timeLimit(.minutes(5)))
 struct SDPTests {
     @Test("Chromium's offer: mDNS and TCP candidates are left out, the rest is taken")
     func chromium() throws {

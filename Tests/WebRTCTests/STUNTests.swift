@@ -2,7 +2,7 @@ import Testing
 
 @testable import WebRTC
 
-@Suite("STUN", .timeLimit(.minutes(2)))
+@Suite("STUN", .timeLimit(.minutes(5)))
 struct STUNTests {
     /// RFC 5769 section 2.1: a request with short-term credentials.
     static let request = bytes(

@@ -4,7 +4,7 @@ import Testing
 
 @testable import WebRTC
 
-@Suite("STUN servers, URLs and streams", .timeLimit(.minutes(2)))
+@Suite("STUN servers, URLs and streams", .timeLimit(.minutes(5)))
 struct ServerExchangeTests {
     private static let mapped = TransportAddress(ipv4: 0xCB00_7109, port: 4_000)
 

@@ -7,7 +7,7 @@ import Testing
 @testable import WebRTC
 
 /// Names of STUN and TURN servers that are not found at first.
-@Suite("Names of servers", .timeLimit(.minutes(1)))
+@Suite("Names of servers", .timeLimit(.minutes(5)))
 struct ServerNameTests {
     private static let loop = WebRTCEventLoop.loop
 

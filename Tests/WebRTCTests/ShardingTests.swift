@@ -3,7 +3,7 @@ import Testing
 
 @testable import WebRTC
 
-@Suite("Connections on several event loops", .timeLimit(.minutes(2)))
+@Suite("Connections on several event loops", .timeLimit(.minutes(5)))
 struct ShardingTests {
     private struct Link: Sendable {
         var ends: (AsyncPeerConnection, AsyncPeerConnection)

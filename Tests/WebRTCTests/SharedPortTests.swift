@@ -3,7 +3,7 @@ import Testing
 
 @testable import WebRTC
 
-@Suite("Many connections between the same two ports", .timeLimit(.minutes(2)))
+@Suite("Many connections between the same two ports", .timeLimit(.minutes(5)))
 struct SharedPortTests {
     private static let count = 100
 

@@ -6,7 +6,7 @@ import Testing
 @testable import WebRTC
 
 /// A descriptor is a number that the system gives to the next one who asks.
-@Suite("Ownership of sockets", .timeLimit(.minutes(2)))
+@Suite("Ownership of sockets", .timeLimit(.minutes(5)))
 struct SocketOwnershipTests {
     private static func datagram(_ socket: UDPSocket, to address: TransportAddress) {
         [UInt8](repeating: 7, count: 100).withUnsafeBytes { socket.append($0, to: address) }

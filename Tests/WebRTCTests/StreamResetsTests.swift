@@ -2,7 +2,7 @@ import Testing
 
 @testable import WebRTC
 
-@Suite("Stream resets", .timeLimit(.minutes(2)))
+@Suite("Stream resets", .timeLimit(.minutes(5)))
 struct StreamResetsTests {
     @Test(
         "A stream is free again only when both directions have been reset, in whatever order",

@@ -73,7 +73,7 @@ private struct TURNHarness {
     }
 }
 
-@Suite("TURN client", .timeLimit(.minutes(2)))
+@Suite("TURN client", .timeLimit(.minutes(5)))
 struct TURNClientTests {
     @Test("An allocation takes two requests: one to learn realm and nonce, one with credentials")
     func allocates() {

@@ -90,7 +90,7 @@ extension [PeerOutput<TestBuffer>] {
     fileprivate var closed: [LinkID] { compactMap { if case .close(let link) = $0 { link } else { nil } } }
 }
 
-@Suite("Standbys and wards", .timeLimit(.minutes(1)))
+@Suite("Standbys and wards", .timeLimit(.minutes(5)))
 struct PeerStandbyTests {
     @Test("The link to the standby is opened once a parent feeds, and nothing is said on it")
     func opening() {

@@ -2,7 +2,7 @@ import Testing
 
 @testable import PeerTreeCore
 
-@Suite("The rhythm of a stream, and asking the standby by it", .timeLimit(.minutes(1)))
+@Suite("The rhythm of a stream, and asking the standby by it", .timeLimit(.minutes(5)))
 struct RhythmTests {
     private func rhythm(every interval: TimeSpan, bursts: Int = 100, chunks: Int = 1) -> (Rhythm, Instant) {
         var rhythm = Rhythm()

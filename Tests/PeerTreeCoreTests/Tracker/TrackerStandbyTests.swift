@@ -4,7 +4,7 @@ import Testing
 @testable import PeerTreeCore
 
 /// Who gets which standby, keeps it and turns to it.
-@Suite("The tracker's standbys", .timeLimit(.minutes(1)))
+@Suite("The tracker's standbys", .timeLimit(.minutes(5)))
 struct TrackerStandbyTests {
     @Test("Everybody that is attached gets a standby outside the subtree of its parent, admitted before it is named")
     func everybodyHasOne() throws {

@@ -7,7 +7,7 @@ import Testing
 @testable import PeerTreeServer
 
 /// Tokens are signed here with the primitives, by none of the code under test.
-@Suite("Tokens signed with public keys", .timeLimit(.minutes(2)))
+@Suite("Tokens signed with public keys", .timeLimit(.minutes(5)))
 struct AccessKeyTests {
     /// A private key and what a server gets of it.
     private struct Signer {

@@ -5,7 +5,7 @@ import Testing
 
 @testable import PeerTreeServer
 
-@Suite("Who may create and who may join", .timeLimit(.minutes(2)))
+@Suite("Who may create and who may join", .timeLimit(.minutes(5)))
 struct AccessTests {
     private let create: JSONValue = ["createNew": true, "peerTree": ["v": 2]]
 

@@ -4,7 +4,7 @@ import Testing
 
 @testable import PeerTreeServer
 
-@Suite("Admission: a parent is told who may come", .timeLimit(.minutes(2)))
+@Suite("Admission: a parent is told who may come", .timeLimit(.minutes(5)))
 struct AdmissionTests {
     /// Whom a peer was told to admit as children.
     private func admissions(_ id: String, _ harness: SignallingHarness) -> [JSONValue] {

@@ -40,7 +40,7 @@ extension SignallingHarness {
     }
 }
 
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(5)))
 struct DashboardTests {
     @Test(arguments: 1...20)
     func changesAddUpToTheTreeAsItIs(seed: UInt64) throws {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import PeerTreeServer
 
-@Suite("Trees whose source encrypts", .timeLimit(.minutes(1)))
+@Suite("Trees whose source encrypts", .timeLimit(.minutes(5)))
 struct EncryptedTreeTests {
     private func refusal(of id: String, _ tree: String, _ harness: inout SignallingHarness) -> String? {
         harness.connect(id)

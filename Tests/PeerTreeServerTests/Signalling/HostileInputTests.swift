@@ -5,7 +5,7 @@ import Testing
 
 @testable import PeerTreeServer
 
-@Suite("Hostile input", .timeLimit(.minutes(2)))
+@Suite("Hostile input", .timeLimit(.minutes(5)))
 struct HostileInputTests {
     /// A tree S -> (A, L), A -> B with a session "open" between A and S; another tree of T; X is in no tree.
     private func makeHarness() throws -> (SignallingHarness, tree: String, other: String) {

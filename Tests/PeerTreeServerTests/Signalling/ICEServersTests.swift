@@ -4,7 +4,7 @@ import Testing
 
 @testable import PeerTreeServer
 
-@Suite("ICE servers for peers", .timeLimit(.minutes(2)))
+@Suite("ICE servers for peers", .timeLimit(.minutes(5)))
 struct ICEServersTests {
     private static func harness() -> SignallingHarness {
         SignallingHarness { options in

@@ -5,7 +5,7 @@ import Testing
 @testable import PeerTreeServer
 
 /// The exchange of original clients with an original server, replayed frame by frame.
-@Suite("Legacy signalling", .timeLimit(.minutes(2)))
+@Suite("Legacy signalling", .timeLimit(.minutes(5)))
 struct LegacyExchangeTests {
     @Test("The recorded exchange comes out byte for byte")
     func recordedExchange() throws {

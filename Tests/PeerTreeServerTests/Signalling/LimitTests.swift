@@ -4,7 +4,7 @@ import Testing
 
 @testable import PeerTreeServer
 
-@Suite("Limits: each is told to the client, counted, and hurts nobody else", .timeLimit(.minutes(2)))
+@Suite("Limits: each is told to the client, counted, and hurts nobody else", .timeLimit(.minutes(5)))
 struct LimitTests {
     private let create: JSONValue = ["createNew": true, "peerTree": ["v": 2]]
 

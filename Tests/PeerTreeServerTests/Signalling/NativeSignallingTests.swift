@@ -4,7 +4,7 @@ import Testing
 
 @testable import PeerTreeServer
 
-@Suite("Native signalling", .timeLimit(.minutes(2)))
+@Suite("Native signalling", .timeLimit(.minutes(5)))
 struct NativeSignallingTests {
     @Test("A native source and viewer are told capacity, parents and a resume token")
     func discovery() throws {

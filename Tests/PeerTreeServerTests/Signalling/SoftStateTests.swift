@@ -6,7 +6,7 @@ import Testing
 @testable import PeerTreeServer
 
 /// A server that is started again with the key it had, and peers that tell it where they are.
-@Suite("State is soft", .timeLimit(.minutes(2)))
+@Suite("State is soft", .timeLimit(.minutes(5)))
 struct SoftStateTests {
     /// What a peer remembers of itself while the server is away.
     struct Memory {

@@ -7,7 +7,7 @@ import Testing
 
 extension SocketIOTests {
     /// A client cannot hold a connection with a request that others than the endpoint serve.
-    @Suite("Slow requests for a fallback", .timeLimit(.minutes(1)))
+    @Suite("Slow requests for a fallback", .timeLimit(.minutes(5)))
     struct FallbackTests {
         private static func withFallback(
             _ answer: PageAnswer,

@@ -6,7 +6,7 @@ import Synchronization
 import Testing
 
 extension SocketIOTests {
-    @Suite("HTTP", .timeLimit(.minutes(1)))
+    @Suite("HTTP", .timeLimit(.minutes(5)))
     struct HTTPTests {
         private static func get(_ target: String, _ headers: String = "") -> String {
             "GET \(target) HTTP/1.1\r\nHost: a\r\n\(headers)\r\n"

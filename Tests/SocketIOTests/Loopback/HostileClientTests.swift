@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 extension SocketIOTests {
-    @Suite("Hostile clients", .timeLimit(.minutes(1)))
+    @Suite("Hostile clients", .timeLimit(.minutes(5)))
     struct HostileClientTests {
         /// A server with a well-behaved client beside the hostile one, which must not notice anything.
         private func withBystander(

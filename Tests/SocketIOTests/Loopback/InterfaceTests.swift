@@ -10,7 +10,7 @@ extension SocketIOTests {
         var picture: JSONBytes?
     }
 
-    @Suite("Interface", .timeLimit(.minutes(1)))
+    @Suite("Interface", .timeLimit(.minutes(5)))
     struct InterfaceTests {
         @Test("Typed payloads go both ways, with bytes as attachments; others are ignored or reported")
         func typed() async throws {

@@ -6,7 +6,7 @@ import Testing
 
 extension SocketIOTests {
     /// Every limit of the transport: what is above it is refused, the client is told, and the refusal is counted.
-    @Suite("Limits", .timeLimit(.minutes(1)))
+    @Suite("Limits", .timeLimit(.minutes(5)))
     struct LimitTests {
         /// Waits until the server has counted a refusal, and expects no other.
         private func expectOnly(_ refusal: SocketIORefusal, _ count: Int = 1, of io: SocketIOServer) async throws {

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 extension SocketIOTests {
-    @Suite("Connection state recovery", .timeLimit(.minutes(1)))
+    @Suite("Connection state recovery", .timeLimit(.minutes(5)))
     struct RecoveryTests {
         private static func packet(_ text: String) -> EncodedPacket { EncodedPacket(text: ByteBuffer(string: text)) }
 

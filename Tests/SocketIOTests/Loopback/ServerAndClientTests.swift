@@ -6,7 +6,7 @@ import Synchronization
 import Testing
 
 extension SocketIOTests {
-    @Suite("Server and client over loopback", .timeLimit(.minutes(1)))
+    @Suite("Server and client over loopback", .timeLimit(.minutes(5)))
     struct ServerAndClientTests {
         private static let transports: [[SocketIOTransport]] = [[.webSocket], [.polling], [.polling, .webSocket]]
         private static let bytes = JSONValue.binary([0, 1, 2, 255])

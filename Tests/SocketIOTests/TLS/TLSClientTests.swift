@@ -6,7 +6,7 @@ import SocketIO
 import Synchronization
 import Testing
 
-@Suite("The client behind TLS", .timeLimit(.minutes(2)))
+@Suite("The client behind TLS", .timeLimit(.minutes(5)))
 struct TLSClientTests {
     private static let untrusted =
         "the server's certificate was signed by an authority that is not trusted here: name that authority, or pin the "

@@ -66,7 +66,7 @@ extension DTLSSession {
     var hasFailed: Bool { if case .failed = self.state { true } else { false } }
 }
 
-@Suite("DTLS: who gets in", .timeLimit(.minutes(2)))
+@Suite("DTLS: who gets in", .timeLimit(.minutes(5)))
 struct DTLSSecurityTests {
     @Test("Certificates are ECDSA on P-256, signed with SHA-256, name nobody, and differ from each other")
     func certificate() throws {

@@ -6,7 +6,7 @@ import Testing
 @testable import WebRTC
 
 /// A peer that passed the fingerprint check and then does what no honest stack does. `b` attacks `a`.
-@Suite("A hostile peer", .timeLimit(.minutes(2)))
+@Suite("A hostile peer", .timeLimit(.minutes(5)))
 struct HostilePeerTests {
     /// What `b` sends as a message of its own making.
     private static func send(_ bytes: [UInt8], ppid: UInt32, stream: UInt16, from pair: Pair) throws {
