@@ -8,7 +8,7 @@ enum Option: UInt32, CaseIterable {
     case maximumRetainedBytes, maximumLinks, maximumChildren, admissionTimeout, releaseTimeout, maximumMalformedFrames
     case heartbeatInterval, silenceTimeout, connectTimeout, attemptPatience, subscribeTimeout, orphanRetry
     case repairRequestTimeout, repairTimeout, patience, maximumLiveLag, leaveTimeout, endTimeout, minimumRate
-    case handOutTime
+    case handOutTime, rejoinTimeout
     // MembershipConfiguration
     case capacity, discoverTimeout, unreachablePatience, retryInterval, statusInterval, maximumSessions, sessionTimeout
     case restartInterval, nativePatience, plainPatience, encrypted

@@ -36,6 +36,7 @@ extension ClientConfiguration {
         case .endTimeout: peer.endTimeout = span
         case .minimumRate: peer.minimumRate = count
         case .handOutTime: peer.handOutTime = span
+        case .rejoinTimeout: peer.rejoinTimeout = span
         case .capacity: membership.capacity = UInt16(clamping: count)
         case .discoverTimeout: membership.discoverTimeout = span
         case .unreachablePatience: membership.unreachablePatience = span

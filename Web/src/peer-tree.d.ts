@@ -73,6 +73,8 @@ export interface Limits {
   /** Bytes a second. */
   minimumRate?: number;
   handOutTime?: number;
+  /** How long a lossless stream waits for a child whose link broke. Default 3000. */
+  rejoinTimeout?: number;
   unreachablePatience?: number;
   retryInterval?: number;
   /** 0: no reports. */

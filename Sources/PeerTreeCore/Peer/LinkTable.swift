@@ -6,6 +6,8 @@ struct LinkTable {
     private(set) var values: [Link] = []
     /// The links to children, in that order.
     private(set) var children: [LinkID] = []
+    /// Children whose links broke a short while ago.
+    var absences = Absences()
 
     var count: Int { values.count }
     var isEmpty: Bool { values.isEmpty }

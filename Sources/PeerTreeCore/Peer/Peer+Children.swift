@@ -37,7 +37,34 @@ extension Peer {
 
     /// A child has one link: the newest, since it may have lost the one before without a word.
     mutating func replaceLinks(of child: RemoteID, at now: Instant) {
-        for link in links.values where link.role == .child && link.remote == child { part(with: link, at: now) }
+        for link in links.values where link.role == .child && link.remote == child {
+            miss(link, at: now)
+            part(with: link, at: now)
+        }
+    }
+
+    // MARK: Children whose links broke
+
+    /// A lossless stream waits for a child whose link broke: it comes back here, or is given another parent.
+    mutating func miss(_ link: Link, at now: Instant) {
+        guard stream.policy == .lossless, departure.isStaying, link.mode == .native, !link.feeding.isComplete,
+            admissions.isChild(link.remote), link.feeding.subscriptions.contains(where: { $0.cursor != nil })
+        else { return }
+        links.absences.begin(
+            link.remote,
+            gate: link.feeding.creditLimit,
+            owing: link.feeding.arrears,
+            timeout: configuration.rejoinTimeout,
+            limit: patience,
+            at: now
+        )
+    }
+
+    mutating func watchAbsences(at now: Instant) {
+        guard links.absences.deadline <= now else { return }
+        links.absences.expire(at: now)
+        updateFlow(at: now)
+        noteCompletion(at: now)
     }
 
     /// Tells of a child as soon as it may be one.

@@ -36,6 +36,7 @@ extension Peer {
             window: min(window, configuration.window)
         )
         link.feeding.subscriptions.append(subscription)
+        if let owed = links.absences.end(link.remote, at: now) { link.feeding.arrears = owed }
         let index = link.feeding.subscriptions.count - 1
         links[id] = link
         admissions.comesAgain(link.remote, stripe)
@@ -391,7 +392,7 @@ extension Peer {
     }
 
     /// The nearest peer above the culprit has to act before those further up, to whom all below seems slow.
-    private var patience: TimeSpan {
+    var patience: TimeSpan {
         let whole = Double(configuration.patience.nanoseconds)
         return TimeSpan(nanoseconds: UInt64(min(whole / (1 + Double(admissions.depth) / 10), 9e18)))
     }

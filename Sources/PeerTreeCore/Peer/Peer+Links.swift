@@ -34,6 +34,7 @@ extension Peer {
             parentLost(id, reason, at: now)
         case .child:
             admissions.rest(link.remote)
+            if reason == .silent || reason == .closed { miss(link, at: now) }
             if departure.isStaying, admissions.isChild(link.remote) { emit(.childLost(link.remote, reason)) }
             updateFlow(at: now)
             noteCompletion(at: now)

@@ -10,7 +10,7 @@ extension Peer {
         var next = min(linkDeadline, upstreamDeadline)
         next = min(next, min(standbyDeadline, pullDeadline))
         next = min(next, min(repair.deadline, min(admissionDeadline, pulseDeadline)))
-        next = min(next, min(arrearsDeadline, budgetDeadline))
+        next = min(next, min(links.absences.deadline, min(arrearsDeadline, budgetDeadline)))
         return min(next, min(ending.deadline ?? .distantFuture, departure.deadline))
     }
 
@@ -22,6 +22,7 @@ extension Peer {
         watchPulse(at: now)
         watchRepairs(at: now)
         watchAdmissions(at: now)
+        watchAbsences(at: now)
         watchArrears(at: now)
         watchBudgets(at: now)
         if let deadline = ending.deadline, deadline <= now { end(.sourceLost) }

@@ -184,7 +184,7 @@ extension Peer {
 
     /// Whether this peer and all below it have the whole stream.
     public var isSubtreeComplete: Bool {
-        guard ending.sequence != nil else { return false }
+        guard ending.sequence != nil, !links.absences.areWaitedFor else { return false }
         return links.children.allSatisfy { id in
             links[id].map { $0.feeding.isComplete || !admissions.allow($0.remote) || isWarm($0) } ?? true
         }
@@ -195,8 +195,8 @@ extension Peer {
         stream.policy != .lossless || stream.replay.end < gate
     }
 
-    /// How far the slowest child lets the stream run ahead.
+    /// How far the slowest child lets the stream run ahead, be it here or missed.
     var gate: UInt64 {
-        links.children.reduce(.max) { min($0, links[$1]?.feeding.gate ?? .max) }
+        links.children.reduce(links.absences.gate) { min($0, links[$1]?.feeding.gate ?? .max) }
     }
 }

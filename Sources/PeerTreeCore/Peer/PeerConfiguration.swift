@@ -64,6 +64,9 @@ public struct PeerConfiguration: Sendable {
     /// and works it off by taking the stream in at ``minimumRate``. Further down a tree it is less, by a tenth of what is
     /// left at the first hop below the source, so that the peer next to the culprit acts first.
     public var patience: TimeSpan = .seconds(10)
+    /// How long a lossless stream waits for a child whose link broke before it runs on without it: ``patience`` in
+    /// all, until the child has stayed for a minute.
+    public var rejoinTimeout: TimeSpan = .seconds(3)
     /// How many bytes a second a child must take in that holds a lossless stream back; a stream that is itself slower asks
     /// no more than its own rate.
     public var minimumRate: Int = 32 << 10

@@ -37,9 +37,9 @@ const policies: StreamPolicy[] = ['lossless', 'paced', 'live'];
 const limits: Limits = {
   replayChunks: 1, replayBytes: 1, window: 1, highWater: 1, maximumMessageBytes: 1, maximumRetainedKeys: 1,
   maximumRetainedBytes: 1, maximumLinks: 1, maximumChildren: 1, admissionTimeout: 1, releaseTimeout: 1,
-  maximumMalformedFrames: 1, heartbeatInterval: 1, silenceTimeout: 1, connectTimeout: 1, subscribeTimeout: 1, orphanRetry: 1,
+  maximumMalformedFrames: 1, heartbeatInterval: 1, silenceTimeout: 1, connectTimeout: 1, attemptPatience: 1, subscribeTimeout: 1, orphanRetry: 1,
   repairRequestTimeout: 1, repairTimeout: 1, patience: 1, maximumLiveLag: 1, leaveTimeout: 1, endTimeout: 1, minimumRate: 1,
-  handOutTime: 1, unreachablePatience: 1, retryInterval: 1, statusInterval: 0, sessionTimeout: 1, restartInterval: 1,
+  handOutTime: 1, rejoinTimeout: 1, unreachablePatience: 1, retryInterval: 1, statusInterval: 0, sessionTimeout: 1, restartInterval: 1,
   nativePatience: 1, plainPatience: 1,
 };
 const options: ClientOptions = {
