@@ -288,6 +288,8 @@ async def two_votes(stage):
             await liar.complain("silent")
             await liar.until(lambda: liar.assignments)
             await liar.leave()
+            # As long as the accused is asked whether it is there, nobody new comes to it.
+            await asyncio.sleep(PROBE_TIME)
         assert accused[0] == accused[1]
         assert scene.count("orphans") == 2
         assert scene.count("evictions") == 0
@@ -296,6 +298,8 @@ async def two_votes(stage):
 
 # How long a member must have been there for its word to count.
 VOTING_AGE = 10.2
+# How long the server asks somebody who was called silent.
+PROBE_TIME = 1.5
 
 
 async def end_of_a_stranger(stage):
