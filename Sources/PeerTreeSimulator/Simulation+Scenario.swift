@@ -115,11 +115,21 @@ extension Simulation {
     /// Limits what a client receives a second, in bytes; nil lifts the limit, 0 lets nothing through.
     package func limit(_ client: Int, downlink: Double?) {
         clients[client].downlink = downlink
+        sendOnLinks(of: client)
     }
 
     /// Limits what a client sends a second, in bytes.
     package func limit(_ client: Int, uplink: Double?) {
         clients[client].uplink = uplink
+        sendOnLinks(of: client)
+    }
+
+    /// What waits leaves as fast as its link is now.
+    private func sendOnLinks(of client: Int) {
+        for link in links.indices where links[link].isOpen && links[link].sides.contains(where: { $0.client == client })
+        {
+            for side in 0...1 { sendNext(from: LinkEnd(link: link, side: side)) }
+        }
     }
 
     /// Lets a client's application take so long over each message.

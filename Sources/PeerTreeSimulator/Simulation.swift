@@ -44,7 +44,7 @@ package final class Simulation {
         case channelOpened(LinkEnd)
         case channelClosed(LinkEnd)
         case frame(LinkEnd, SimulatedBuffer, isText: Bool)
-        case drained(LinkEnd, bytes: Int)
+        case left(LinkEnd)
         case toServer(client: Int, socket: UInt32, ClientEvent)
         case toClient(Int, socket: UInt32, ServerEvent)
         case socketOpened(client: Int)
@@ -92,7 +92,7 @@ package final class Simulation {
     }
 
     /// The time of day, by every clock.
-    private var unixMicroseconds: UInt64 { 1_700_000_000_000_000 + now.nanoseconds / 1_000 }
+    package var unixMicroseconds: UInt64 { 1_700_000_000_000_000 + now.nanoseconds / 1_000 }
 
     // MARK: Time
 
@@ -146,7 +146,7 @@ package final class Simulation {
         case .channelOpened(let end): channelOpened(end)
         case .channelClosed(let end): channelClosed(end)
         case .frame(let end, let frame, let isText): deliver(frame, isText: isText, to: end)
-        case .drained(let end, let bytes): drained(end, bytes)
+        case .left(let end): left(end)
         case .toServer(let client, let socket, let event): serverReceives(event, from: client, on: socket)
         case .toClient(let client, let socket, let event): clientReceives(event, client, on: socket)
         case .socketOpened(let client): connectSocket(client)

@@ -15,4 +15,12 @@ struct ChurnTests {
     func slotsOfStripes(seed: UInt64) throws {
         try ChurnScenario(seed: seed).run()
     }
+
+    @Test(
+        "A lossless viewer behind a slow link is told of no gap, and has everything once its link is better",
+        arguments: [482, 1148, 1242, 1924, 2834] as [UInt64]
+    )
+    func slowLinks(seed: UInt64) throws {
+        try ChurnScenario(seed: seed).run()
+    }
 }

@@ -82,7 +82,7 @@ extension Peer {
             restartChildren(beyond: next, next: next, at: now)
             watchHole(at: now)
         } else {
-            repair.confirm(below: next)
+            repair.confirm(below: next, interval: configuration.repairRequestTimeout, at: now)
             watchRepairs(at: now)
         }
     }

@@ -129,6 +129,9 @@ extension Peer {
         }
         counters.chunksReceived += 1
         counters.bytesReceived += UInt64(frame.count)
+        if stream.policy == .lossless {
+            repair.delivers(link.id, nextAttempt: now + configuration.repairRequestTimeout, at: now)
+        }
         if header.sequence < frontier, !repair.isFetching(header.sequence) {
             acceptOld(chunk, from: link.id, at: now)
             return

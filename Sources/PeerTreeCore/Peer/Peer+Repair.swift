@@ -24,7 +24,8 @@ extension Peer {
         repair.open(
             SequenceRange(start: frontier, end: stream.replay.end),
             deadline: now + configuration.repairTimeout,
-            firstAttempt: now + patience
+            firstAttempt: now + patience,
+            at: now
         )
         attemptRepair(at: now)
     }
@@ -59,11 +60,10 @@ extension Peer {
         guard let hole = repair.hole, hole.nextAttempt <= now, let frontier = stream.frontier else { return }
         // While a new parent is being found or has yet to answer, it may well fill the hole by itself.
         let isSwitching = upstreams.contains { if case .active = $0.phase { false } else { true } }
-        if hole.deadline <= now {
-            guard stream.policy == .lossless, isSwitching else { return giveUp(below: hole.range.end, at: now) }
-            // A stripe that nobody feeds is waited for, as the whole stream would be.
-            repair.postponeGivingUp(to: now + configuration.repairTimeout)
-        }
+        // A stripe that nobody feeds is waited for, as the whole stream would be.
+        if isSwitching { repair.hopeAgain(at: now) }
+        if isOverdue(at: now) { return giveUp(below: hole.range.end, at: now) }
+        partWithSilentParent(at: now)
         // A hole below what the source never wrote is none.
         doubtPosition(at: now)
         let nextAttempt = now + configuration.repairRequestTimeout
@@ -75,12 +75,32 @@ extension Peer {
             send(.request(ranges), on: neighbour, at: now)
         } else if stream.policy == .lossless {
             // Somebody has it: whoever lacks it now may be finding a parent, too, that it can ask.
-            repair.askAllAgain(at: min(repair.hole?.deadline ?? nextAttempt, nextAttempt))
+            repair.askAllAgain(at: nextAttempt)
         } else if !isSwitching, let end = endOfUnobtainable(among: neighbours) {
             giveUp(below: end, at: now)
         } else {
             repair.postpone(to: min(repair.hole?.deadline ?? nextAttempt, nextAttempt))
         }
+    }
+
+    /// Whether the hole has been there for too long. A lossless stream gives up nothing because somebody is silent, who may
+    /// be looking for a parent, or slow: only once the source can be asked, and nobody on the way to it has what is missing.
+    private func isOverdue(at now: Instant) -> Bool {
+        guard let hole = repair.hole else { return false }
+        return stream.policy == .lossless
+            ? hole.isUnobtainable(for: configuration.repairTimeout) : hole.deadline <= now
+    }
+
+    /// A parent of a lossless stream that neither sends what is missing, nor says that it lacks it, nor has the source
+    /// asked, would be waited for without an end.
+    private mutating func partWithSilentParent(at now: Instant) {
+        guard stream.policy == .lossless, let hole = repair.hole, hole.quietSince + configuration.patience <= now,
+            let frontier = stream.frontier
+        else { return }
+        let stripe = Int(frontier % UInt64(upstreams.count))
+        guard case .active(let parent) = upstreams[stripe].phase else { return }
+        repair.hopeAgain(at: now)
+        parentStarves(stripe, parent, at: now)
     }
 
     /// One past the numbers from the frontier on that are here, or that nobody has although the source wrote something
@@ -179,14 +199,19 @@ extension Peer {
             if range.end > held.end { missing.append(SequenceRange(start: held.end, end: range.end)) }
             if links[id]?.requests.add(held) == false { missing.append(held) }
         }
-        let unobtainable = missing.filter { !fetch($0, for: id, at: now) }
-        if !unobtainable.isEmpty { send(.unavailable(unobtainable), on: id, at: now) }
+        obtain(missing, for: id, at: now)
         pump(id, at: now)
     }
 
-    /// Asks the own parent for what a child lacks.
+    /// Asks for what a neighbour wants and this peer does not hold, or says that it cannot be had.
+    private mutating func obtain(_ missing: [SequenceRange], for id: LinkID, at now: Instant) {
+        let unobtainable = missing.filter { !fetch($0, for: id, at: now) }
+        if !unobtainable.isEmpty { send(.unavailable(unobtainable), on: id, at: now) }
+    }
+
+    /// Asks the own parent for what a child lacks and this peer will not get by itself.
     private mutating func fetch(_ range: SequenceRange, for requester: LinkID, at now: Instant) -> Bool {
-        guard range.end <= stream.replay.end, repair.fetches.count < Repair.maximumFetches,
+        guard range.end <= stream.frontier ?? 0, repair.fetches.count < Repair.maximumFetches,
             links[requester]?.role == .child,
             let parent = upstreams.compactMap({ $0.link }).first(where: { links[$0]?.mode == .native })
         else { return false }
@@ -221,14 +246,31 @@ extension Peer {
         let limit = sendLimit(of: link)
         var requests = link.requests
         var buffered = link.queue.buffered
+        var missing: [SequenceRange] = []
         while buffered < limit, let sequence = requests.next {
             let chunk = stream.replay[sequence]
             requests.spend(chunk?.frame.count ?? 0)
-            guard let chunk else { continue }
+            guard let chunk else {
+                noteMissing(sequence, in: &missing)
+                continue
+            }
             transmit(chunk, on: id, at: now)
             buffered += chunk.frame.count
         }
         links.update(id) { $0.requests = requests }
+        obtain(missing, for: id, at: now)
+    }
+
+    /// What was asked for lies between what is held, as far as one answer can name it. What this peer is about to get itself
+    /// is worth waiting for where the stream waits for nobody.
+    private func noteMissing(_ sequence: UInt64, in missing: inout [SequenceRange]) {
+        let frontier = stream.frontier ?? 0
+        guard stream.policy == .lossless || sequence < frontier else { return }
+        if let last = missing.indices.last, missing[last].end == sequence, sequence != frontier {
+            missing[last].end += 1
+        } else if missing.count < ControlFrame.maximumRanges {
+            missing.append(SequenceRange(start: sequence, end: sequence + 1))
+        }
     }
 
     /// How many bytes a second a neighbour may have again.

@@ -180,7 +180,7 @@ extension Peer {
             id == backup.standby?.link || id == upstreams[0].former,
             backup.starvation.handed(at: now, limit: configuration.starvationLimit)
         else { return }
-        parentStarves(parent, at: now)
+        parentStarves(0, parent, at: now)
     }
 
     // MARK: Turning to it

@@ -257,13 +257,13 @@ extension Peer {
 
     /// The parent is there, and does not forward: another one is needed. Until that feeds this one may send what it likes,
     /// unless there is a former one that does.
-    mutating func parentStarves(_ id: LinkID, at now: Instant) {
+    mutating func parentStarves(_ index: Int, _ id: LinkID, at now: Instant) {
         counters.starvations += 1
         counters.parentsLost += 1
-        let former = upstreams[0].former
-        if former == nil { upstreams[0].former = id }
-        orphan(0, .notForwarding, at: now)
-        if former != nil, former != id { stop(0, on: id, at: now) }
+        let former = upstreams[index].former
+        if former == nil { upstreams[index].former = id }
+        orphan(index, .notForwarding, at: now)
+        if former != nil, former != id { stop(index, on: id, at: now) }
     }
 
     mutating func orphan(_ index: Int, _ reason: LossReason, at now: Instant) {

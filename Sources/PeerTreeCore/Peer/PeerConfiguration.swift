@@ -58,11 +58,14 @@ public struct PeerConfiguration: Sendable {
     /// How long one neighbour may take to answer a repair request.
     public var repairRequestTimeout: TimeSpan = .milliseconds(500)
     /// A hole of which nothing could be repaired for this long is reported as a gap; at once if nobody has it and
-    /// the stream is not lossless.
+    /// the stream is not lossless. In a lossless stream only the time counts for which the source could be asked, and whoever
+    /// was asked sent nothing.
     public var repairTimeout: TimeSpan = .seconds(3)
     /// A child that holds a lossless stream back and owes this much time is detached. It owes the time for which it does,
     /// and works it off by taking the stream in at ``minimumRate``. Further down a tree it is less, by a tenth of what is
     /// left at the first hop below the source, so that the peer next to the culprit acts first.
+    ///
+    /// So long a lossless stream waits for a parent, too, that does nothing about what is missing.
     public var patience: TimeSpan = .seconds(10)
     /// How long a lossless stream waits for a child whose link broke before it runs on without it: ``patience`` in
     /// all, until the child has stayed for a minute.

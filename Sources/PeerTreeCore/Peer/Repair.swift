@@ -8,8 +8,16 @@ struct Repair {
     /// number. It keeps its range while chunks of it come in.
     struct Hole {
         let range: SequenceRange
-        /// When what is missing is reported as a gap; later, the longer chunks of it keep coming.
+        /// When what is missing is reported as a gap unless the stream is lossless; later, the longer chunks of it keep
+        /// coming.
         fileprivate(set) var deadline: Instant
+        /// Since when something is missing at the frontier.
+        fileprivate var missingSince: Instant
+        /// For how long the source could be asked, and nobody sent anything of what it had written.
+        fileprivate var confirmedFor = TimeSpan.zero
+        fileprivate var lastConfirmed: Instant?
+        /// Since when there has been no sign at all that it will be mended.
+        fileprivate(set) var quietSince: Instant
         /// When the next neighbour is asked.
         fileprivate(set) var nextAttempt: Instant
         /// The neighbours that were asked for it.
@@ -18,11 +26,18 @@ struct Repair {
         fileprivate var round: [LinkID] = []
         /// What they said that they lack.
         fileprivate var lacking: [Lack] = []
+        /// Those that said once that they lack the number at the frontier. What else they send is no sign of it.
+        fileprivate var denied: [LinkID] = []
         /// The source is known to have written everything below.
         fileprivate(set) var written: UInt64 = 0
         /// How far the last question went.
         fileprivate var askedBelow: UInt64 = 0
         fileprivate var frontier: UInt64
+
+        /// Whether the way to the source was whole for so long, and all that time nothing came.
+        func isUnobtainable(for span: TimeSpan) -> Bool {
+            confirmedFor >= span
+        }
 
         /// Whether all of `neighbours` said that they lack a number.
         func isLacked(_ sequence: UInt64, byAll neighbours: [LinkID]) -> Bool {
@@ -67,8 +82,19 @@ struct Repair {
 
     // MARK: The hole
 
-    mutating func open(_ range: SequenceRange, deadline: Instant, firstAttempt: Instant) {
-        hole = Hole(range: range, deadline: deadline, nextAttempt: firstAttempt, frontier: range.start)
+    /// What waits on a link that is just fast enough (``PeerConfiguration/minimumRate``), with a full send queue, has come
+    /// after so long.
+    private static var longestQueue: TimeSpan { .seconds(60) }
+
+    mutating func open(_ range: SequenceRange, deadline: Instant, firstAttempt: Instant, at now: Instant) {
+        hole = Hole(
+            range: range,
+            deadline: deadline,
+            missingSince: now,
+            quietSince: now,
+            nextAttempt: firstAttempt,
+            frontier: range.start
+        )
     }
 
     mutating func close() {
@@ -80,7 +106,10 @@ struct Repair {
     mutating func progress(to frontier: UInt64, deadline: Instant, nextAttempt: Instant, at now: Instant) {
         guard let hole, hole.frontier < frontier else { return }
         self.hole?.frontier = frontier
+        self.hole?.missingSince = now
         self.hole?.deadline = deadline
+        self.hole?.denied.removeAll()
+        hopeAgain(at: now)
         if !hole.asked.isEmpty, frontier >= hole.askedBelow {
             if let last = hole.round.last { self.hole?.round.removeAll { $0 == last } }
             self.hole?.nextAttempt = now
@@ -90,9 +119,34 @@ struct Repair {
     }
 
     /// The source has written everything below `next`.
-    mutating func confirm(below next: UInt64) {
+    ///
+    /// - Parameter interval: how often it is asked. What lies further back than twice as long says nothing of the time since:
+    ///   the way to it may have been broken.
+    mutating func confirm(below next: UInt64, interval: TimeSpan, at now: Instant) {
         guard let hole else { return }
         self.hole?.written = max(hole.written, next)
+        self.hole?.quietSince = now
+        self.hole?.lastConfirmed = now
+        guard let last = hole.lastConfirmed else { return }
+        let whole = min((now - last).nanoseconds, 2 * interval.nanoseconds)
+        self.hole?.confirmedFor = TimeSpan(nanoseconds: hole.confirmedFor.nanoseconds + whole)
+    }
+
+    /// What is missing may well come now, however long it has been missing.
+    mutating func hopeAgain(at now: Instant) {
+        hole?.confirmedFor = .zero
+        hole?.lastConfirmed = nil
+        hole?.quietSince = now
+    }
+
+    /// A neighbour sent a chunk. As long as one that was asked sends, what it was asked for may wait behind that: a link
+    /// keeps its order, and may be slow. But for how long is bounded: it may withhold that one thing.
+    mutating func delivers(_ id: LinkID, nextAttempt: Instant, at now: Instant) {
+        guard let hole, hole.asked.contains(id), !hole.denied.contains(id),
+            now - hole.missingSince < Self.longestQueue
+        else { return }
+        hopeAgain(at: now)
+        if hole.round.last == id { self.hole?.nextAttempt = max(hole.nextAttempt, nextAttempt) }
     }
 
     mutating func postpone(to instant: Instant) {
@@ -103,11 +157,6 @@ struct Repair {
     mutating func askAllAgain(at instant: Instant) {
         hole?.nextAttempt = instant
         hole?.lacking.removeAll()
-    }
-
-    /// Nothing is given up before then.
-    mutating func postponeGivingUp(to instant: Instant) {
-        hole?.deadline = instant
     }
 
     /// Whose turn it is among `neighbours`; nil if there are none, or if all of them lack the number at the frontier.
@@ -144,6 +193,7 @@ struct Repair {
             self.hole?.lacking.append(Lack(link: id, ranges: known))
         }
         guard !isKnown, known.contains(where: { $0.contains(hole.frontier) }) else { return false }
+        if !hole.denied.contains(id) { self.hole?.denied.append(id) }
         if hole.round.last == id { self.hole?.nextAttempt = now }
         return true
     }
@@ -167,6 +217,7 @@ struct Repair {
             self.hole?.asked.removeAll { $0 == id }
             self.hole?.round.removeAll { $0 == id }
             self.hole?.lacking.removeAll { $0.link == id }
+            self.hole?.denied.removeAll { $0 == id }
             if hole.round.last == id { self.hole?.nextAttempt = now }
         }
         let orphaned = fetches.filter { $0.askedLink == id && $0.requester != id }

@@ -3,8 +3,10 @@ package import PeerTreeCore
 /// What one application got, checked as it comes: every message as the source wrote it, in order, and whatever is left
 /// out is reported as a gap before the next message comes.
 package struct DeliveryRecord {
-    /// Messages delivered, retained ones from before the start included.
-    package private(set) var count = 0
+    /// Where every message began that was delivered, in order, retained ones from before the start included.
+    package private(set) var sequences: [UInt64] = []
+    /// The message that came last.
+    package private(set) var newest: Message<SimulatedBuffer>?
     /// Gaps reported, in order.
     package private(set) var gaps: [Gap] = []
     /// Where the next message begins; nil until the first one has come, and after the stream was replaced.
@@ -30,7 +32,8 @@ package struct DeliveryRecord {
 
     /// Takes a message; what is wrong with it or its place, or nil.
     mutating func deliver(_ message: Message<SimulatedBuffer>, _ log: inout SourceLog) -> String? {
-        count += 1
+        sequences.append(message.sequence)
+        newest = message
         if let fault = log.fault(in: message) { return fault }
         if message.retainedKey != nil, expected.map({ message.sequence < $0 }) ?? true {
             // A newcomer gets it before the stream. If it is the stream's first, nothing before it is waited for.

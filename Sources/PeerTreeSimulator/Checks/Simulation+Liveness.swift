@@ -11,7 +11,12 @@ extension Simulation {
         guard viewer.end != .complete else { return nil }
         if viewer.peer?.isFed != true { return "client \(client) has no parent" }
         guard let last = log.entries.last else { return nil }
-        guard let expected = viewer.record.expected else { return "client \(client) has got nothing" }
+        guard let expected = viewer.record.expected else {
+            // A newcomer may have begun with that, as what was retained, or behind it: there is no join point.
+            let position = viewer.peer?.position
+            let isBehind = position?.frontier ?? 0 > last.lastSequence && position?.start ?? 0 > last.sequence
+            return viewer.record.has(last.sequence) || isBehind ? nil : "client \(client) has got nothing"
+        }
         guard expected > last.lastSequence else {
             return "client \(client) has everything below \(expected), the source wrote up to \(last.lastSequence)"
         }
@@ -54,10 +59,13 @@ extension Simulation {
         }
     }
 
-    /// The links over which the stream flows are those that the tracker means, once all is quiet.
+    /// The links over which the stream flows are those that the tracker means, and everyone knows how deep it is, once all
+    /// is quiet and everyone has reported.
     package func requirePlacesAsTracked() throws {
         for client in viewers {
             guard let handle = server.handle(of: client) else { throw failure("the server does not know \(client)") }
+            let (known, depth) = (clients[client].client.membership.depth ?? 0, try? server.tracker.depth(of: handle))
+            guard depth == Int(known) else { throw failure("\(client) is at \(depth ?? 0), and believes at \(known)") }
             for place in clients[client].peer?.places ?? [] where place.role == .parent {
                 let parent = ((try? server.tracker.parent(of: handle, stripe: Int(place.stripe))) ?? nil)
                     .flatMap { server.client(of: $0) }

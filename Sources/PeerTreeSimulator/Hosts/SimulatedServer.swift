@@ -120,7 +120,10 @@ struct SimulatedServer {
         case .reject(let session, let id, _):
             guard let target = reachable(id) else { return }
             say(.reject(session: session), to: target)
-        case .discover, .status, .iceServers: break
+        case .status(let report):
+            guard let depth = try? tracker.depth(of: peer), depth != report.depth else { return }
+            say(.place(depth: UInt32(depth)), to: client)
+        case .discover, .iceServers: break
         }
     }
 

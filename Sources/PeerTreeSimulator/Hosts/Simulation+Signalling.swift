@@ -101,7 +101,7 @@ extension Simulation {
             with(id, of: client) { links[$0.link].sides[$0.side].lowThreshold = bytes }
         case .askBuffered(let id):
             with(id, of: client) { end in
-                clients[client].client.handle(.buffered(id, links[end.link].sides[end.side].waiting), at: now)
+                clients[client].client.handle(.buffered(id, links[end.link].sides[end.side].queue.bytes), at: now)
             }
         case .deliver(let message): deliver(message, to: client)
         case .gap(let gap): report(gap, by: client)

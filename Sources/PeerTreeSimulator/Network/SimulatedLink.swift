@@ -10,6 +10,43 @@ struct LinkEnd: Equatable {
     var other: LinkEnd { LinkEnd(link: link, side: 1 - side) }
 }
 
+/// What waits at one end of a link that is slow.
+struct SendingQueue {
+    struct Message {
+        let frame: SimulatedBuffer
+        let isText: Bool
+    }
+
+    /// Bytes of all that waits, the message that is leaving included.
+    private(set) var bytes = 0
+    /// Whether the first one is leaving.
+    var isLeaving = false
+    /// The channel is closed once nothing waits.
+    var closesWhenEmpty = false
+    private var messages: [Message] = []
+    private var head = 0
+
+    var first: Message? { head < messages.count ? messages[head] : nil }
+
+    mutating func append(_ message: Message) {
+        messages.append(message)
+        bytes += message.frame.count
+    }
+
+    mutating func removeFirst() {
+        guard let first else { return }
+        bytes -= first.frame.count
+        head += 1
+        guard head == messages.count || head >= 1_024 else { return }
+        messages.removeFirst(head)
+        head = 0
+    }
+
+    mutating func removeAll() {
+        self = SendingQueue()
+    }
+}
+
 /// A connection between two clients and its data channel: ordered, with a delay, and with a rate if one of the two has
 /// a slow link.
 struct SimulatedLink {
@@ -29,12 +66,10 @@ struct SimulatedLink {
         let client: Int
         /// The number by which the client knows the link; nil if a liar made it without its own client's knowledge.
         let id: LinkID?
-        /// When what was sent so far has left it.
-        var sentUntil = Instant.zero
         /// When what was sent to it so far has arrived: messages do not overtake each other.
         var arrivedUntil = Instant.zero
-        /// Bytes that were sent and have not left it.
-        var waiting = 0
+        /// What was sent and has not left it.
+        var queue = SendingQueue()
         /// The client is told when so few wait again.
         var lowThreshold = 0
     }

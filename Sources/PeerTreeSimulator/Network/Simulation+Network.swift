@@ -71,38 +71,70 @@ extension Simulation {
     /// Puts a message on its way from one end of a link to the other.
     func transmit(_ frame: SimulatedBuffer, isText: Bool, from end: LinkEnd) {
         guard links[end.link].isOpen else { return }
-        let link = links[end.link]
-        let rates = [clients[link.sides[end.side].client].uplink, clients[link.sides[1 - end.side].client].downlink]
-        var sent = now
-        if let rate = rates.compactMap({ $0 }).min() {
-            links[end.link].sides[end.side].waiting += frame.count
-            guard rate > 0 else { return }
-            let duration = TimeSpan(nanoseconds: UInt64(Double(frame.count) / rate * 1e9))
-            sent = max(now, link.sides[end.side].sentUntil) + duration
-            events.schedule(.drained(end, bytes: frame.count), at: sent)
+        let message = SendingQueue.Message(frame: frame, isText: isText)
+        if rate(from: end) == nil, links[end.link].sides[end.side].queue.first == nil {
+            launch(message, from: end)
+        } else {
+            links[end.link].sides[end.side].queue.append(message)
+            sendNext(from: end)
         }
-        sent = max(sent, link.sides[end.side].sentUntil)
-        links[end.link].sides[end.side].sentUntil = sent
-        if conditions.chunkLoss > 0, isChunk(frame), Double.random(in: 0..<1, using: &random) < conditions.chunkLoss {
+    }
+
+    /// Bytes a second that leave an end now; nil is more than ever wait.
+    private func rate(from end: LinkEnd) -> Double? {
+        let sides = links[end.link].sides
+        let rates = [clients[sides[end.side].client].uplink, clients[sides[1 - end.side].client].downlink]
+        return rates.compactMap { $0 }.min()
+    }
+
+    /// Lets the message that has waited longest leave, as fast as the link is now.
+    func sendNext(from end: LinkEnd) {
+        while let message = links[end.link].sides[end.side].queue.first {
+            guard !links[end.link].sides[end.side].queue.isLeaving else { return }
+            if let rate = rate(from: end) {
+                guard rate > 0 else { return }
+                links[end.link].sides[end.side].queue.isLeaving = true
+                schedule(.left(end), after: TimeSpan(nanoseconds: UInt64(Double(message.frame.count) / rate * 1e9)))
+            } else {
+                leave(message, from: end)
+            }
+        }
+        if links[end.link].sides[end.side].queue.closesWhenEmpty { close(end) }
+    }
+
+    /// The message that was leaving has left.
+    func left(_ end: LinkEnd) {
+        guard let message = links[end.link].sides[end.side].queue.first else { return }
+        links[end.link].sides[end.side].queue.isLeaving = false
+        leave(message, from: end)
+        sendNext(from: end)
+    }
+
+    private func leave(_ message: SendingQueue.Message, from end: LinkEnd) {
+        // What a process that has died has not sent by then is gone with it.
+        guard links[end.link].isOpen, clients[links[end.link].sides[end.side].client].isAlive else {
+            return links[end.link].sides[end.side].queue.removeAll()
+        }
+        let before = links[end.link].sides[end.side].queue.bytes
+        links[end.link].sides[end.side].queue.removeFirst()
+        launch(message, from: end)
+        let (waiting, threshold) = (before - message.frame.count, links[end.link].sides[end.side].lowThreshold)
+        if before > threshold, waiting <= threshold { tell(end) { .buffered($0, waiting) } }
+    }
+
+    private func launch(_ message: SendingQueue.Message, from end: LinkEnd) {
+        if conditions.chunkLoss > 0, isChunk(message.frame),
+            Double.random(in: 0..<1, using: &random) < conditions.chunkLoss
+        {
             return
         }
-        let arrival = max(sent + link.delay, link.sides[1 - end.side].arrivedUntil)
+        let arrival = max(now + links[end.link].delay, links[end.link].sides[1 - end.side].arrivedUntil)
         links[end.link].sides[1 - end.side].arrivedUntil = arrival
-        events.schedule(.frame(end.other, frame, isText: isText), at: arrival)
+        events.schedule(.frame(end.other, message.frame, isText: message.isText), at: arrival)
     }
 
     private func isChunk(_ frame: SimulatedBuffer) -> Bool {
         frame.bytes.first == FrameType.chunk.rawValue
-    }
-
-    /// Some of what waited has left an end.
-    func drained(_ end: LinkEnd, _ bytes: Int) {
-        let before = links[end.link].sides[end.side].waiting
-        let waiting = max(0, before - bytes)
-        links[end.link].sides[end.side].waiting = waiting
-        let threshold = links[end.link].sides[end.side].lowThreshold
-        guard links[end.link].isOpen, before > threshold, waiting <= threshold else { return }
-        tell(end) { .buffered($0, waiting) }
     }
 
     func deliver(_ frame: SimulatedBuffer, isText: Bool, to end: LinkEnd) {
@@ -115,7 +147,8 @@ extension Simulation {
     /// Closes a channel once what was sent is out.
     func closeChannel(_ end: LinkEnd) {
         guard links[end.link].isOpen else { return }
-        close(end, sent: max(now, links[end.link].sides[end.side].sentUntil))
+        links[end.link].sides[end.side].queue.closesWhenEmpty = true
+        sendNext(from: end)
     }
 
     /// Closes a connection, whatever is still to be sent on it.
@@ -126,12 +159,13 @@ extension Simulation {
             links[end.link].state = .over
             return
         }
-        close(end, sent: now)
+        close(end)
     }
 
-    private func close(_ end: LinkEnd, sent: Instant) {
+    private func close(_ end: LinkEnd) {
+        links[end.link].sides[end.side].queue.removeAll()
         let link = links[end.link]
-        let seen = max(sent + link.delay, link.sides[1 - end.side].arrivedUntil)
+        let seen = max(now + link.delay, link.sides[1 - end.side].arrivedUntil)
         events.schedule(.channelClosed(end.other), at: seen)
         events.schedule(.channelClosed(end), at: seen + link.delay)
     }

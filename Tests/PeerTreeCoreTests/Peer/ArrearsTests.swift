@@ -151,25 +151,4 @@ struct ArrearsTests {
         }
         #expect(source.childCount == 0)
     }
-
-    @Test("In a chain the peer next to the culprit acts, and nobody further up is blamed")
-    func chain() {
-        var configuration = PeerConfiguration()
-        configuration.window = 16
-        configuration.silenceTimeout = .seconds(1_000)
-        let simulation = OverlaySimulation(seed: 4, capacity: 1, configuration: configuration)
-        for depth in UInt32(1)...6 {
-            let node = simulation.join(configuration)
-            simulation.input(.placed(slots: nil, depth: depth), to: node)
-        }
-        simulation.run(for: .seconds(2))
-        simulation.stuck = [6]
-        let end = simulation.now + .seconds(30)
-        while simulation.now < end {
-            if simulation.nodes[0].peer.isWritable { simulation.publish(simulation.random.bytes(8_000)) }
-            simulation.run(for: .milliseconds(5))
-        }
-        for node in 0..<5 { #expect(!simulation.nodes[node].lostChildren.contains(.slow), "\(node)") }
-        #expect(simulation.nodes[5].lostChildren.contains(.slow))
-    }
 }

@@ -32,6 +32,31 @@ struct PeerConnectingTests {
         #expect(connections(&peer) == [RemoteID(1), RemoteID(2)])
     }
 
+    @Test("A viewer that has the end asks for another parent only if it stays: its parent goes because of the end, too")
+    func parentGoesAtTheEnd() {
+        struct Viewer: PlayedPeer {
+            var peer = Peer<TestBuffer>.viewer(PeerConfiguration(), streamID: 1)
+            var now = Instant(nanoseconds: 1_000_000_000)
+        }
+        func isOrphaned(_ outputs: [PeerOutput<TestBuffer>]) -> Bool {
+            outputs.contains { if case .orphaned = $0 { true } else { false } }
+        }
+        var viewer = Viewer()
+        viewer.feed(.assigned(RemoteID(1), stripe: 0, epoch: 1))
+        viewer.feed(.linkOpened(LinkID(1), RemoteID(1), .parent, .native))
+        let answer = ControlFrame.subscribed(stripe: 0, policy: .lossless, streamID: 9, start: 0, next: 0)
+        var chunker = Chunker<TestBuffer>(stripes: 1)
+        let end = chunker.endOfStream(timestamp: 0).frame
+        for frame in [TestBuffer(bytes: answer.encoded()), end] {
+            viewer.feed(.received(LinkID(1), frame, isText: false))
+        }
+        #expect(viewer.peer.isEnded)
+        var outputs = viewer.feed(.linkClosed(LinkID(1)))
+        outputs += viewer.pass(.milliseconds(800))
+        #expect(!isOrphaned(outputs))
+        #expect(isOrphaned(viewer.pass(.seconds(1))))
+    }
+
     // MARK: Connections that take long
 
     /// A viewer that its server has placed under 1, and what it wants by the time it loses patience.

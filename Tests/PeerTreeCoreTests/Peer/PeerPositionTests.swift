@@ -238,7 +238,7 @@ struct PeerPositionTests {
         for number in UInt64(1)..<6 { harness.chunk(number, on: 1) }
         #expect(!harness.takeFrames(on: 1).contains { if case .request = $0 { true } else { false } })
         var repair = Repair()
-        repair.open(SequenceRange(start: 1, end: 10), deadline: .distantFuture, firstAttempt: .zero)
+        repair.open(SequenceRange(start: 1, end: 10), deadline: .distantFuture, firstAttempt: .zero, at: .zero)
         #expect(repair.nextNeighbour(among: [LinkID(4)], nextAttempt: .zero) == LinkID(4))
         #expect(repair.expects(9, from: LinkID(4)))
         #expect(!repair.expects(10, from: LinkID(4)))
@@ -261,29 +261,18 @@ struct PeerPositionTests {
 
     @Test("A receiver with a lower limit reports the message as one gap")
     func oversized() {
-        let simulation = OverlaySimulation(seed: 1)
-        var configuration = PeerConfiguration()
-        configuration.maximumMessageBytes = 40_000
-        simulation.join(configuration)
-        simulation.run(for: .seconds(1))
-        simulation.publish(Array(repeating: 1, count: 100_000))
-        simulation.publish([2])
-        simulation.run(for: .seconds(1))
-        #expect(simulation.nodes[1].gaps == [Gap(range: SequenceRange(start: 0, end: 7), isSkip: false)])
-        #expect(simulation.nodes[1].received == [2])
-    }
-
-    @Test("A message longer than the window of credit gets through")
-    func longMessage() {
-        var configuration = PeerConfiguration()
-        configuration.window = 8
-        let simulation = OverlaySimulation(seed: 1, configuration: configuration)
-        simulation.join(configuration)
-        simulation.run(for: .seconds(1))
-        let bytes = simulation.random.bytes(400_000)
-        simulation.publish(bytes)
-        simulation.run(for: .seconds(3))
-        #expect(simulation.nodes[1].received == bytes)
+        var harness = Harness { $0.maximumMessageBytes = 40_000 }
+        harness.attach(1, policy: .lossless, start: 0, next: 0)
+        var chunker = Chunker<TestBuffer>(stripes: 1)
+        for count in [100_000, 1] {
+            let payload = TestBuffer(bytes: Array(repeating: 1, count: count))
+            for chunk in chunker.cut(payload, MessageOptions(), timestamp: 0) {
+                harness.peer.handle(.received(LinkID(1), chunk.frame, isText: false), at: harness.now)
+                harness.drain()
+            }
+        }
+        #expect(harness.gaps == [Gap(range: SequenceRange(start: 0, end: 7), isSkip: false)])
+        #expect(harness.delivered.map(\.sequence) == [7])
     }
 
     @Test(
