@@ -64,13 +64,21 @@ class NativeViewer:
         assert len(self.gaps()) == count, self.state()
 
     def gaps(self):
+        self._read()
+        return [event for event in self.events if event["event"] == "gap"]
+
+    def last(self, name):
+        """The newest event of this name so far."""
+        self._read()
+        return next(event for event in reversed(self.events) if event["event"] == name)
+
+    def _read(self):
         while not self.process.lines.empty():
             line = self.process.lines.get()
             if line is None:
                 self.process.lines.put(None)
                 break
             self.events.append(json.loads(line))
-        return [event for event in self.events if event["event"] == "gap"]
 
     def received(self):
         return next((path.read_bytes() for path in self._files()), b"")

@@ -132,7 +132,8 @@ extension Peer {
     /// Whatever is newer than all before tells the rhythm of the stream.
     mutating func noteNews(from id: LinkID, at now: Instant) {
         backup.rhythm.note(at: now)
-        if upstreams.contains(where: { $0.isFed(by: id) }) {
+        // What a standby was asked for goes on coming on its way to be a parent: it is an answer until it has said more.
+        if upstreams.contains(where: { $0.isFed(by: id) && !$0.awaitsAnswer(of: id) }) {
             backup.pull.fed(at: now)
         } else if id == backup.standby?.link {
             backup.pull.helped(interval: backup.rhythm.interval, at: now)

@@ -46,7 +46,7 @@ extension LossReason {
     var isRefusal: Bool { self == .refused || self == .unreachable }
 
     /// Whether the parent may be gone without its socket's end having been seen.
-    var mayMeanDeath: Bool { self == .silent || self == .unreachable }
+    var mayMeanDeath: Bool { self == .silent || self == .unreachable || self == .notForwarding }
 }
 
 /// Why a peer is no longer in its tree.

@@ -267,6 +267,24 @@ struct PeerStandbyTests {
         #expect(harness.stream(for: .milliseconds(33), on: 2).closed == [LinkID(1)])
     }
 
+    @Test("What a standby was asked for is taken while the turn to it is under way, and is no offence")
+    func answersAcrossTheTurn() {
+        var harness = StandbyHarness.ward()
+        var outputs = harness.pass(.milliseconds(200))
+        for _ in 0..<40 where outputs.promotions == 0 {
+            harness.hear(.heartbeat(timestamp: 1, echo: 0, held: 0), on: 1)
+            outputs += harness.stream(for: .milliseconds(33), on: 2)
+        }
+        #expect(outputs.promotions == 1)
+        outputs = []
+        for _ in 0..<20 {
+            outputs += harness.chunk(harness.next, on: 2)
+            harness.next += 1
+        }
+        #expect(outputs.deliveries == 20)
+        #expect(outputs.closed.isEmpty && harness.peer.counters.unexpectedFrames == 0)
+    }
+
     @Test("A standby that does not answer who turns to it is given up after a second, and turned to no more")
     func silentStandby() {
         var harness = StandbyHarness.ward()

@@ -32,6 +32,8 @@ struct TrackerBlameTests {
 
         /// Brings somebody under the parent, and waits until that one has a vote.
         mutating func newcomer(origin: UInt64) throws -> PeerHandle {
+            // Nobody new comes to the parent as long as it is asked whether it is there.
+            try harness.wait(.milliseconds(1_250))
             let peer = try harness.join(capacity: 0, origin: origin)
             try #require(try harness.parent(peer) == parent)
             try harness.wait(.seconds(10))
@@ -151,6 +153,7 @@ struct TrackerBlameTests {
     func votingAge() throws {
         var family = try Family()
         try family.complain(family.children[0])
+        try family.harness.wait(.milliseconds(1_250))
         let newcomer = try family.harness.join(capacity: 0, origin: 50)
         #expect(try family.harness.parent(newcomer) == family.parent)
         try family.harness.wait(.milliseconds(9_999))

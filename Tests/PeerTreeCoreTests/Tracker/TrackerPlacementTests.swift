@@ -55,6 +55,8 @@ struct TrackerPlacementTests {
         #expect(try harness.parent(first) == failing)
         try harness.orphan(first, .notForwarding)
         #expect(try harness.parent(first) == good)
+        // It is asked whether it is there, and for as long ranks behind all others.
+        try harness.wait(.milliseconds(1_250))
         let second = try harness.join()
         #expect(try harness.parent(second) == legacy)
         let third = try harness.join()

@@ -82,7 +82,10 @@ struct TrackerReportTests {
         let isProbe = { (output: TrackerOutput) in if case .probe = output { true } else { false } }
         #expect(try !harness.orphan(top, .silent).contains(where: isProbe))
         try harness.attach(top)
-        #expect(try harness.orphan(child, reason).contains(where: isProbe) == [.silent, .unreachable].contains(reason))
+        #expect(
+            try harness.orphan(child, reason).contains(where: isProbe)
+                == [.silent, .unreachable, .notForwarding].contains(reason)
+        )
         try harness.wait(.seconds(2))
         try harness.attach(child)
         try harness.handle(.signallingLost(top))
