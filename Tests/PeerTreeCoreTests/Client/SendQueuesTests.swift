@@ -19,6 +19,17 @@ struct SendQueuesTests {
 
     let link = LinkID(1)
 
+    /// A plain child's queue in which something waits, and what follows from the host's word of it.
+    func waiting() -> (SendQueues, Channel, answer: (threshold: Int?, isLow: Bool)) {
+        var queues = SendQueues(highWater: 1000)
+        let channel = Channel(threshold: queues.open(link, isNative: false), waiting: 400)
+        queues.sent(400, on: link)
+        let due = queues.nextDue()
+        #expect(due == link)
+        let answer = queues.reported(400, on: link)
+        return (queues, channel, answer)
+    }
+
     /// Carries out what is asked for until nothing is due.
     func settle(_ queues: inout SendQueues, _ channel: inout Channel, _ answer: (threshold: Int?, isLow: Bool)) -> Bool
     {
@@ -34,28 +45,23 @@ struct SendQueuesTests {
 
     @Test("A plain child's queue that runs dry while its threshold is on its way is still noticed")
     func drainsBeforeTheThreshold() {
-        var queues = SendQueues(highWater: 1000)
-        var channel = Channel(threshold: queues.open(link, isNative: false))
-        queues.sent(400, on: link)
-        channel.waiting = 400
-        #expect(queues.nextDue() == link)
-        let answer = queues.reported(400, on: link)
+        let scene = waiting()
+        var (queues, channel) = (scene.0, scene.1)
         // Before the host carries out the new threshold, all is sent; nothing crosses the old one.
-        #expect(channel.drain(to: 0) == nil)
-        #expect(settle(&queues, &channel, answer))
+        let event = channel.drain(to: 0)
+        let isDry = settle(&queues, &channel, scene.answer)
+        #expect(event == nil && isDry)
     }
 
     @Test("A plain child's queue that runs dry after its threshold is set is noticed by the host's event")
     func drainsAfterTheThreshold() {
-        var queues = SendQueues(highWater: 1000)
-        var channel = Channel(threshold: queues.open(link, isNative: false))
-        queues.sent(400, on: link)
-        channel.waiting = 400
-        #expect(queues.nextDue() == link)
-        let answer = queues.reported(400, on: link)
-        #expect(!settle(&queues, &channel, answer))
-        #expect(channel.drain(to: 0) == 0)
-        #expect(queues.reported(0, on: link).isLow)
-        #expect(queues.nextDue() == nil)
+        let scene = waiting()
+        var (queues, channel) = (scene.0, scene.1)
+        let isDry = settle(&queues, &channel, scene.answer)
+        let event = channel.drain(to: 0)
+        #expect(!isDry && event == 0)
+        let last = queues.reported(0, on: link)
+        let due = queues.nextDue()
+        #expect(last.isLow && due == nil)
     }
 }

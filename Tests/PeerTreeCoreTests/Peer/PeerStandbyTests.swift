@@ -249,8 +249,8 @@ struct PeerStandbyTests {
         #expect(harness.peer.usableStandby == LinkID(2))
     }
 
-    @Test("A parent that lives and sends nothing is left once the standby has handed over what is a second newer")
-    func starvation() {
+    /// A viewer whose parent lives and sends nothing, when it has turned to its standby; and what it did until then.
+    private func starved() -> (StandbyHarness, [PeerOutput<TestBuffer>]) {
         var harness = StandbyHarness.ward()
         var outputs = harness.pass(.milliseconds(200))
         for _ in 0..<40 where outputs.promotions == 0 {
@@ -258,6 +258,12 @@ struct PeerStandbyTests {
             outputs += harness.stream(for: .milliseconds(33), on: 2)
         }
         #expect(outputs.promotions == 1)
+        return (harness, outputs)
+    }
+
+    @Test("A parent that lives and sends nothing is left once the standby has handed over what is a second newer")
+    func starvation() {
+        var (harness, outputs) = starved()
         #expect(
             outputs.contains { if case .promoted(0, 1, .notForwarding, RemoteID(2)) = $0 { true } else { false } }
         )
@@ -269,13 +275,7 @@ struct PeerStandbyTests {
 
     @Test("What a standby was asked for is taken while the turn to it is under way, and is no offence")
     func answersAcrossTheTurn() {
-        var harness = StandbyHarness.ward()
-        var outputs = harness.pass(.milliseconds(200))
-        for _ in 0..<40 where outputs.promotions == 0 {
-            harness.hear(.heartbeat(timestamp: 1, echo: 0, held: 0), on: 1)
-            outputs += harness.stream(for: .milliseconds(33), on: 2)
-        }
-        #expect(outputs.promotions == 1)
+        var (harness, outputs) = starved()
         outputs = []
         for _ in 0..<20 {
             outputs += harness.chunk(harness.next, on: 2)
