@@ -23,10 +23,13 @@ struct Inquiry {
     private struct Question {
         let link: LinkID
         let standing: Standing
-        let children: [LinkID]
+        var children: [LinkID]
     }
 
     private var asked: Question?
+    /// What former parents were asked and have not answered, one question each. Their answers are older than what is asked of
+    /// them later, and do not say so.
+    private var unanswered: [Question] = []
     /// Whether this peer itself wants to know, and which children do, once the question on its way is answered: what
     /// the source says to that one may be older than theirs.
     private var isWanted = false
@@ -56,31 +59,46 @@ struct Inquiry {
         asked == nil && (isWanted || !children.isEmpty)
     }
 
-    mutating func ask(_ link: LinkID, _ standing: Standing) {
+    /// - Returns: whether the question has to go out. One that this neighbour owes an answer to is waited for first.
+    mutating func ask(_ link: LinkID, _ standing: Standing) -> Bool {
+        if let index = unanswered.firstIndex(where: { $0.link == link }) {
+            asked = unanswered.remove(at: index)
+            return false
+        }
         asked = Question(link: link, standing: standing, children: children)
         children.removeAll()
         isWanted = false
+        return true
     }
 
     /// Takes an answer: what was so when the question went out, and who waits below; nil if nothing was asked of this
     /// neighbour.
     mutating func answered(by link: LinkID) -> (standing: Standing, children: [LinkID])? {
+        unanswered.removeAll { $0.link == link }
         guard let asked, asked.link == link else { return nil }
         self.asked = nil
         return (asked.standing, asked.children)
+    }
+
+    /// Whether this neighbour was asked, now or as the parent that it was before.
+    func isOwed(by link: LinkID) -> Bool {
+        asked?.link == link || unanswered.contains { $0.link == link }
     }
 
     /// A neighbour is gone: what it was asked is asked again of the next parent.
     mutating func forget(_ id: LinkID) {
         children.removeAll { $0 == id }
         if asked?.link == id { takeBack() }
+        unanswered.removeAll { $0.link == id }
     }
 
     /// What anybody but `id` was asked is asked again, too.
     mutating func takeBack(unless id: LinkID? = nil) {
-        guard let asked, asked.link != id else { return }
-        children = asked.children.filter { !children.contains($0) } + children
+        guard var question = asked, question.link != id else { return }
+        children = question.children.filter { !children.contains($0) } + children
         isWanted = true
-        self.asked = nil
+        asked = nil
+        question.children.removeAll()
+        unanswered.append(question)
     }
 }

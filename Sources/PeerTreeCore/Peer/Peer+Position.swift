@@ -40,7 +40,7 @@ extension Peer {
     private mutating func passInquiryOn(_ stripe: Int, at now: Instant) {
         guard inquiries[stripe].isDue, let parent = inquiredParent(stripe) else { return }
         let held = stream.frontier.map { stream.replay.runs(from: $0, atMost: Inquiry.Standing.maximumRuns) } ?? []
-        inquiries[stripe].ask(parent, Inquiry.Standing(frontier: stream.frontier, held: held))
+        guard inquiries[stripe].ask(parent, Inquiry.Standing(frontier: stream.frontier, held: held)) else { return }
         send(.inquire(stripe: UInt8(stripe)), on: parent, at: now)
     }
 
@@ -59,10 +59,11 @@ extension Peer {
 
     /// The answer has come down.
     mutating func learnedHead(_ next: UInt64, _ stripe: UInt8, from id: LinkID, at now: Instant) {
-        guard stripe < inquiries.count, let (standing, children) = inquiries[Int(stripe)].answered(by: id) else {
+        guard stripe < inquiries.count, inquiries[Int(stripe)].isOwed(by: id) else {
             counters.unexpectedFrames += 1
             return
         }
+        guard let (standing, children) = inquiries[Int(stripe)].answered(by: id) else { return }
         for child in children { send(.head(stripe: stripe, next: next), on: child, at: now) }
         judge(standing, next, at: now)
         passInquiryOn(Int(stripe), at: now)

@@ -98,6 +98,31 @@ struct PeerPositionTests {
         }
     }
 
+    @Test("The answer to a former question, by a parent that is asked again, says nothing of what came since")
+    func answerToAFormerQuestion() {
+        var harness = Harness()
+        harness.attach(1, start: 0, next: 0)
+        harness.chunk(0, on: 1)
+        harness.peer.handle(.linkOpened(LinkID(10), RemoteID(10), .child, .native), at: harness.now)
+        harness.hear(.inquire(stripe: 0), on: 10)
+        #expect(harness.takeFrames(on: 1).last == .inquire(stripe: 0))
+        harness.attach(2, start: 1, next: 1)
+        #expect(harness.takeFrames(on: 2).last == .inquire(stripe: 0))
+        harness.chunk(1, on: 1)
+        harness.peer.handle(.assigned(RemoteID(1), stripe: 0, epoch: 3), at: harness.now)
+        harness.drain()
+        harness.answer(1, start: 2, next: 2)
+        #expect(!harness.takeFrames(on: 1).contains(.inquire(stripe: 0)))
+        harness.hear(.head(stripe: 0, next: 1), on: 1)
+        #expect(harness.gaps.isEmpty)
+        #expect(harness.takeFrames(on: 1) == [.inquire(stripe: 0)])
+        #expect(harness.takeFrames(on: 10).isEmpty)
+        harness.hear(.head(stripe: 0, next: 2), on: 1)
+        #expect(harness.takeFrames(on: 10) == [.head(stripe: 0, next: 2)])
+        harness.hear(.head(stripe: 0, next: 2), on: 2)
+        #expect(harness.peer.counters.unexpectedFrames == 0)
+    }
+
     @Test("Chunks further ahead than the replay buffer spans are refused; after sixteen the parent is reported")
     func farNumbers() {
         var harness = Harness()
