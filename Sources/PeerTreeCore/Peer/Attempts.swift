@@ -8,13 +8,21 @@ struct Attempts {
         let deadline: Instant
     }
 
+    /// A link that may feed, what it was asked for, and until when it may answer.
+    struct Late {
+        let link: LinkID
+        var question = SubscriptionQuestion()
+        let deadline: Instant
+    }
+
     private(set) var overdue: [Overdue] = []
     /// When the server is asked for another parent than the one that is being connected to.
     private(set) var patienceEnd = Instant.distantFuture
     /// The server was asked, since the connection under way takes long.
     private(set) var isImpatient = false
-    /// The link of an overdue connection that came about after all, and has not answered yet.
-    var late: LinkID?
+    /// Who feeds meanwhile if it will, and has not answered yet: the link of an overdue connection that came about after all,
+    /// or of a standby that this peer had turned to when the server named the parent before that once more.
+    private(set) var late: Late?
     /// How long the next connection may take; nil for the first.
     private var patience: TimeSpan?
 
@@ -46,6 +54,20 @@ struct Attempts {
         return overdue.count < count
     }
 
+    // MARK: Who may feed meanwhile
+
+    mutating func expectAnswer(of late: Late) {
+        self.late = late
+    }
+
+    mutating func asked(_ question: SubscriptionQuestion) {
+        late?.question = question
+    }
+
+    mutating func answered() {
+        late = nil
+    }
+
     /// Gives up what should have come about by now.
     mutating func takeExpired(at now: Instant) -> [RemoteID] {
         guard deadline <= now else { return [] }
@@ -57,5 +79,5 @@ struct Attempts {
     func contains(_ remote: RemoteID) -> Bool { overdue.contains { $0.remote == remote } }
 
     /// When the next one is given up.
-    var deadline: Instant { overdue.reduce(.distantFuture) { min($0, $1.deadline) } }
+    var deadline: Instant { overdue.reduce(late?.deadline ?? .distantFuture) { min($0, $1.deadline) } }
 }

@@ -61,7 +61,7 @@ extension Peer {
     private func isImpatient(_ index: Int) -> Bool {
         guard case .connecting = upstreams[index].phase, admissions.slots != nil, !ending.isTold else { return false }
         let former = upstreams[index].former
-        return former == nil || former == upstreams[index].attempts.late
+        return former == nil || former == upstreams[index].attempts.late?.link
     }
 
     /// When something has to be done about connections that take long.
@@ -72,6 +72,7 @@ extension Peer {
 
     mutating func watchAttempts(_ index: Int, at now: Instant) {
         for remote in upstreams[index].attempts.takeExpired(at: now) { cancelConnecting(to: remote) }
+        giveUpLate(index, at: now)
         guard isImpatient(index), upstreams[index].attempts.patienceEnd <= now, let remote = upstreams[index].remote
         else { return }
         upstreams[index].attempts.ask(patience: configuration.attemptPatience, at: now)
@@ -97,22 +98,37 @@ extension Peer {
             upstreams[index].link == nil
         else { return false }
         upstreams[index].former = id
-        upstreams[index].attempts.late = id
+        upstreams[index].attempts.expectAnswer(
+            of: Attempts.Late(link: id, deadline: now + configuration.subscribeTimeout)
+        )
         ask(index, on: id, at: now)
         return true
     }
 
     /// It feeds. The server waits to hear of the parent that it named since.
     mutating func admitLate(_ index: Int, _ id: LinkID, at now: Instant) {
-        upstreams[index].attempts.late = nil
+        upstreams[index].attempts.answered()
         backup.pull.fed(at: now)
+        if case .active = upstreams[index].phase { return }
         if let remote = links[id]?.remote { emit(.upstream(remote)) }
     }
 
-    /// There is a parent: nothing else is waited for.
+    /// It might have fed, and says nothing.
+    private mutating func giveUpLate(_ index: Int, at now: Instant) {
+        guard let late = upstreams[index].attempts.late, late.deadline <= now else { return }
+        upstreams[index].attempts.answered()
+        guard upstreams[index].former == late.link, upstreams[index].link != late.link else { return }
+        upstreams[index].former = nil
+        stop(index, on: late.link, at: now)
+    }
+
+    /// There is a parent: nothing else is waited for, but for the answer of the one that may feed until this one does.
     mutating func finishAttempts(_ index: Int) {
-        let overdue = upstreams[index].attempts.overdue
+        let (overdue, late) = (upstreams[index].attempts.overdue, upstreams[index].attempts.late)
         upstreams[index].attempts = Attempts()
+        if let late, late.link == upstreams[index].former, late.link != upstreams[index].link {
+            upstreams[index].attempts.expectAnswer(of: late)
+        }
         for attempt in overdue { cancelConnecting(to: attempt.remote) }
     }
 }

@@ -180,6 +180,8 @@ extension Peer {
         links[link.id]?.intake.reached = sequence + 1
         guard upstreams[stripe].phase == .active(link.id) else { return }
         if sequence == link.intake.reached { backup.starvation.forwarded() }
+        // One that only drips does not take the place of one that feeds.
+        guard !backup.starvation.isFallingBehind else { return }
         upstreams[stripe].isProven = true
         partWithFormer(stripe, at: now)
     }

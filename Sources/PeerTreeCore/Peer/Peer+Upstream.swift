@@ -18,6 +18,7 @@ extension Peer {
             upstreams[index].isAskedAgain = false
             return
         }
+        if returnToFormer(index, remote, at: now) { return }
         abandonAttempt(index, at: now)
         keepFormer(index, at: now)
         // One link carries all stripes that come from the same parent.
@@ -28,6 +29,25 @@ extension Peer {
         } else {
             connect(index, to: remote, isUnderWay: isUnderWay, at: now)
         }
+    }
+
+    /// The server has nobody better than the parent that this peer turns away from: whoever it has turned to meanwhile feeds
+    /// it, if it will, until that one does.
+    private mutating func returnToFormer(_ index: Int, _ remote: RemoteID, at now: Instant) -> Bool {
+        guard let former = upstreams[index].former, let link = upstreams[index].link, former != link,
+            links[former]?.remote == remote
+        else { return false }
+        if case .subscribing(_, let deadline) = upstreams[index].phase {
+            let question = upstreams[index].question(to: link)
+            upstreams[index].attempts.expectAnswer(
+                of: Attempts.Late(link: link, question: question, deadline: deadline)
+            )
+        }
+        upstreams[index].former = link
+        upstreams[index].remote = remote
+        upstreams[index].isAskedAgain = false
+        subscribe(index, on: former, at: now)
+        return true
     }
 
     /// Make before break: the parent so far goes on feeding until the new one does. One that has sent nothing yet is not
@@ -76,6 +96,7 @@ extension Peer {
     }
 
     mutating func subscribe(_ index: Int, on link: LinkID, at now: Instant) {
+        if upstreams[index].attempts.late?.link == link { upstreams[index].attempts.answered() }
         upstreams[index].phase = .subscribing(link, deadline: now + configuration.subscribeTimeout)
         ask(index, on: link, at: now)
     }
@@ -89,8 +110,7 @@ extension Peer {
             start = .joinPoint
         }
         let window = unclaimedWindow
-        upstreams[index].asked = start
-        upstreams[index].askedWindow = window
+        upstreams[index].note(SubscriptionQuestion(start: start, window: window), to: link)
         let frame = ControlFrame.subscribe(
             stripe: UInt8(index),
             start: start,
@@ -118,7 +138,7 @@ extension Peer {
             counters.unexpectedFrames += 1
             return
         }
-        if stream.isStartingOver, upstreams[index].asked != .joinPoint {
+        if stream.isStartingOver, upstreams[index].question(to: id).start != .joinPoint {
             // It was asked before this peer knew that its position is impossible.
             ask(index, on: id, at: now)
             return
@@ -128,13 +148,14 @@ extension Peer {
             dismiss(id, .protocolError, .closed, at: now)
             return
         }
-        guard isPossible(answer, at: index) else {
+        let question = upstreams[index].question(to: id)
+        guard isPossible(answer, to: question) else {
             counters.unexpectedFrames += 1
             dismiss(id, .protocolError, .notForwarding, at: now)
             return
         }
-        take(answer, from: id, at: now)
-        if upstreams[index].attempts.late == id { admitLate(index, id, at: now) } else { activate(index, id, at: now) }
+        take(answer, to: question, from: id, at: now)
+        if upstreams[index].attempts.late?.link == id { admitLate(index, id, at: now) } else { activate(index, id, at: now) }
         sendCredit(on: id, forced: true, at: now)
         inquireAnew(answer.stripe, of: id, at: now)
         // With stripes, what was never written can lie ahead of the frontier, and keep out what will be.
@@ -152,8 +173,8 @@ extension Peer {
             && isFedStripe(before: Int(answer.stripe))
     }
 
-    private func isPossible(_ answer: SubscriptionAnswer, at index: Int) -> Bool {
-        guard case .sequence(let asked) = upstreams[index].asked, answer.streamID == stream.id else {
+    private func isPossible(_ answer: SubscriptionAnswer, to question: SubscriptionQuestion) -> Bool {
+        guard case .sequence(let asked) = question.start, answer.streamID == stream.id else {
             return answer.start <= answer.next
         }
         return answer.start == asked || (answer.start > asked && answer.start <= answer.next)
@@ -165,12 +186,16 @@ extension Peer {
 
     /// What the parent of the first stripe that is fed says of the stream holds for this peer; what a further one says, for
     /// its own link.
-    private mutating func take(_ answer: SubscriptionAnswer, from id: LinkID, at now: Instant) {
+    private mutating func take(
+        _ answer: SubscriptionAnswer,
+        to question: SubscriptionQuestion,
+        from id: LinkID,
+        at now: Instant
+    ) {
         let isAnew = stream.frontier == nil || stream.isStartingOver || answer.streamID != stream.id
         let (formerID, formerPolicy) = (stream.id, stream.policy)
         if !isFedStripe(before: Int(answer.stripe)) { stream.policy = answer.policy }
-        let window = upstreams[Int(answer.stripe)].askedWindow
-        links[id]?.intake.begin(answer.policy, at: answer.start, window: window, isAnew: isAnew, configuration)
+        links[id]?.intake.begin(answer.policy, at: answer.start, window: question.window, isAnew: isAnew, configuration)
         if stream.frontier == nil {
             stream.id = answer.streamID
             begin(at: answer.start, now)

@@ -38,6 +38,9 @@ struct Starvation {
     private var handedCount: UInt64 = 0
     private var forwardedCount: UInt64 = 0
 
+    /// Whether the parent has not even forwarded a third so far.
+    var isFallingBehind: Bool { began != nil && forwardedCount < (handedCount + 2) / 3 }
+
     /// The parent has sent the next chunk in order, be it late.
     mutating func forwarded() {
         guard began != nil else { return }
@@ -53,7 +56,7 @@ struct Starvation {
         self.began = began
         handedCount += 1
         guard now - began > limit else { return false }
-        if forwardedCount < (handedCount + 2) / 3 { return true }
+        if isFallingBehind { return true }
         self = Starvation()
         return false
     }

@@ -18,14 +18,16 @@ struct Upstream {
     var former: LinkID?
     /// Parents that did not come about in time, and may yet.
     var attempts = Attempts()
-    /// The parent has sent a chunk as part of what it feeds.
+    /// The parent has sent a chunk as part of what it feeds, and does not fall behind.
     var isProven = false
     /// The parent that feeds this stripe was asked again, since what it fed did not go on.
     var isAskedAgain = false
-    /// Where the last subscription asked to begin.
-    var asked = SubscriptionStart.joinPoint
-    /// How many chunks the parent may send before it hears of credit.
-    var askedWindow: UInt32 = 0
+    /// What the parent was asked for last.
+    private var asked = SubscriptionQuestion()
+
+    init(phase: Phase) {
+        self.phase = phase
+    }
 
     /// The links that may send this stripe.
     func isFed(by link: LinkID) -> Bool {
@@ -46,7 +48,18 @@ struct Upstream {
     /// Whether a parent was asked to feed this stripe and has not said from where.
     func awaitsAnswer(of id: LinkID) -> Bool {
         if case .subscribing(id, _) = phase { return true }
-        return former == id && attempts.late == id
+        return former == id && attempts.late?.link == id
+    }
+
+    /// What `link` was asked for.
+    func question(to link: LinkID) -> SubscriptionQuestion {
+        if let late = attempts.late, late.link == link { return late.question }
+        return asked
+    }
+
+    /// `link` is asked to feed this stripe.
+    mutating func note(_ question: SubscriptionQuestion, to link: LinkID) {
+        if attempts.late?.link == link { attempts.asked(question) } else { asked = question }
     }
 
     /// When it has waited for long enough.
@@ -56,6 +69,14 @@ struct Upstream {
         case .active: return .distantFuture
         }
     }
+}
+
+/// What a subscription asked for.
+struct SubscriptionQuestion {
+    /// Where to begin.
+    var start = SubscriptionStart.joinPoint
+    /// How many chunks the parent may send before it hears of credit.
+    var window: UInt32 = 0
 }
 
 /// What a parent answered to a subscription.

@@ -273,6 +273,64 @@ struct PeerStandbyTests {
         #expect(harness.stream(for: .milliseconds(33), on: 2).closed == [LinkID(1)])
     }
 
+    @Test(
+        "Where the server names the starving parent once more, the standby feeds, whichever answers first",
+        arguments: [true, false]
+    )
+    func starvingParentNamedAgain(answersFirst: Bool) {
+        var (harness, _) = starved()
+        let next = harness.next
+        let answer = ControlFrame.subscribed(stripe: 0, policy: .live, streamID: 7, start: next, next: next)
+        if answersFirst { harness.hear(answer, on: 2) }
+        var outputs = harness.feed(.assigned(RemoteID(1), stripe: 0, epoch: 2))
+        outputs += harness.hear(answer, on: 1)
+        if !answersFirst { outputs += harness.hear(answer, on: 2) }
+        #expect(outputs.frames(on: 2).allSatisfy { $0 != .unsubscribe(stripe: 0) })
+        #expect(outputs.contains { if case .attached(0, 2) = $0 { true } else { false } })
+        outputs = []
+        for _ in 0..<40 where outputs.promotions == 0 {
+            harness.hear(.heartbeat(timestamp: 1, echo: 0, held: 0), on: 1)
+            outputs += harness.stream(for: .milliseconds(33), on: 2)
+        }
+        // Nothing had to be asked for, and the parent is left by the same proof as before.
+        #expect(outputs.requests.isEmpty)
+        #expect(outputs.contains { if case .promoted(0, 2, .notForwarding, RemoteID(2)) = $0 { true } else { false } })
+        #expect(outputs.closed == [LinkID(1)])
+        #expect(harness.peer.counters.unexpectedFrames == 0)
+    }
+
+    @Test("A parent that only drips does not take the place of the standby that feeds")
+    func drippingParentNamedAgain() {
+        var (harness, _) = starved()
+        let next = harness.next
+        let answer = ControlFrame.subscribed(stripe: 0, policy: .live, streamID: 7, start: next, next: next)
+        harness.hear(answer, on: 2)
+        harness.feed(.assigned(RemoteID(1), stripe: 0, epoch: 2))
+        harness.hear(answer, on: 1)
+        var outputs = harness.stream(for: .milliseconds(330), on: 2)
+        outputs += harness.chunk(harness.next - 1, on: 1)
+        #expect(!outputs.frames(on: 2).contains(.unsubscribe(stripe: 0)))
+        // One that goes on forwarding does.
+        for _ in 0..<10 {
+            outputs += harness.stream(for: .milliseconds(33), on: 2)
+            outputs += harness.chunk(harness.next - 1, on: 1)
+        }
+        #expect(outputs.frames(on: 2).contains(.unsubscribe(stripe: 0)))
+        #expect(outputs.closed.isEmpty)
+    }
+
+    @Test("A standby that does not answer does not stay in the place of a parent")
+    func silentStandbyOfTheParentNamedAgain() {
+        var (harness, _) = starved()
+        harness.feed(.assigned(RemoteID(1), stripe: 0, epoch: 2))
+        let next = harness.next
+        harness.hear(.subscribed(stripe: 0, policy: .live, streamID: 7, start: next, next: next), on: 1)
+        let outputs = harness.stream(for: .milliseconds(1_320), on: 1)
+        #expect(outputs.frames(on: 2).contains(.unsubscribe(stripe: 0)))
+        #expect(outputs.closed.isEmpty)
+        #expect(harness.feed(.linkClosed(LinkID(1))).promotions == 1)
+    }
+
     @Test("What a standby was asked for is taken while the turn to it is under way, and is no offence")
     func answersAcrossTheTurn() {
         var (harness, outputs) = starved()
