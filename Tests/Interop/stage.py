@@ -246,9 +246,17 @@ class Stage:
 
     def count(self, name):
         """What the server has counted; 0 if it has not."""
-        with urllib.request.urlopen(f"{self.url}/metrics", timeout=10) as answer:
-            found = re.search(rf"^peer_tree_{name}_total (\d+)$", answer.read().decode(), re.MULTILINE)
+        found = re.search(rf"^peer_tree_{name}_total (\d+)$", self._ask("metrics"), re.MULTILINE)
         return int(found[1]) if found else 0
+
+    def parents(self):
+        """The parent of every viewer, as the server sees them, by its labels."""
+        peers = json.loads(self._ask(f"status?tree={self.tree}"))["peers"]
+        return {peer["peer"]: peer["parents"][0] for peer in peers}
+
+    def _ask(self, path):
+        with urllib.request.urlopen(f"{self.url}/{path}", timeout=10) as answer:
+            return answer.read().decode()
 
     def check(self):
         """Fails if the server or the source has died."""
