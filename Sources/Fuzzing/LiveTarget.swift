@@ -35,6 +35,8 @@ enum LiveTarget {
         var accepted: UInt64 = 0
         while number < run.numbers.upperBound {
             let pair = try await LivePair.connect(transports.0, transports.1, corpus)
+            // Before it all ends with the first inputs, something genuine has come across and was recorded.
+            guard await pair.value(on: transports.0.eventLoop, { $0.exchange() }) else { throw LivePair.NoConnection() }
             let end = min(run.numbers.upperBound, number + Self.lifetime)
             var isUp = true
             while isUp, number < end {
