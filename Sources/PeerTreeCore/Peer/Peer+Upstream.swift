@@ -155,7 +155,11 @@ extension Peer {
             return
         }
         take(answer, to: question, from: id, at: now)
-        if upstreams[index].attempts.late?.link == id { admitLate(index, id, at: now) } else { activate(index, id, at: now) }
+        if upstreams[index].attempts.late?.link == id {
+            admitLate(index, id, at: now)
+        } else {
+            activate(index, id, at: now)
+        }
         sendCredit(on: id, forced: true, at: now)
         inquireAnew(answer.stripe, of: id, at: now)
         // With stripes, what was never written can lie ahead of the frontier, and keep out what will be.

@@ -38,10 +38,11 @@ public struct PeerConfiguration: Sendable {
     /// A neighbour that was silent for this long is dead.
     public var silenceTimeout: TimeSpan = .milliseconds(900)
     /// The same for a link that is only kept for the worst case: to the peer that stands by, or from one that this peer
-    /// stands by for.
-    public var warmHeartbeatInterval: TimeSpan = .seconds(1)
+    /// stands by for. Seldom, since who is dead at the other end is known to the server long before, and who turns to one all
+    /// the same loses no more than ``promotionTimeout``.
+    public var warmHeartbeatInterval: TimeSpan = .seconds(4)
     /// After so long without a sign such a link is given up.
-    public var warmSilenceTimeout: TimeSpan = .seconds(4)
+    public var warmSilenceTimeout: TimeSpan = .seconds(16)
     /// A parent is not forwarding once others have handed over nearly everything instead of it for so long.
     public var starvationLimit: TimeSpan = .seconds(1)
     /// How long a standby that this peer has turned to may take to begin to feed it.
