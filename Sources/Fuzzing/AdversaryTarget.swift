@@ -26,6 +26,7 @@ enum AdversaryTarget {
                 throw FuzzFailure(run: run, number: number, input: bytes, reason: "\(error)")
             }
             frames += UInt64(attack.frames)
+            run.progress(frames)
             fuzzer.note(script, did: attack.features(), &random)
         }
         return frames

@@ -53,6 +53,8 @@ package struct FuzzRun: Sendable {
     package var inputs: UInt64
     /// Where inputs to begin with come from.
     package var corpus: Corpus
+    /// Hears now and then how many inputs were used.
+    package var progress: @Sendable (UInt64) -> Void = { _ in }
 
     /// A run over `inputs` inputs.
     package init(target: FuzzTargetName, seed: UInt64, first: UInt64 = 0, inputs: UInt64, corpus: Corpus) {
@@ -68,6 +70,11 @@ package struct FuzzRun: Sendable {
     /// - Returns: how many inputs were accepted, that is, got past the first check of what they were given to.
     /// - Throws: `FuzzFailure` when an input broke a promise.
     package func run(note: @escaping @Sendable (UInt64, [UInt8]) -> Void) async throws -> UInt64 {
+        let note: @Sendable (UInt64, [UInt8]) -> Void = { number, input in
+            // Of this target many inputs go together.
+            if self.target != .adversary { self.progress(number - self.first) }
+            note(number, input)
+        }
         let folder = self.target == .association ? FuzzTargetName.sctp.rawValue : self.target.rawValue
         let corpus =
             try self.target == .churn || self.target == .paths ? [] : self.corpus.inputs(of: folder).map(\.bytes)

@@ -52,9 +52,10 @@ struct WebRTCFuzz: AsyncParsableCommand {
         let memory = residentMebibytes()
         for target in targets {
             let inputs = target == .adversary ? self.frames : self.inputs * target.weight / max(1, weight)
-            try await Self.fuzz(
-                FuzzRun(target: target, seed: self.seed, first: self.first, inputs: inputs, corpus: corpus)
-            )
+            var run = FuzzRun(target: target, seed: self.seed, first: self.first, inputs: inputs, corpus: corpus)
+            let progress = FuzzProgress(of: target, inputs: inputs)
+            run.progress = { progress.tell($0) }
+            try await Self.fuzz(run)
             total += inputs
         }
         let seconds = Self.seconds(since: begin)
