@@ -16,7 +16,7 @@ package enum FuzzTargetName: String, CaseIterable, Sendable {
     case turn
     /// Frames of the tree's own protocol into a source and a viewer.
     case frames
-    /// Chunks of signed blocks, and what a source signs besides, into the decoders.
+    /// Chunks of signed blocks, and what a source signs besides, into the decoders; and one after the other to a viewer.
     case blocks
     /// WebM files into the demuxer, and what comes out of it into the muxer.
     case webm
@@ -87,7 +87,12 @@ package struct FuzzRun: Sendable {
         case .media: return try self.parse(TextShape.self, corpus, note, MediaProbe.message)
         case .turn: return try TURNTarget.run(self, corpus, note)
         case .frames: return FrameTarget.run(self, corpus, note)
-        case .blocks: return try self.parse(PlainShape.self, corpus, note, BlockProbe.message)
+        case .blocks:
+            var viewer = SignedViewer(seed: self.seed)
+            return try self.parse(PlainShape.self, corpus, note) { input in
+                try viewer.receive(input)
+                return try BlockProbe.message(input)
+            }
         case .handshake: return try HandshakeTarget.run(self, corpus, note)
         case .sctp: return try await LiveTarget.run(self, corpus, .plaintext, note)
         case .association: return try AssociationTarget.run(self, corpus, note)

@@ -12,6 +12,9 @@ public struct PeerTreeClientConfiguration: Sendable {
     /// What encrypts the messages of a source, and opens those that a viewer gets; nil for a broadcast that is not
     /// encrypted.
     public var secret: BroadcastSecret?
+    /// With which key a source signs its stream; nil for one that is not signed. Viewers need nothing: whether a tree is
+    /// signed, and by whom, its id says.
+    public var identity: SourceIdentity?
     /// Sockets, ICE and SCTP. Only used if no transport is given to the client.
     public var webRTC = WebRTCConfiguration()
     /// How long the server may take to answer.

@@ -4,6 +4,8 @@ public enum PeerTreeError: Error, Equatable, Sendable, CustomStringConvertible {
     case unknownTree(String)
     /// The server refused the request.
     case refused(code: String, message: String)
+    /// The tree's id is that of a source's key, and the server did not give that key.
+    case unprovenTree(String)
     /// The server did not answer in time.
     case serverTimeout(seconds: Int)
     /// The signalling server cannot be reached.
@@ -34,6 +36,8 @@ public enum PeerTreeError: Error, Equatable, Sendable, CustomStringConvertible {
             "No tree has the id '\(id)': check the link, or ask the broadcaster for a new one."
         case .refused(let code, let message):
             "The server refused (\(code)): \(message)"
+        case .unprovenTree(let id):
+            "The server does not know whose key tree '\(id)' has, or does not know signed trees: use the server of the link, or update it."
         case .serverTimeout(let seconds):
             "The server did not answer within \(seconds) s."
         case .serverUnreachable(let reason):

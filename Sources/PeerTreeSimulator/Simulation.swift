@@ -60,7 +60,8 @@ package final class Simulation {
         self.seed = seed
         self.options = options
         random = SeededGenerator(seed: seed)
-        server = SimulatedServer(options: options.tracker)
+        server = SimulatedServer(options: options.tracker, key: options.key)
+        log.maximumPayload = options.isSigned ? SignedChunk.maximumPayload : ChunkHeader.maximumPayload
         add(isSource: true, capacity: options.tracker.childrenOfSource)
     }
 
@@ -77,7 +78,7 @@ package final class Simulation {
         clients.append(SimulatedClient(client, isSource: isSource, delay: delay))
         server.addClient()
         serverSockets.append(0)
-        input(.enter(isSource ? nil : SimulatedServer.treeID), to: clients.count - 1)
+        input(.enter(isSource ? nil : server.treeID), to: clients.count - 1)
         schedule(.socketOpened(client: clients.count - 1), after: delay)
         return clients.count - 1
     }
@@ -88,6 +89,7 @@ package final class Simulation {
         configuration.peer.stripes = UInt8(options.stripes)
         configuration.peer.policy = options.policy
         configuration.membership.capacity = capacity.map { UInt16(clamping: $0) }
+        configuration.membership.identity = options.key
         return configuration
     }
 
@@ -220,10 +222,14 @@ package struct SimulationOptions: Sendable {
     package var tracker = TrackerOptions()
     package var policy = StreamPolicy.lossless
     package var stripes = 1
+    /// Whether the source signs what it writes.
+    package var isSigned = false
     /// What repeats the run; printed when it fails.
     package var command = ""
 
     package init() {}
+
+    var key: SourceKey? { isSigned ? SimulatedKey.key : nil }
 
     /// Makes options with `k` children a peer and `k1` children of the source.
     package init(k: Int, k1: Int, policy: StreamPolicy = .lossless, stripes: Int = 1) {

@@ -69,6 +69,10 @@ struct OutputRecord {
         case .deliver(let message): return write(.deliver, message)
         case .gap(let gap): return write(gap)
         case .writable: return .writable
+        #if !hasFeature(Embedded)
+        // A page is in no signed tree.
+        case .sign, .verify: return .nothing
+        #endif
         case .ended(let end): return write(.ended, texts: end == .complete ? "complete" : "source-lost")
         case .subtreeComplete: return .subtreeComplete
         case .serverLost: return .serverLost
@@ -131,6 +135,9 @@ struct OutputRecord {
         case .unreachable(let reason): write(.entryFailed, texts: "server-unreachable", reason)
         case .alreadyInTree: write(.entryFailed, texts: "already-in-tree")
         case .closed: write(.entryFailed, texts: "closed")
+        #if !hasFeature(Embedded)
+        case .unproven: write(.entryFailed, texts: "unproven-tree")
+        #endif
         }
     }
 

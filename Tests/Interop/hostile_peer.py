@@ -126,6 +126,8 @@ class HostilePeer:
         self.relays = True
         self.answers_offers = True
         self.greets_children = True
+        # What it makes of the chunks that it passes on.
+        self.tamper = bytes
         for name, handler in {
             "simple-signal[discover]": self.answers.put_nowait,
             "simple-signal[offer]": self._offered,
@@ -275,7 +277,7 @@ class HostilePeer:
                     self.grant()
                 if self.relays:
                     for child in self.children:
-                        child.send(data)
+                        child.send(self.tamper(data))
             case wire.Head() | wire.Restart() if link is self.parent:
                 for child in self.children:
                     child.send(data)
@@ -301,4 +303,4 @@ class HostilePeer:
         begin = max(self.start, frame.position) if frame.kind else self.start
         child.send(wire.subscribed(self.policy, self.stream, begin, self.next))
         if self.relays:
-            child.send(*(data for sequence, data in sorted(self.held.items()) if sequence >= begin))
+            child.send(*(self.tamper(data) for sequence, data in sorted(self.held.items()) if sequence >= begin))

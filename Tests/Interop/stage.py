@@ -164,7 +164,7 @@ class Stage:
         self.random = random.Random(1)
         self.sent = bytearray()
 
-    async def open(self, k, k1):
+    async def open(self, k, k1, *options):
         server = running(self.peer_tree, "serve", "--port", 0, "--k", k, "--k1", k1, "--json")
         self.server = self.stack.enter_context(server)
         port = (await in_thread(self.server.event, "listening"))["port"]
@@ -172,7 +172,7 @@ class Stage:
         line_port = self.stack.enter_context(own_port())
         self.line = await self.stack.enter_async_context(Line(line_port, port))
         line = f"http://127.0.0.1:{line_port}"
-        command = ["broadcast", "-", "--raw", "--server", line, "--k1", k1, "--linger", 1, "--json"]
+        command = ["broadcast", "-", "--raw", "--server", line, "--k1", k1, "--linger", 1, "--json", *options]
         self.source = self.stack.enter_context(running(self.peer_tree, *command, stdin=subprocess.PIPE))
         self.tree = (await in_thread(self.source.event, "link"))["tree"]
         self.link = f"{self.url}/watch/{self.tree}"
@@ -266,8 +266,8 @@ class Stage:
 
 
 @contextlib.asynccontextmanager
-async def stage(peer_tree, folder, open_viewer=NativeViewer.fed, *, k=1, k1=1, **options):
+async def stage(peer_tree, folder, open_viewer=NativeViewer.fed, *, k=1, k1=1, identity=None):
     async with contextlib.AsyncExitStack() as stack:
         scene = Stage(stack, peer_tree, folder, open_viewer)
-        await scene.open(k, k1, **options)
+        await scene.open(k, k1, *(["--identity", identity] if identity else []))
         yield scene

@@ -83,6 +83,16 @@ def chunk(sequence, payload=b"", flags=FIRST | LAST, timestamp=0, index=0, dista
     return _CHUNK.pack(0x10, _CHUNK.size, flags, stripe, 0, key, sequence, timestamp, index, back) + payload
 
 
+def signed_payload(frame):
+    """Where the payload of a signed chunk begins."""
+    sequence, first, count = (*struct.unpack_from(">Q", frame, 8), *struct.unpack_from(">Q8xH", frame, 56))
+    position, last, length = sequence - first, count - 1, 0
+    while last > 0:
+        length += position & 1 == 1 or position < last
+        position, last = position >> 1, last >> 1
+    return 142 + 32 * length
+
+
 def parse(frame):
     kind, second = frame[0], frame[1]
     if kind == 0x01:
@@ -111,4 +121,7 @@ def parse(frame):
     if kind == 0x10:
         _, length, flags, stripe, _, key, sequence, timestamp, index, distance = _CHUNK.unpack_from(frame)
         return Chunk(flags, stripe, key, sequence, timestamp, index, distance, frame[length:])
+    if kind == 0x11:
+        _, _, flags, stripe, _, key, sequence, timestamp, index, distance = _CHUNK.unpack_from(frame)
+        return Chunk(flags, stripe, key, sequence, timestamp, index, distance, frame[signed_payload(frame) :])
     return Other(frame)

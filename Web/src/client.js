@@ -120,6 +120,10 @@ export class PeerTreeClient extends Emitter {
     if (typeof treeID !== 'string' || treeID === '') {
       return this.#rejected(new PeerTreeError('bad-tree', `'${treeID}' is not the id of a tree.`));
     }
+    if (/^s[a-z2-7]{31}$/.test(treeID)) {
+      const problem = 'This broadcast is signed, which browsers cannot check yet: use `peer-tree watch`.';
+      return this.#rejected(new PeerTreeError('signed-tree', problem));
+    }
     return this.#enter(treeID, options);
   }
 

@@ -27,6 +27,11 @@ extension PeerDriver {
         case .closeChannel(let link): links[link]?.channel?.close()
         case .closeConnection(let link): close(link)
         case .emit(let event): emit(event)
+        case .sign(let thing, let statement):
+            if let signature = configuration.identity?.sign(statement) { feed(.signed(thing, signature)) }
+        case .verify(let ticket, let statement, let signature):
+            let key = client.membership.sourceKey
+            feed(.verified(ticket: ticket, key.map { checker.isTrue(statement, signature, of: $0) } ?? false))
         case .reconnectServer:
             logger.debug("an address of this host is gone: connecting to the server anew")
             socket.disconnect()
@@ -110,6 +115,7 @@ extension PeerDriver {
         case .timeout: .serverTimeout(seconds: Int(configuration.discoverTimeout.nanoseconds / 1_000_000_000))
         case .unreachable(let reason): .serverUnreachable(reason.string)
         case .alreadyInTree: .alreadyInTree(requestedTree ?? "")
+        case .unproven: .unprovenTree(requestedTree ?? configuration.identity?.treeID ?? "")
         case .closed: .closed
         }
     }

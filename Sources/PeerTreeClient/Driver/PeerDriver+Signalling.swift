@@ -14,7 +14,10 @@ extension PeerDriver {
                 self.eventLoop.execute { self.assumeIsolated { $0.receive(name, payload) } }
             }
         }
-        socket.onConnect { [self] in eventLoop.execute { self.assumeIsolated { $0.feed(.serverConnected) } } }
+        socket.onConnect { [self] in
+            let id = socket.id
+            eventLoop.execute { self.assumeIsolated { $0.connected(id) } }
+        }
         socket.onDisconnect { [self] _ in eventLoop.execute { self.assumeIsolated { $0.feed(.serverLost) } } }
         socket.onConnectError { [self] error in
             let reason = Text(error.message)
@@ -22,6 +25,13 @@ extension PeerDriver {
                 self.assumeIsolated { $0.feed(.serverUnreachable(reason: reason, isFinal: error.isFinal)) }
             }
         }
+    }
+
+    private func connected(_ id: String?) {
+        if configuration.identity != nil, let id {
+            feed(.serverNamed(socket: Text(id), host: Text(socket.host)))
+        }
+        feed(.serverConnected)
     }
 
     private func receive(_ name: SignallingName, _ payload: JSONValue) {

@@ -30,6 +30,7 @@ actor PeerDriver {
     /// Of a source that encrypts.
     var sealer: MessageSealer?
     var opener: MessageOpener
+    var checker = ProofChecker()
     /// What the application was told already.
     var unreadable: Set<UnreadableReason> = []
     var summary: TreeSummary?
@@ -129,6 +130,7 @@ extension ClientConfiguration {
         waitsForReader = configuration.deliversMessages
         membership.agent = Text("peer-tree/\(PackageVersion.current)")
         membership.isEncrypted = configuration.secret != nil
+        membership.identity = configuration.identity?.publicKey
         membership.capacity = configuration.capacity.map { UInt16(clamping: $0) }
         membership.discoverTimeout = TimeSpan(configuration.discoverTimeout)
         membership.unreachablePatience = TimeSpan(configuration.unreachablePatience)

@@ -69,17 +69,11 @@ package struct MerkleTree {
 
     /// The hash of an entry. Its first byte is what no node's is, so that none can pass for the other.
     package static func leaf(_ entry: [UInt8]) -> Hash256 {
-        var hasher = leafHasher()
-        hasher.update(entry)
-        return hasher.finish()
+        SHA256Hasher.hash(leafPrefix + entry)
     }
 
-    /// Begins the hash of an entry.
-    static func leafHasher() -> SHA256Hasher {
-        var hasher = SHA256Hasher()
-        hasher.update([0])
-        return hasher
-    }
+    /// What stands before an entry.
+    static var leafPrefix: [UInt8] { [0] }
 
     /// The hash of two neighbours.
     static func node(_ left: Hash256, _ right: Hash256) -> Hash256 {

@@ -84,25 +84,20 @@ package struct SignedChunk: Equatable, Sendable {
 extension ChunkHeader {
     /// The chunk as an entry of its block's tree: its header, as of a chunk without a signature, and its payload.
     package func leaf(_ payload: borrowing some FrameBuffer) -> Hash256 {
-        var hasher = MerkleTree.leafHasher()
-        hasher.update(encoded())
-        return payload.withPrefix(payload.count) { bytes in
-            hasher.update(bytes)
-            return hasher.finish()
-        }
+        payload.hash(after: MerkleTree.leafPrefix + encoded())
     }
 }
 
 /// An Ed25519 signature (RFC 8032).
-package struct Signature: Hashable, Sendable {
+public struct Signature: Hashable, Sendable {
     /// How long it is, in bytes.
-    package static let length = 64
+    public static var length: Int { 64 }
 
     /// ``length`` bytes.
-    package let bytes: [UInt8]
+    public let bytes: [UInt8]
 
     /// Makes a signature of its bytes; nil if it is not so many.
-    package init?(_ bytes: [UInt8]) {
+    public init?(_ bytes: [UInt8]) {
         guard bytes.count == Self.length else { return nil }
         self.bytes = bytes
     }

@@ -1,13 +1,13 @@
 /// The public key of a source, by which everyone checks what it signed: Ed25519 (RFC 8032).
-package struct SourceKey: Hashable, Sendable {
+public struct SourceKey: Hashable, Sendable {
     /// How long it is, in bytes.
-    package static let length = 32
+    public static var length: Int { 32 }
 
     /// ``length`` bytes.
-    package let bytes: [UInt8]
+    public let bytes: [UInt8]
 
     /// Makes a key of its bytes; nil if it is not so many. Whether they are a key at all, the host finds out.
-    package init?(_ bytes: [UInt8]) {
+    public init?(_ bytes: [UInt8]) {
         guard bytes.count == Self.length else { return nil }
         self.bytes = bytes
     }
@@ -15,7 +15,7 @@ package struct SourceKey: Hashable, Sendable {
     /// The id of this source's tree, which nobody else can have.
     ///
     /// `s`, and 155 bits of a hash of the key in base 32 (RFC 4648), in small letters. What servers make begins otherwise.
-    package var treeID: Text {
+    public var treeID: Text {
         var writer = WireWriter(capacity: 64)
         writer.context("peer-tree tree 1")
         writer.bytes(bytes)
@@ -23,7 +23,7 @@ package struct SourceKey: Hashable, Sendable {
     }
 
     /// Whether the id is that of a signed tree, of whichever source: nothing unsigned is in it.
-    package static func isTreeID(_ text: Text) -> Bool {
+    public static func isTreeID(_ text: Text) -> Bool {
         text.bytes.count == treeIDLength && text.bytes.first == prefix && text.bytes.dropFirst().allSatisfy(isDigit)
     }
 

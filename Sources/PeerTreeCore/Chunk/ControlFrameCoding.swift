@@ -125,7 +125,7 @@ extension ControlFrame {
         case .chunk:
             throw .badValue
         case .signedChunk:
-            // No stream is signed yet.
+            // There is none in an unsigned tree; in a signed one it does not come here.
             throw .unknownType
         }
     }

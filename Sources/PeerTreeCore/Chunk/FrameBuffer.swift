@@ -19,4 +19,19 @@ public protocol FrameBuffer {
 
     /// The bytes from offset `start` up to `end`, sharing storage. `0 <= start <= end <= count` holds.
     func slice(from start: Int, to end: Int) -> Self
+
+    /// The SHA-256 of `prefix` and the bytes behind it. A host that has a faster one than the core says so.
+    func hash(after prefix: [UInt8]) -> Hash256
+}
+
+extension FrameBuffer {
+    /// By the core's own SHA-256.
+    public func hash(after prefix: [UInt8]) -> Hash256 {
+        var hasher = SHA256Hasher()
+        hasher.update(prefix)
+        return withPrefix(count) { bytes in
+            hasher.update(bytes)
+            return hasher.finish()
+        }
+    }
 }

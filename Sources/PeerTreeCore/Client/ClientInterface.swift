@@ -20,6 +20,18 @@ public enum ClientInput<Buffer: FrameBuffer> {
     /// Drop everything at once, with a word to the server.
     case stop
 
+    #if !hasFeature(Embedded)
+    // The source's key.
+
+    /// The id that the server gave the socket which is about to be reported as open, and the host that was dialled. Of use
+    /// to a source that signs.
+    case serverNamed(socket: Text, host: Text)
+    /// The host has signed what it was asked to.
+    case signed(SignedThing, Signature)
+    /// The host has checked a signature.
+    case verified(ticket: UInt64, Bool)
+    #endif
+
     // The socket to the server.
 
     /// It is open, under an id that the server has not seen before.
@@ -103,6 +115,15 @@ public enum ClientOutput<Buffer: FrameBuffer> {
     /// Close the connection, and forget the link.
     case closeConnection(LinkID)
 
+    #if !hasFeature(Embedded)
+    // The source's key.
+
+    /// Sign this with it (Ed25519), as its source; ``ClientInput/signed(_:_:)`` follows.
+    case sign(SignedThing, statement: [UInt8])
+    /// Say whether it has signed this; ``ClientInput/verified(ticket:_:)`` follows.
+    case verify(ticket: UInt64, statement: [UInt8], signature: Signature)
+    #endif
+
     // The application.
 
     /// The tree is entered, under this own id.
@@ -143,6 +164,14 @@ public enum ClientOutput<Buffer: FrameBuffer> {
     case status(StatusReport)
     /// Left; the client is over.
     case left
+}
+
+/// What a source has its host sign.
+public enum SignedThing: Equatable, Sendable {
+    /// A block of this number.
+    case block(UInt64)
+    /// That the tree is its own, for the server.
+    case creation
 }
 
 /// Whether a client can publish.

@@ -54,6 +54,9 @@ extension Membership {
         var request = DiscoverRequest()
         request.agent = configuration.agent
         request.treeID = treeID
+        #if !hasFeature(Embedded)
+        name(&request, question)
+        #endif
         switch question {
         case .enter:
             if case .entering(let tree, _) = phase { request.treeID = tree }
@@ -92,6 +95,12 @@ extension Membership {
         case .member: guard treeID == answer.treeID else { return }
         case .outside, .over, .leaving, .left: return
         }
+        #if !hasFeature(Embedded)
+        if question == .enter, !isProven(answer) {
+            failEntering(.unproven)
+            return
+        }
+        #endif
         server.pending = .nothing
         server.isNative = answer.additions != nil
         if let token = answer.additions?.resumeToken { server.token = token }
@@ -138,6 +147,7 @@ extension Membership {
         return sessions.values.contains { $0.role == .child && $0.remote == remote }
     }
 
+    @inline(never)  // Once in the module for browsers, rather than wherever an answer is taken.
     mutating func assigned(_ assignment: ParentAssignment) {
         if case .entering = phase { return place.keep(assignment) }
         let index = Int(assignment.stripe)

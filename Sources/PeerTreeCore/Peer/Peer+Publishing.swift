@@ -17,9 +17,9 @@ extension Peer {
         at now: Instant
     ) throws(PublishError) -> Bool {
         noteCall(at: now)
-        guard isSource, ending.sequence == nil else { return true }
+        guard isSource, !writing.isFinished else { return true }
         try configuration.checkMessage(bytes: payload.count)
-        append(writing.chunker.cut(payload, options, timestamp: timestamp), at: now)
+        write(writing.chunker.cut(payload, options, timestamp: timestamp), at: now)
         writing.isBlocked = !isWritable
         return !writing.isBlocked
     }
@@ -30,8 +30,9 @@ extension Peer {
     /// Ends the stream: everyone gets everything up to here, then ``StreamEnd/complete``. Only for the source.
     public mutating func finish(timestamp: UInt64, at now: Instant) {
         noteCall(at: now)
-        guard isSource, ending.sequence == nil else { return }
-        append([writing.chunker.endOfStream(timestamp: timestamp)], at: now)
+        guard isSource, !writing.isFinished else { return }
+        writing.isFinished = true
+        write([writing.chunker.endOfStream(timestamp: timestamp)], at: now)
         noteCompletion(at: now)
     }
 

@@ -8,10 +8,19 @@ extension Peer {
             receivePlain(frame, isText: isText, from: link, at: now)
             return
         }
+        if needsProof { return prove(frame, from: id, at: now) }
+        take(frame, from: link, at: now)
+    }
+
+    /// Takes in a frame that needs no proof.
+    mutating func take(_ frame: Buffer, from link: Link, at now: Instant) {
+        let id = link.id
         let type = frame.withPrefix(1) { $0.first ?? 0 }
         do throws(FrameError) {
             if type == FrameType.chunk.rawValue {
-                try receiveChunk(frame, from: link, at: now)
+                let (header, payloadOffset) = try ChunkHeader.decode(frame)
+                let chunk = Chunk(header: header, frame: frame, payloadOffset: payloadOffset)
+                try take(chunk, from: link, at: now)
             } else {
                 receive(try ControlFrame.decode(frame), from: link, at: now)
             }
@@ -22,7 +31,7 @@ extension Peer {
         }
     }
 
-    private mutating func noteMalformed(on id: LinkID, at now: Instant) {
+    mutating func noteMalformed(on id: LinkID, at now: Instant) {
         counters.malformedFrames += 1
         noteOffence(of: id, at: now)
     }
@@ -118,17 +127,17 @@ extension Peer {
         }
     }
 
-    private mutating func receiveChunk(_ frame: Buffer, from link: Link, at now: Instant) throws(FrameError) {
-        let (header, payloadOffset) = try ChunkHeader.decode(frame)
+    /// Takes in a chunk; in a signed tree it is proven.
+    mutating func take(_ chunk: Chunk, from link: Link, at now: Instant) throws(FrameError) {
+        let header = chunk.header
         // Dealt in turn: no parent has a say in another one's stripe.
         guard header.sequence % UInt64(inquiries.count) == UInt64(header.stripe) else { throw .badStripe }
-        let chunk = Chunk(header: header, frame: frame, payloadOffset: payloadOffset)
         guard stream.frontier != nil, admit(header, from: link, at: now), let frontier = stream.frontier else {
             counters.unexpectedFrames += 1
             return
         }
         counters.chunksReceived += 1
-        counters.bytesReceived += UInt64(frame.count)
+        counters.bytesReceived += UInt64(chunk.frame.count)
         if stream.policy == .lossless {
             repair.delivers(link.id, nextAttempt: now + configuration.repairRequestTimeout, at: now)
         }

@@ -11,6 +11,7 @@ extension Peer {
         next = min(next, min(standbyDeadline, pullDeadline))
         next = min(next, min(repair.deadline, min(admissionDeadline, pulseDeadline)))
         next = min(next, min(links.absences.deadline, min(arrearsDeadline, budgetDeadline)))
+        next = min(next, signingDeadline)
         return min(next, min(ending.deadline ?? .distantFuture, departure.deadline))
     }
 
@@ -25,6 +26,7 @@ extension Peer {
         watchAbsences(at: now)
         watchArrears(at: now)
         watchBudgets(at: now)
+        watchSigner(at: now)
         if let deadline = ending.deadline, deadline <= now { end(.sourceLost) }
     }
 

@@ -85,6 +85,11 @@ extension Peer {
         var isWanted = false
         for index in upstreams.indices where upstreams[index].remote == remote {
             guard case .connecting = upstreams[index].phase else { continue }
+            guard mode == .native || !needsProof else {
+                // It has no proof of anything.
+                orphan(index, .refused, at: now)
+                continue
+            }
             isWanted = true
             switch mode {
             case .native: subscribe(index, on: id, at: now)

@@ -42,21 +42,37 @@ public struct Peer<Buffer: FrameBuffer> {
         Peer(configuration, isSource: true, streamID: streamID)
     }
 
+    /// Makes a source whose blocks are signed.
+    ///
+    /// - Parameters:
+    ///   - configuration: limits, timers, stripes and policy.
+    ///   - stream: random bits that no other stream has. Links name it by its first half.
+    package static func source(_ configuration: PeerConfiguration, signing stream: SignedStreamID) -> Peer {
+        Peer(configuration, isSource: true, streamID: stream.high, signedStream: stream)
+    }
+
     /// Makes a viewer.
     ///
     /// - Parameters:
     ///   - configuration: limits and timers; stripes as the server said.
     ///   - streamID: a random number; used only under a plain parent, whose stream has no number of its own.
-    public static func viewer(_ configuration: PeerConfiguration, streamID: UInt64) -> Peer {
-        Peer(configuration, isSource: false, streamID: streamID)
+    ///   - isSigned: whether it takes only what the source has signed.
+    public static func viewer(_ configuration: PeerConfiguration, streamID: UInt64, isSigned: Bool = false) -> Peer {
+        Peer(configuration, isSource: false, streamID: streamID, isProven: isSigned)
     }
 
-    private init(_ configuration: PeerConfiguration, isSource: Bool, streamID: UInt64) {
+    private init(
+        _ configuration: PeerConfiguration,
+        isSource: Bool,
+        streamID: UInt64,
+        signedStream: SignedStreamID? = nil,
+        isProven: Bool = false
+    ) {
         let stripes = min(max(configuration.stripes, 1), ChunkHeader.maximumStripes)
         self.configuration = configuration
         self.isSource = isSource
-        stream = HeldStream(id: streamID, frontier: isSource ? 0 : nil, configuration)
-        writing = Writing(stripes: stripes)
+        stream = HeldStream(id: streamID, frontier: isSource ? 0 : nil, isProven: isProven, configuration)
+        writing = Writing(stripes: stripes, signedStream: signedStream)
         inquiries = Array(repeating: Inquiry(), count: Int(stripes))
         upstreams =
             isSource
@@ -106,6 +122,12 @@ public struct Peer<Buffer: FrameBuffer> {
         case .consumed(let sequence):
             stream.reading.consume(through: sequence)
             updateFlow(at: now)
+        #if !hasFeature(Embedded)
+        case .signed(let block, let signature):
+            signed(block, signature, at: now)
+        case .verified(let ticket, let isTrue):
+            verified(ticket, isTrue, at: now)
+        #endif
         case .treeEnded:
             treeEnded(at: now)
         case .leave:
@@ -169,9 +191,9 @@ extension Peer {
         links.values.count { $0.role == .child && !isWarm($0) }
     }
 
-    /// Whether the end of the stream was delivered.
+    /// Whether the end of the stream was delivered, or written.
     public var isEnded: Bool {
-        ending.sequence != nil
+        ending.sequence != nil || writing.isFinished
     }
 
     /// Whether a parent feeds every stripe.
@@ -192,7 +214,8 @@ extension Peer {
 
     /// Whether `publish` should wait for ``PeerOutput/writable``.
     public var isWritable: Bool {
-        stream.policy != .lossless || stream.replay.end < gate
+        guard !isSigningBehind else { return false }
+        return stream.policy != .lossless || max(stream.replay.end, writing.end) < gate
     }
 
     /// How far the slowest child lets the stream run ahead, be it here or missed.

@@ -17,6 +17,9 @@ public struct PeerConfiguration: Sendable {
     /// The largest message, in bytes: a source refuses to publish a larger one, a viewer reports it as a gap. Those of
     /// one tree should agree.
     public var maximumMessageBytes: Int = 16 << 20
+    /// How many bytes of one link may wait in a signed tree until the host has checked them; four times as many of all.
+    /// An honest parent of a lossless stream sends no more than a ``window``.
+    public var maximumUnprovenBytes: Int = 16 << 20
     /// How many keys are retained for newcomers.
     public var maximumRetainedKeys: Int = 16
     /// The largest retained message, in bytes.

@@ -50,6 +50,8 @@ public enum LossReason: UInt8, CaseIterable, Sendable {
     case notForwarding
     /// One of the two was too slow.
     case slow
+    /// It brought what the source has not signed.
+    case forged
 }
 
 /// Why the stream ended for this peer.
@@ -114,6 +116,12 @@ public enum PeerInput<Buffer: FrameBuffer> {
     case wardReleased(RemoteID)
     /// The application has taken everything up to this sequence number.
     case consumed(through: UInt64)
+    #if !hasFeature(Embedded)
+    /// The source's host has signed a block: the answer to ``PeerOutput/sign(block:statement:)``.
+    case signed(block: UInt64, Signature)
+    /// The host has checked a signature: the answer to ``PeerOutput/verify(ticket:statement:signature:)``.
+    case verified(ticket: UInt64, Bool)
+    #endif
     /// The server says that the tree is over.
     case treeEnded
     /// The application wants to leave: hand over the children, then ``PeerOutput/left``.
@@ -157,6 +165,12 @@ public enum PeerOutput<Buffer: FrameBuffer> {
     case neighbourGone(RemoteID, NeighbourRole)
     /// `publish` may be called again.
     case writable
+    #if !hasFeature(Embedded)
+    /// Sign this with the source's key (Ed25519); report `signed`. Nothing of the block goes out before.
+    case sign(block: UInt64, statement: [UInt8])
+    /// Check that the source's key has signed this (Ed25519); report `verified`. What came on that link waits for it.
+    case verify(ticket: UInt64, statement: [UInt8], signature: Signature)
+    #endif
     /// The stream is over for this peer.
     case ended(StreamEnd)
     /// It was not: a neighbour had said so, and a later parent has more.
@@ -207,6 +221,12 @@ public struct PeerCounters: Equatable, Sendable {
     public var strangers: UInt64 = 0
     /// Times a child was cut back to a join point.
     public var skips: UInt64 = 0
+    /// Links closed because they brought what the source has not signed.
+    public var forgeries: UInt64 = 0
+    /// Chunks dropped because the source signed two blocks of one number, and the other one came first.
+    public var contradictions: UInt64 = 0
+    /// Frames for which there was no room while the host was checking what came before.
+    public var unprovenDrops: UInt64 = 0
 
     /// All zero.
     public init() {}

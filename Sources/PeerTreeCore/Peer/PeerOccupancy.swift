@@ -26,6 +26,8 @@ package struct PeerOccupancy: Equatable, Sendable {
     package var retainedBytes = 0
     /// Bytes of the message being put together.
     package var messageBytes = 0
+    /// Bytes of frames that wait until the host has checked what came before.
+    package var unprovenBytes = 0
 }
 
 extension Peer {
@@ -48,6 +50,9 @@ extension Peer {
         now.retainedKeys = stream.retained.inStreamOrder.count + stream.retained.partial.count
         now.retainedBytes = stream.retained.heldByteCount
         now.messageBytes = stream.reassembler.byteCount
+        #if !hasFeature(Embedded)
+        now.unprovenBytes = stream.gate?.byteCount ?? 0
+        #endif
         return now
     }
 }

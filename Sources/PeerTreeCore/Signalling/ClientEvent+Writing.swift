@@ -165,6 +165,9 @@ extension DiscoverRequest {
             json.name("capacity")
             json.integer(UInt64(capacity))
         }
+        #if !hasFeature(Embedded)
+        writeProof(into: &json)
+        #endif
         guard let resumeToken else { return }
         json.name(SignallingField.resume)
         json.string(resumeToken)
@@ -174,6 +177,19 @@ extension DiscoverRequest {
             writePlaces(.child, SignallingField.children, into: &$0)
         }
     }
+
+    #if !hasFeature(Embedded)
+    private func writeProof(into json: inout JSONWriter) {
+        guard let key else { return }
+        json.name(SignallingField.key)
+        json.string(Text(hexadecimal: key.bytes))
+        guard let proof else { return }
+        json.name("proof")
+        json.string(Text(hexadecimal: proof.bytes))
+        json.name("host")
+        json.string(host ?? .empty)
+    }
+    #endif
 
     private func writePlaces(_ role: NeighbourRole, _ name: StaticString, into json: inout JSONWriter) {
         json.name(name)

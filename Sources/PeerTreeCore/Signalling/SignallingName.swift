@@ -123,6 +123,7 @@ enum SignallingField {
     static var type: StaticString { "type" }
     static var sdp: StaticString { "sdp" }
     static var candidate: StaticString { "candidate" }
+    static var key: StaticString { "key" }
     static var renegotiate: StaticString { "renegotiate" }
 }
 
@@ -142,6 +143,7 @@ extension LossReason {
         case .unreachable: "unreachable"
         case .notForwarding: "not-forwarding"
         case .slow: "slow"
+        case .forged: "forged"
         }
     }
 }

@@ -4,8 +4,19 @@ struct Chunker<Buffer: FrameBuffer> {
     private(set) var nextSequence: UInt64 = 0
     private var lastOfStripe: [UInt64?]
     private var nextStripe = 0
+    #if hasFeature(Embedded)
+    private var isBare: Bool { false }
+    #else
+    private let isBare: Bool
+    #endif
 
-    init(stripes: UInt8) {
+    private var maximumPayload: Int { isBare ? SignedChunk.maximumPayload : ChunkHeader.maximumPayload }
+
+    /// - Parameter isBare: whether a chunk's frame is its payload alone, since what stands before that will be its proof.
+    init(stripes: UInt8, isBare: Bool = false) {
+        #if !hasFeature(Embedded)
+        self.isBare = isBare
+        #endif
         lastOfStripe = Array(repeating: nil, count: Int(max(1, stripes)))
     }
 
@@ -19,7 +30,7 @@ struct Chunker<Buffer: FrameBuffer> {
         var chunks: [ReplayBuffer<Buffer>.Chunk] = []
         var offset = 0
         repeat {
-            let end = min(offset + ChunkHeader.maximumPayload, payload.count)
+            let end = min(offset + maximumPayload, payload.count)
             var flags = common
             if offset == 0 { flags.insert(.first) }
             if end == payload.count { flags.insert(.last) }
@@ -61,6 +72,7 @@ struct Chunker<Buffer: FrameBuffer> {
     }
 
     private func makeChunk(_ header: ChunkHeader, _ payload: Buffer) -> ReplayBuffer<Buffer>.Chunk {
+        guard !isBare else { return ReplayBuffer<Buffer>.Chunk(header: header, frame: payload, payloadOffset: 0) }
         let frame = Buffer(header: header.encoded(), payload: payload)
         return ReplayBuffer<Buffer>.Chunk(header: header, frame: frame, payloadOffset: ChunkHeader.length)
     }

@@ -48,6 +48,7 @@ extension BroadcastTree {
             return
         }
         context.statistics.orphanReports += 1
+        if reason == .forged { context.statistics.forgeries += 1 }
         let isSuspect = peers[Int(parent)].isSuspect
         let wasFed = stripes[stripe].nodes[Int(peer)].flags.contains(.attached)
         // Who never had a link to a parent without signalling could not get one, and knows nothing against it.

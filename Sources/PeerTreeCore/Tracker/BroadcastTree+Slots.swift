@@ -46,12 +46,13 @@ extension BroadcastTree {
         return true
     }
 
-    /// A peer that offers slots in a stripe and feeds nobody there; else the parent of the deepest leaf.
+    /// A peer that offers slots in a stripe and feeds nobody there; else the parent of the deepest leaf, unless it keeps a
+    /// slot for somebody who may come back to it.
     private func recruit(from stripe: Int) -> Int32? {
         let tree = stripes[stripe]
         if let idle = tree.deepMovableLeaf(capacity: 1), restorations[idle] == nil { return idle }
         guard let parent = tree.deepestMovableLeaf().map({ tree.nodes[Int($0)].parent }),
-            parent != SpanningTree.source, restorations[parent] == nil,
+            parent != SpanningTree.source, restorations[parent] == nil, tree.nodes[Int(parent)].heldSlots == 0,
             tree.nodes[Int(parent)].flags.isSuperset(of: [.native, .attached]), !peers[Int(parent)].isSuspect
         else { return nil }
         return parent

@@ -45,7 +45,7 @@ extension Tracker {
     ///   - capacity: Children it was granted in its interior stripe.
     ///   - interior: The stripe in which it takes children.
     ///   - places: What it says of each stripe.
-    ///   - origin: As in ``join(_:isNative:capacity:origin:at:)``.
+    ///   - origin: As in ``Tracker/join(_:isNative:capacity:isLeaf:origin:at:)``.
     /// - Throws: ``TrackerError/unknownTree``, ``TrackerError/tooManyPeers(limit:)``.
     public mutating func restore(
         _ tree: TreeHandle,

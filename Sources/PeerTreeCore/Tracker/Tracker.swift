@@ -1,9 +1,10 @@
 /// Decides who hangs under whom, in any number of trees.
 ///
-/// A state machine without I/O. Call ``createTree(isNative:capacity:stripes:at:)``, ``join(_:isNative:capacity:origin:at:)``
-/// and ``rejoin(_:at:)`` where an answer is needed at once, and ``handle(_:at:)`` for everything else; after each of
-/// them drain ``nextOutput()`` until it returns nil, and call ``handle(_:at:)`` with ``Input/deadlineReached`` when
-/// ``deadline`` has come. Time must not run backwards; if it does, the latest time seen is used.
+/// A state machine without I/O. Call ``createTree(isNative:capacity:stripes:at:)``,
+/// ``join(_:isNative:capacity:isLeaf:origin:at:)`` and ``rejoin(_:at:)`` where an answer is needed at once, and
+/// ``handle(_:at:)`` for everything else; after each of them drain ``nextOutput()`` until it returns nil, and call
+/// ``handle(_:at:)`` with ``Input/deadlineReached`` when ``deadline`` has come. Time must not run backwards; if it does, the
+/// latest time seen is used.
 ///
 /// Every operation costs O(depth), whatever the size of the tree. Handles of trees and peers that are gone are refused.
 public struct Tracker: Sendable {
@@ -94,12 +95,14 @@ public struct Tracker: Sendable {
     ///   - capacity: Children the viewer offers to serve with the whole stream; nil for
     ///     ``TrackerOptions/childrenPerPeer``, and always that for legacy peers. In a tree of several stripes it takes
     ///     `capacity` times the number of stripes in one of them, and none in the others.
+    ///   - isLeaf: Whether it gets no children, whatever it offers.
     ///   - origin: Stands for the network address it comes from; nil if that is unknown. Votes are counted by it, too.
     /// - Throws: ``TrackerError/unknownTree``, ``TrackerError/tooManyPeers(limit:)``, ``TrackerError/treeFull``.
     public mutating func join(
         _ tree: TreeHandle,
         isNative: Bool,
         capacity: Int? = nil,
+        isLeaf: Bool = false,
         origin: UInt64? = nil,
         at now: Instant
     ) throws(TrackerError) -> PeerHandle {
@@ -109,6 +112,7 @@ public struct Tracker: Sendable {
         if isNative, let capacity {
             slots = min(max(capacity, options.capacityBounds.lowerBound), options.capacityBounds.upperBound)
         }
+        if isLeaf { slots = 0 }
         let peer = try trees[index].join(isNative: isNative, capacity: slots, origin: origin, &context)
         return trees[index].handle(of: peer)
     }

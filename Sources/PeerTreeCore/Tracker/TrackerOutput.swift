@@ -37,7 +37,7 @@ extension LossReason {
     /// Whether this says that the parent does not do what it should.
     var isComplaint: Bool {
         switch self {
-        case .silent, .notForwarding: true
+        case .silent, .notForwarding, .forged: true
         case .refused, .unreachable, .closed, .slow: false
         }
     }

@@ -28,6 +28,8 @@ public struct TrackerStatistics: Equatable, Sendable {
     public internal(set) var votes: UInt64 = 0
     /// Peers made leaves because they did not forward.
     public internal(set) var evictions: UInt64 = 0
+    /// Reports of a parent that brought what the source had not signed.
+    public internal(set) var forgeries: UInt64 = 0
     /// Times newcomers were kept away from a peer that others could not connect to.
     public internal(set) var shuns: UInt64 = 0
     /// Times a peer was asked over its socket, since somebody called it silent.

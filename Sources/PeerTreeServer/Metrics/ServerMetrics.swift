@@ -39,6 +39,7 @@ struct ServerMetrics {
         count("moves_reverted", statistics.movesReverted)
         count("promotions", statistics.promotions)
         count("evictions", statistics.evictions)
+        count("forgeries", statistics.forgeries)
         count("probes", statistics.probes)
         for (event, total) in service.events { count("events", total, ("event", event)) }
         for (code, total) in service.refusals { count("refusals", total, ("code", code)) }

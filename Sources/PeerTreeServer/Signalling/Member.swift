@@ -88,6 +88,8 @@ struct TreeEntry {
     let stripes: Int
     /// Whether the source encrypts its stream.
     var isEncrypted = false
+    /// With which key it signs it; nil if it does not, or if nobody has said since the server was started again.
+    var key: SourceKey?
     /// The address that the source came from.
     var address: AddressKey?
     /// Whether it was there before the server was started.

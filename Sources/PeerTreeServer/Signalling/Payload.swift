@@ -57,6 +57,15 @@ struct Payload {
         return string
     }
 
+    /// Bytes in hexadecimal.
+    func optionalBytes(_ key: String, count: Int) throws(SignallingError) -> [UInt8]? {
+        guard let value = object[key], !value.isNull else { return nil }
+        guard let string = value.stringValue, string.utf8.count == 2 * count, let bytes = Text(string).unhexed else {
+            throw .badField(prefix + key, "\(2 * count) hexadecimal digits in small letters")
+        }
+        return bytes
+    }
+
     func string(_ key: String) throws(SignallingError) -> String {
         guard let string = try optionalString(key), !string.isEmpty else {
             throw .badField(prefix + key, "a string of 1 to \(options.maximumStringBytes) bytes")

@@ -52,6 +52,10 @@ struct SignallingError: Error, Equatable {
         code: "encrypted-tree",
         message: "This broadcast is encrypted: it needs a client that can open it, such as this server's own pages."
     )
+    static let unproven = SignallingError(
+        code: "unproven",
+        message: "You do not prove that the tree is yours: its key has not signed for this socket and host."
+    )
     static let alreadySource = SignallingError(
         code: "already-source",
         message: "You are the source of a tree. Leave it first."

@@ -87,6 +87,10 @@ public struct SignallingOptions: Sendable {
     /// often. Default 100.
     public var statusReportsPerSecond = 100
 
+    /// What the server is called: a source that takes a signed tree has to have dialled one of these. Empty for whatever
+    /// it says.
+    public var hosts: [String] = []
+
     /// The defaults.
     public init() {}
 }

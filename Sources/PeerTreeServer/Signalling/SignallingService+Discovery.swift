@@ -23,8 +23,10 @@ extension SignallingService {
     private mutating func answer(_ request: DiscoverRequest, from id: String) {
         do throws(SignallingError) {
             let peer = try enter(request, from: id)
+            // A source that takes its tree over begins with the answer, and would not hear of its children before.
+            if request.createsTree { reply(to: peer) }
             sayWhatFollows()
-            reply(to: peer)
+            if !request.createsTree { reply(to: peer) }
             summarySoon(peer.tree)
             if let treeID = request.resumeToken == nil ? nil : trees[peer.tree]?.id { admitWaiting(for: treeID) }
         } catch {
@@ -48,7 +50,8 @@ extension SignallingService {
     /// Whether a request is to join a tree that is not known, but may be once its first peer has come back.
     private func mayComeBack(_ request: DiscoverRequest) -> Bool {
         guard stateKey.isKept, now < restorationEnd, request.resumeToken == nil, !request.createsTree,
-            let treeID = request.treeID, treeIDs[treeID] == nil, Credentials.isTreeID(treeID)
+            let treeID = request.treeID, treeIDs[treeID] == nil,
+            Credentials.isTreeID(treeID) || SourceKey.isTreeID(Text(treeID))
         else { return false }
         return !endedTreeIDs.contains(treeID) && waitingJoins.count < options.maximumWaitingJoins
     }
@@ -77,6 +80,7 @@ extension SignallingService {
         let current = clients[id]?.member
         if let token = request.resumeToken {
             let peer = try resume(token, request, from: id)
+            learnKey(request.key, of: peer.tree)
             if let agent = request.agent { members[peer]?.report.agent = agent }
             return peer
         }
@@ -90,6 +94,10 @@ extension SignallingService {
         }
         if request.createsTree {
             try admitTree(from: id)
+            if request.key != nil, let source = try signedTree(request, from: id) {
+                if current != source { leave(current) }
+                return source
+            }
             let source = try ask { tracker, now throws(TrackerError) in
                 try tracker.createTree(
                     isNative: request.isNative,
@@ -118,11 +126,14 @@ extension SignallingService {
         }
         try admitJoin(treeID, from: id)
         let origin = clients[id]?.address?.number
+        // Original clients can prove nothing to those below them.
+        let isSigned = entry.key != nil || SourceKey.isTreeID(Text(entry.id))
         let peer = try ask { tracker, now throws(TrackerError) in
             try tracker.join(
                 tree,
                 isNative: request.isNative,
                 capacity: request.capacity,
+                isLeaf: !request.isNative && isSigned,
                 origin: origin,
                 at: now
             )
@@ -169,11 +180,12 @@ extension SignallingService {
         if isNative { memberNumbers[number] = peer }
         memberIDs[id] = peer
         if peer.isSource {
-            var treeID = Credentials.treeID(using: &random)
+            var treeID = request.proof?.treeID ?? Credentials.treeID(using: &random)
             while treeIDs[treeID] != nil { treeID = Credentials.treeID(using: &random) }
             treeIDs[treeID] = peer.tree
             var entry = TreeEntry(id: treeID, source: peer, stripes: stripes, address: clients[id]?.address)
             entry.isEncrypted = request.isEncrypted
+            entry.key = request.proof?.key
             trees[peer.tree] = entry
         }
         if !peer.isSource { trees[peer.tree]?.activity.joins += 1 }
@@ -206,6 +218,7 @@ extension SignallingService {
                 "capacity": JSONValue(children(of: peer)),
                 "parents": .array(parents),
             ]
+            if let key = entry.key { native["key"] = .string(Text(hexadecimal: key.bytes).string) }
             addICEServers(for: member.id, to: &native)
             data["peerTree"] = .object(native)
         } else if peers.isEmpty, !peer.isSource {
@@ -216,6 +229,65 @@ extension SignallingService {
     }
 }
 
+// MARK: Signed trees
+
+extension SignallingService {
+    /// Checks that a signed tree is the sender's. One that is there already is taken over: its source has come back.
+    ///
+    /// - Returns: the source of a tree that was there; nil if there is none.
+    private mutating func signedTree(_ request: DiscoverRequest, from id: String) throws(SignallingError) -> PeerHandle?
+    {
+        guard let proof = request.proof, proof.isTrue(forSocket: id), mayBeCalled(proof.host) else { throw .unproven }
+        endedTreeIDs.remove(proof.treeID)
+        guard let tree = treeIDs[proof.treeID], let entry = trees[tree] else { return nil }
+        guard entry.stripes == request.stripes ?? 1, let source = members[entry.source] else {
+            throw SignallingError(
+                code: "other-stripes",
+                message: "This tree is there with \(entry.stripes) stripes. Use as many, or wait until it has ended."
+            )
+        }
+        learnKey(proof.key, of: tree)
+        trees[tree]?.isEncrypted = request.isEncrypted
+        // The server was started again, and the source's last run has not come back: this one is in its place.
+        if source.number == 0 { return try restore(makeToken(ofStandIn: entry), at: ClaimedPlace(), from: id) }
+        takeOver(entry.source, by: id)
+        return entry.source
+    }
+
+    /// What the last run of a source that has not come back could have shown.
+    private mutating func makeToken(ofStandIn entry: TreeEntry) -> ResumeToken {
+        var number = random.next()
+        while number == 0 || memberNumbers[number] != nil { number = random.next() }
+        let capacity = UInt16(clamping: (try? tracker.capacity(of: entry.source)) ?? 0)
+        return ResumeToken(
+            run: run,
+            number: number,
+            expiry: .max,
+            isSource: true,
+            isEncrypted: entry.isEncrypted,
+            stripes: UInt8(clamping: entry.stripes),
+            interiorStripe: nil,
+            capacity: capacity,
+            sourceCapacity: capacity,
+            treeID: entry.id,
+            ids: []
+        )
+    }
+
+    /// Whether a source may say that it dialled this host: an operator who has said what the server is called keeps out
+    /// proofs that were given to another server.
+    private func mayBeCalled(_ host: String) -> Bool {
+        options.hosts.isEmpty || options.hosts.contains { $0.lowercased() == host.lowercased() }
+    }
+
+    /// A server that was started again learns the key of a signed tree from whoever comes back to it: the tree's id says
+    /// which it is.
+    private mutating func learnKey(_ key: SourceKey?, of tree: TreeHandle) {
+        guard let key, let id = trees[tree]?.id, key.treeID == Text(id) else { return }
+        trees[tree]?.key = key
+    }
+}
+
 /// What a client asks for.
 struct DiscoverRequest {
     let createsTree: Bool
@@ -223,6 +295,10 @@ struct DiscoverRequest {
     let isNative: Bool
     let stripes: Int?
     let isEncrypted: Bool
+    /// The key of a signed tree.
+    let key: SourceKey?
+    /// That the tree is the sender's.
+    let proof: TreeProof?
     let capacity: Int?
     let resumeToken: String?
     /// The program, for dashboards: see ``agentName(_:)``.
@@ -252,6 +328,12 @@ struct DiscoverRequest {
         isNative = native != nil
         stripes = try native?.optionalInteger("stripes")
         isEncrypted = try native?.flag("encrypted") ?? false
+        let key = try native?.optionalBytes("key", count: SourceKey.length).flatMap { SourceKey($0) }
+        let signature = try native?.optionalBytes("proof", count: Signature.length).flatMap { Signature($0) }
+        let host = try native?.optionalString("host")
+        self.key = key
+        proof =
+            if let key, let signature, let host { TreeProof(key: key, signature: signature, host: host) } else { nil }
         capacity = try native?.optionalInteger("capacity")
         resumeToken = try native?.optionalToken("resume")
         agent = Self.agentName(try native?.optionalString("agent"))

@@ -25,7 +25,7 @@ extension SignallingService {
         return try restore(token, at: request.place, from: id)
     }
 
-    private mutating func takeOver(_ peer: PeerHandle, by id: String) {
+    mutating func takeOver(_ peer: PeerHandle, by id: String) {
         guard let member = members[peer] else { return }
         if member.isConnected, member.id != id {
             // The server has not noticed yet that the old socket is dead; should it live, it is told.
@@ -42,7 +42,8 @@ extension SignallingService {
         memberIDs[id] = peer
         clients[id]?.member = peer
         dashboard.changed(peer)
-        track(.signallingResumed(peer))
+        // What follows from that is said around the answer.
+        try? ask { tracker, now throws(TrackerError) in try tracker.handle(.signallingResumed(peer), at: now) }
     }
 
     /// A parent or standby that has no session with this peer yet was told to admit it under an id which it is about to

@@ -25,6 +25,7 @@ package final class AdversaryRun {
         self.script = script
         var options = SimulationOptions(k: script.k, k1: script.k1, policy: script.policy, stripes: script.stripes)
         options.tracker.resumeWindow = Self.resumeWindow
+        options.isSigned = script.isSigned
         options.command = command
         simulation = Simulation(seed: script.seed, options)
         simulation.conditions.delay = .milliseconds(1) ... .milliseconds(15)
@@ -173,7 +174,7 @@ package final class AdversaryRun {
             let values: [UInt64] = [
                 counters.duplicates, counters.malformedFrames, counters.unexpectedFrames, counters.repairRequests,
                 counters.chunksLost, counters.discardedChunks, counters.parentsLost, counters.slowChildren,
-                counters.skips, UInt64(client.record.gaps.count), UInt64(occupancy.rangesOfOneLink),
+                counters.skips, counters.forgeries, UInt64(client.record.gaps.count), UInt64(occupancy.rangesOfOneLink),
                 UInt64(occupancy.fetches), UInt64(occupancy.bufferedOfOneLink),
                 UInt64(occupancy.retainedBytes), UInt64(occupancy.messageBytes),
             ]
@@ -231,7 +232,7 @@ extension Simulation {
 
     /// Asks for another place.
     func discoverAgain(_ client: Int, capacity: Int) {
-        let request = DiscoverRequest(treeID: SimulatedServer.treeID, capacity: UInt16(clamping: capacity))
+        let request = DiscoverRequest(treeID: server.treeID, capacity: UInt16(clamping: capacity))
         tell(.discover(request), by: client)
     }
 

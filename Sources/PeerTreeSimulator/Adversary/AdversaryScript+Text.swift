@@ -5,10 +5,12 @@ extension AdversaryScript {
     /// The script as text.
     package var text: String {
         let policies = ["lossless", "paced", "live"]
-        let world = [
-            "world", policies[Int(policy.rawValue)], "\(stripes)", "\(viewers)", "\(k)", "\(k1)", "\(isEarly ? 1 : 0)",
-            "\(seed)",
-        ]
+        let world =
+            [
+                "world", policies[Int(policy.rawValue)], "\(stripes)", "\(viewers)", "\(k)", "\(k1)",
+                "\(isEarly ? 1 : 0)",
+                "\(seed)",
+            ] + (isSigned ? ["signed"] : [])
         return ([world] + steps.map(\.words)).map { $0.joined(separator: " ") }.joined(separator: "\n") + "\n"
     }
 
@@ -16,7 +18,7 @@ extension AdversaryScript {
     package init?(text: String) {
         let lines = text.split(separator: "\n").filter { !$0.hasPrefix("#") }
             .map { $0.split(separator: " ").map(String.init) }
-        guard let world = lines.first, world.count == 8, world[0] == "world" else { return nil }
+        guard let world = lines.first, 8...9 ~= world.count, world[0] == "world" else { return nil }
         let policies: [String: StreamPolicy] = ["lossless": .lossless, "paced": .paced, "live": .live]
         guard let policy = policies[world[1]], let stripes = Int(world[2]), let viewers = Int(world[3]),
             let k = Int(world[4]), let k1 = Int(world[5]), let seed = UInt64(world[7]),
@@ -30,6 +32,7 @@ extension AdversaryScript {
         self.k1 = k1
         self.isEarly = world[6] == "1"
         self.seed = seed
+        isSigned = world.last == "signed"
         for line in lines.dropFirst() {
             guard let step = AdversaryStep(words: line) else { return nil }
             steps.append(step)

@@ -13,6 +13,8 @@ package struct AdversaryScript: Equatable, Sendable {
     var k1 = 2
     /// Whether the first member is in the tree before the honest viewers are.
     var isEarly = true
+    /// Whether the source signs.
+    var isSigned = false
     /// Seed of the network's delays.
     var seed: UInt64 = 1
     package var steps: [AdversaryStep] = []
@@ -41,6 +43,7 @@ package struct AdversaryScript: Equatable, Sendable {
         script.seed = random.next() % 1_000_000
         script.steps = [.join(member: 0, capacity: 4), .wait(800)]
         for _ in 0..<Int.random(in: 2...24, using: &random) { script.steps.append(script.randomStep(&random)) }
+        script.isSigned = Int.random(in: 0..<3, using: &random) == 0
         return script
     }
 
@@ -112,7 +115,7 @@ package struct AdversaryScript: Equatable, Sendable {
         case ..<89: return .offer(member: member, opens: Bool.random(using: &random))
         case ..<93: return .hold(member: member, UInt16.random(in: 0..<8_192, using: &random))
         case ..<95: return .forge(member: member, Bool.random(using: &random))
-        case ..<98: return .complain(member: member, reason: UInt8.random(in: 0..<6, using: &random))
+        case ..<98: return .complain(member: member, reason: UInt8.random(in: 0..<7, using: &random))
         default: return .denounce(member: member, client: Int.random(in: 0..<viewers + 2, using: &random))
         }
     }

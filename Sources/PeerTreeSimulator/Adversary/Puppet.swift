@@ -19,10 +19,13 @@ extension Simulation {
             return
         }
         let type = frame.bytes.first ?? 0
-        let bit = type == FrameType.chunk.rawValue ? 0 : type & 15
+        let isSigned = type == FrameType.signedChunk.rawValue
+        let bit = type == FrameType.chunk.rawValue || isSigned ? 0 : type & 15
         guard puppet.held & 1 << UInt16(bit) == 0 else { return }
         var frame = frame
-        if puppet.isForging, bit == 0 {
+        if puppet.isForging, isSigned {
+            frame = forged(frame)
+        } else if puppet.isForging, bit == 0 {
             let payload = frame.count - min(frame.count, ChunkHeader.length)
             frame = SimulatedBuffer(
                 header: Array(frame.bytes.prefix(ChunkHeader.length)),
@@ -30,6 +33,20 @@ extension Simulation {
             )
         }
         transmit(frame, isText: false, from: end)
+    }
+
+    /// Changes a signed chunk: its payload, or a byte of what proves it.
+    private func forged(_ frame: SimulatedBuffer) -> SimulatedBuffer {
+        guard let (chunk, payloadOffset) = try? SignedChunk.decode(frame) else { return frame }
+        var bytes = Array(frame.bytes)
+        if chunk.header.sequence % 2 == 0, payloadOffset < bytes.count {
+            for index in payloadOffset..<bytes.count { bytes[index] = 0 }
+        } else {
+            // The signature, the path, or whatever comes there.
+            let index = 78 + Int(chunk.header.sequence * 7 % UInt64(bytes.count - 78))
+            bytes[index] ^= 1
+        }
+        return SimulatedBuffer(bytes: bytes)
     }
 
     /// Takes a client out of the tree as its user would who closes the window: the server is told, the links close.

@@ -21,6 +21,7 @@ extension PeerOccupancy {
             ("retained keys", retainedKeys, 2 * limits.maximumRetainedKeys),
             ("retained bytes", retainedBytes, 3 * retained),
             ("bytes of one message", messageBytes, limits.maximumMessageBytes),
+            ("unproven bytes", unprovenBytes, 4 * limits.maximumUnprovenBytes + 65_536),
         ]
         for bound in bounds where bound.value > bound.limit {
             return "\(bound.name): \(bound.value), at most \(bound.limit) are allowed"

@@ -18,6 +18,8 @@ struct SourceLog {
 
     private(set) var entries: [Entry] = []
     private(set) var nextSequence: UInt64 = 0
+    /// How many bytes of a message one chunk carries.
+    var maximumPayload = ChunkHeader.maximumPayload
     /// Only looked up.
     private var indexOfSequence: [UInt64: Int] = [:]
 
@@ -38,7 +40,7 @@ struct SourceLog {
     }
 
     mutating func append(_ bytes: [UInt8], at now: Instant) {
-        let chunks = max(1, (bytes.count + ChunkHeader.maximumPayload - 1) / ChunkHeader.maximumPayload)
+        let chunks = max(1, (bytes.count + maximumPayload - 1) / maximumPayload)
         let last = nextSequence + UInt64(chunks) - 1
         indexOfSequence[nextSequence] = entries.count
         entries.append(Entry(sequence: nextSequence, lastSequence: last, bytes: bytes, at: now))

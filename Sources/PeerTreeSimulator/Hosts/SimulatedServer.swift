@@ -21,8 +21,10 @@ struct SimulatedServer {
         let epoch: UInt32
     }
 
+    /// The key of the source, if it signs.
+    let key: SourceKey?
     /// The id of the one tree.
-    static let treeID: Text = "T"
+    var treeID: Text { key?.treeID ?? "T" }
 
     var tracker: Tracker
     var tree: TreeHandle?
@@ -39,18 +41,19 @@ struct SimulatedServer {
     private var probed: [Int] = []
     private let options: TrackerOptions
 
-    init(options: TrackerOptions) {
+    init(options: TrackerOptions, key: SourceKey?) {
         self.options = options
+        self.key = key
         tracker = Tracker(options: options)
     }
 
     /// Makes the server one that was started again and remembers nothing.
     mutating func restart() {
-        self = SimulatedServer(options: options, run: run + 1, clients: members.count)
+        self = SimulatedServer(options: options, key: key, run: run + 1, clients: members.count)
     }
 
-    private init(options: TrackerOptions, run: Int, clients: Int) {
-        self.init(options: options)
+    private init(options: TrackerOptions, key: SourceKey?, run: Int, clients: Int) {
+        self.init(options: options, key: key)
         self.run = run
         members = Array(repeating: nil, count: clients)
     }
@@ -236,15 +239,16 @@ struct SimulatedServer {
             guard let assignment = try? tracker.assignment(of: peer, stripe: stripe) else { return nil }
             return named(assignment)
         }
-        let additions = ServerEvent.Discovery.Additions(
+        var additions = ServerEvent.Discovery.Additions(
             resumeToken: token.text,
             stripes: UInt8(stripes),
             capacity: children(of: peer),
             parents: parents.filter { $0.parent != nil },
             iceServers: nil
         )
+        additions.key = key
         let own = Text(client: client)
-        say(.discovered(.init(id: own, treeID: Self.treeID, peers: [], additions: additions)), to: client)
+        say(.discovered(.init(id: own, treeID: treeID, peers: [], additions: additions)), to: client)
     }
 
     /// How many children a peer may have in a tree of one stripe; of several, how many in each on average.

@@ -104,6 +104,15 @@ extension Simulation {
                 clients[client].client.handle(.buffered(id, links[end.link].sides[end.side].queue.bytes), at: now)
             }
         case .deliver(let message): deliver(message, to: client)
+        case .sign(let thing, let statement):
+            if let signature = SimulatedKey.sign(statement) {
+                clients[client].client.handle(.signed(thing, signature), at: now)
+            }
+        case .verify(let ticket, let statement, let signature):
+            schedule(
+                .input(client, .verified(ticket: ticket, SimulatedKey.sign(statement) == signature)),
+                after: .microseconds(UInt64.random(in: 0...500, using: &random))
+            )
         case .gap(let gap): report(gap, by: client)
         case .entryFailed: tryAgain(client)
         case .subtreeComplete: clients[client].completions += 1
@@ -131,10 +140,14 @@ extension Simulation {
     /// An application that could not get in tries again after a while.
     private func tryAgain(_ client: Int) {
         guard clients[client].life == .running else { return }
-        schedule(.input(client, .enter(clients[client].isSource ? nil : SimulatedServer.treeID)), after: .seconds(2))
+        schedule(.input(client, .enter(clients[client].isSource ? nil : server.treeID)), after: .seconds(2))
     }
 
     private func deliver(_ message: Message<SimulatedBuffer>, to client: Int) {
+        // What the source signed nobody can forge, whoever lies.
+        if clients[client].puppet == nil, options.isSigned, let fault = log.fault(in: message) {
+            fail("client \(client): \(fault)")
+        }
         if clients[client].puppet == nil, let fault = clients[client].record.deliver(message, &log), isStrict {
             fail("client \(client): \(fault)")
         }

@@ -77,6 +77,9 @@ public final class SocketIOClient: @unchecked Sendable {
     /// The identifier that the server has given to this connection; nil while there is none.
     public var id: String? { published.withLock { $0.id } }
 
+    /// The host that is dialled: a name, an IPv4 address, or an IPv6 address without its brackets.
+    public var host: String { manager.host }
+
     /// Whether the server had kept the client's place when it came back last (``ConnectionStateRecovery``).
     public var isRecovered: Bool { published.withLock { $0.isRecovered } }
 

@@ -27,6 +27,8 @@ public final class SocketIOManager: @unchecked Sendable {
     public let eventLoop: any EventLoop
     let configuration: SocketIOClientConfiguration
     let defaultNamespace: String
+    /// The host that is dialled.
+    var host: String { target.url.host }
     private let target: EngineIOClientTarget
     private let logger: Logger
     private var engine: EngineIOClientConnection?

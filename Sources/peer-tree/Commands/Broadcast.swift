@@ -13,6 +13,8 @@ struct Broadcast: AsyncParsableCommand {
             WebM and Matroska (VP8, VP9, AV1, H.264; Opus, Vorbis, AAC) are sent frame by frame and play in browsers and
             players; a viewer that comes late starts at the newest key frame. Everything else travels as bytes.
 
+            With --identity the broadcast is signed: viewers take nothing that this source did not write, whoever relays it.
+
             EXAMPLES
               peer-tree broadcast clip.webm --host 0.0.0.0
               ffmpeg -i talk.mp4 -c copy -f matroska - | peer-tree broadcast -
@@ -70,6 +72,12 @@ struct Broadcast: AsyncParsableCommand {
 
     @Flag(help: "Encrypt what is sent. Whoever has the whole link can read it; relays and servers cannot.")
     var encrypt = false
+
+    @Option(
+        help:
+            "Sign what is sent with the key in this file, which is made if it is not there. The link is always the same."
+    )
+    var identity: String?
 
     @Flag(help: "Print events and the result as JSON, one object a line, on standard output.")
     var json = false

@@ -14,6 +14,7 @@ struct BroadcastSession: Sendable {
         configuration.capacity = command.childrenOfSource
         configuration.peer.policy = input.policy
         if command.encrypt { configuration.secret = BroadcastSecret() }
+        configuration.identity = try command.identity.map { try IdentityFile.load($0) }
         let logger = Logs.make("peer-tree", verbose: command.verbose)
         do {
             let client = try await Connecting.client(

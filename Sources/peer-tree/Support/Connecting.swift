@@ -42,7 +42,7 @@ enum Connecting {
 
     private static func status(of error: PeerTreeError) -> ExitStatus {
         switch error {
-        case .unknownTree, .refused, .serverTimeout, .serverUnreachable: .unavailable
+        case .unknownTree, .unprovenTree, .refused, .serverTimeout, .serverUnreachable: .unavailable
         case .sourceLost, .readerTooSlow: .incomplete
         case .transport: .osError
         default: .software

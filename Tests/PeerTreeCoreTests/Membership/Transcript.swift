@@ -263,7 +263,7 @@ extension ClientOutput<TestBuffer> {
         case .refused(let code, let message): return "refused \(code.string) \(message.string)"
         case .tree(let json): return "tree \(json.string)"
         case .left: return "left"
-        case .send, .sendMessage, .setLowThreshold, .askBuffered, .askRoundTrip, .status: return nil
+        case .send, .sendMessage, .setLowThreshold, .askBuffered, .askRoundTrip, .status, .sign, .verify: return nil
         }
     }
 }
@@ -276,6 +276,7 @@ extension EntryFailure {
         case .timeout: "timeout"
         case .unreachable(let reason): "unreachable \(reason.string)"
         case .alreadyInTree: "alreadyInTree"
+        case .unproven: "unproven"
         case .closed: "closed"
         }
     }

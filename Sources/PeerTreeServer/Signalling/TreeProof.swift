@@ -1,0 +1,36 @@
+import Crypto
+import PeerTreeCore
+
+/// By what a source proves that a signed tree is its own.
+struct TreeProof {
+    /// The tree's key.
+    let key: SourceKey
+    private let signature: Signature
+    /// The host that the source says it dialled.
+    let host: String
+
+    init(key: SourceKey, signature: Signature, host: String) {
+        self.key = key
+        self.signature = signature
+        self.host = host
+    }
+
+    /// The id of the tree.
+    var treeID: String { key.treeID.string }
+
+    /// Whether the key has signed for this socket. An earlier socket's proof is none, and that for another host neither.
+    func isTrue(forSocket id: String) -> Bool {
+        guard let proof = CreationProof(socketID: Text(id), host: Text(host), treeID: key.treeID),
+            let verifier = try? Curve25519.Signing.PublicKey(rawRepresentation: key.bytes)
+        else { return false }
+        return verifier.isValidSignature(signature.bytes, for: SourceStatement.create(proof).signedBytes)
+    }
+}
+
+extension Text {
+    init(_ string: String) {
+        self.init(Array(string.utf8))
+    }
+
+    var string: String { String(decoding: bytes, as: UTF8.self) }
+}

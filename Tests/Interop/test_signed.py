@@ -1,0 +1,233 @@
+"""Signed broadcasts: a viewer gets what the source wrote and nothing else, whoever passes it on."""
+
+import asyncio
+import contextlib
+import functools
+import json
+import os
+import signal
+import subprocess
+
+import pytest
+import wire
+from hostile_peer import HostilePeer
+from processes import own_port, run, running
+from stage import NativeViewer, eventually, in_thread, stage
+
+
+@pytest.fixture
+def peer_tree(program):
+    return program("peer-tree")
+
+
+@pytest.fixture
+def signed_stage(program, tmp_path):
+    return functools.partial(stage, program("peer-tree"), tmp_path, identity=tmp_path / "identity")
+
+
+def flipped(frame, offset):
+    """The frame with another bit at OFFSET, counted from its end if that is negative."""
+    changed = bytearray(frame)
+    changed[offset] ^= 1
+    return bytes(changed)
+
+
+def overwritten(frame):
+    """The frame with zeros for its payload."""
+    start = wire.signed_payload(frame)
+    return frame[:start] + bytes(len(frame) - start)
+
+
+FORGERIES = {
+    "payload": overwritten,
+    "a bit of it": functools.partial(flipped, offset=-1),
+    "marks": functools.partial(flipped, offset=3),
+    "block": functools.partial(flipped, offset=71),
+    "signature": functools.partial(flipped, offset=100),
+    # Without a proof, as in a tree that is not signed.
+    "no proof": lambda frame: b"\x10" + frame[1:32] + frame[wire.signed_payload(frame) :],
+}
+
+
+async def test_an_honest_relay_passes_proofs_on(signed_stage):
+    async with signed_stage() as scene:
+        relay = await scene.relay()
+        await scene.feed(200_000)
+        await scene.victim()
+        await scene.bystander()
+        await scene.feed()
+        await scene.everybody_is_whole()
+        assert all(frame[0] == 0x11 for frame in relay.held.values())
+        await relay.vanish()
+        await scene.everybody_goes_on()
+
+
+@pytest.mark.parametrize("forgery", FORGERIES.values(), ids=FORGERIES)
+async def test_a_relay_that_forges_feeds_nobody(signed_stage, forgery):
+    async with signed_stage(k1=2) as scene:
+        forger = await scene.relay()
+        await scene.bystander()
+        victim = await scene.victim()
+        await scene.feed()
+        await scene.everybody_is_whole()
+        link = await forger.child()
+        forger.tamper = forgery
+        for _ in range(20):
+            await scene.feed(1_000)
+            await asyncio.sleep(0.03)
+        # It is parted with, and the stream comes by another branch.
+        await asyncio.wait_for(link.closed.wait(), 5)
+        assert (await link.next(wire.Close)).reason == wire.PROTOCOL_ERROR
+        await scene.everybody_is_whole()
+        assert victim.received() == bytes(scene.sent)
+        # What contradicts itself, or has no proof, is malformed: sixteen times, and the link is closed as well.
+        is_proof_false = forgery in [FORGERIES[name] for name in ["payload", "a bit of it", "signature"]]
+        assert scene.count("forgeries") == is_proof_false
+        await forger.vanish()
+        await scene.everybody_goes_on()
+
+
+async def test_a_relay_that_forges_from_the_beginning_feeds_nobody(signed_stage):
+    async with signed_stage(k1=2) as scene:
+        forger = await scene.relay()
+        forger.tamper = overwritten
+        await scene.feed(100_000)
+        await scene.bystander()
+        await scene.victim()
+        await scene.everybody_is_whole()
+        await forger.vanish()
+        await scene.everybody_goes_on()
+
+
+class Tree:
+    """A server that remembers, on a port of its own, and whoever broadcasts with one identity."""
+
+    def __init__(self, stack, peer_tree, folder):
+        self.stack, self.peer_tree, self.folder = stack, peer_tree, folder
+        self.port = stack.enter_context(own_port())
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.serve()
+
+    def serve(self):
+        command = ["serve", "--port", self.port, "--state-key", self.folder / "state.key", "--json"]
+        self.server = self.stack.enter_context(running(self.peer_tree, *command))
+        self.server.event("listening")
+
+    def broadcast(self):
+        command = ["broadcast", "-", "--raw", "--live", "--server", self.url, "--identity", self.folder / "identity"]
+        source = running(self.peer_tree, *command, "--linger", 5, "--json", stdin=subprocess.PIPE)
+        source = self.stack.enter_context(source)
+        told = source.event("link")
+        self.tree, self.link = told["tree"], told["link"]
+        return source
+
+    def watch(self, name):
+        path = self.folder / name
+        viewer = self.stack.enter_context(running(self.peer_tree, "watch", self.link, "-o", path, "--json"))
+        viewer.event("connect")
+        return viewer, path
+
+
+@pytest.fixture
+def tree(peer_tree, tmp_path):
+    with contextlib.ExitStack() as stack:
+        yield Tree(stack, peer_tree, tmp_path)
+
+
+# What a source says: enough that nobody keeps it back.
+FIRST, SECOND = b"first " * 5_000, b"second" * 5_000
+
+
+def say(source, data):
+    source.process.stdin.write(data)
+    source.process.stdin.flush()
+
+
+def received(path):
+    return next((file.read_bytes() for file in [path, path.with_name(path.name + ".part")] if file.exists()), b"")
+
+
+async def test_after_a_restart_of_the_server_newcomers_learn_the_key(tree):
+    source = await in_thread(tree.broadcast)
+    _, first = await in_thread(tree.watch, "first")
+    say(source, FIRST)
+    await eventually(lambda: received(first) == FIRST, lambda: len(received(first)), 10)
+    tree.server.process.send_signal(signal.SIGKILL)
+    await in_thread(tree.server.wait, 10)
+    await in_thread(tree.serve)
+    _, second = await in_thread(tree.watch, "second")
+    say(source, SECOND)
+    await eventually(lambda: received(first) == FIRST + SECOND, lambda: len(received(first)), 20)
+    await eventually(lambda: received(second).endswith(SECOND), lambda: len(received(second)), 20)
+
+
+async def test_a_source_that_was_started_again_takes_its_tree_over(tree):
+    source = await in_thread(tree.broadcast)
+    _, path = await in_thread(tree.watch, "viewer")
+    say(source, FIRST)
+    await eventually(lambda: received(path) == FIRST, lambda: len(received(path)), 10)
+    name = tree.tree
+    source.process.send_signal(signal.SIGKILL)
+    await in_thread(source.wait, 10)
+    again = await in_thread(tree.broadcast)
+    assert tree.tree == name
+    _, other = await in_thread(tree.watch, "other")
+    say(again, SECOND)
+    await eventually(lambda: received(other) == SECOND, lambda: len(received(other)), 20)
+    await eventually(lambda: received(path) == FIRST + SECOND, lambda: len(received(path)), 20)
+
+
+async def test_nobody_creates_the_tree_of_a_key_that_has_not_signed_for_it(tree):
+    source = await in_thread(tree.broadcast)
+    async with HostilePeer(tree.url) as liar:
+        told = await liar.discover(treeID=tree.tree, peerTree={"v": 2, "capacity": 1})
+        key = told["discoveryData"]["peerTree"]["key"]
+    for claim in [{"key": key}, {"key": key, "proof": "00" * 64, "host": "127.0.0.1"}]:
+        async with HostilePeer(tree.url) as liar:
+            answer = await liar.discover(createNew=True, peerTree={"v": 2, **claim})
+            assert answer["discoveryData"]["code"] == "unproven"
+    for claim in [{"key": key[:-1]}, {"key": key.upper().replace("0", "G")}, {"key": 7}, {"key": key, "proof": "00"}]:
+        async with HostilePeer(tree.url) as liar:
+            answer = await liar.discover(createNew=True, peerTree={"v": 2, **claim})
+            assert answer["discoveryData"]["code"] == "bad-field"
+    assert source.process.poll() is None
+
+
+async def test_original_clients_get_no_children_in_a_signed_tree(tree):
+    await in_thread(tree.broadcast)
+    async with HostilePeer(tree.url) as original:
+        answer = await original.discover(treeID=tree.tree)
+        assert answer["discoveryData"]["peers"]
+        original_id = answer["id"]
+        for _ in range(11):
+            liar = await HostilePeer(tree.url).__aenter__()
+            try:
+                place = await liar.join(tree.tree, capacity=0)
+                assert place["id"] != original_id
+            except AssertionError:
+                # There are no more slots than the source's.
+                break
+
+
+async def test_the_key_stays_with_its_owner(peer_tree, tmp_path):
+    identity = tmp_path / "identity"
+    clip = tmp_path / "clip"
+    clip.write_bytes(b"a few bytes")
+    command = [peer_tree, "broadcast", clip, "--viewers", 0, "--linger", 0, "--json", "--identity", identity]
+    first = await in_thread(functools.partial(run, command, 30, capture_output=True, text=True))
+    assert first.returncode == 0, first.stderr
+    assert identity.stat().st_mode & 0o777 == 0o600
+    tree = json.loads(first.stdout.splitlines()[0])["tree"]
+    assert len(tree) == 32 and tree.startswith("s")
+    second = await in_thread(functools.partial(run, command, 30, capture_output=True, text=True))
+    assert json.loads(second.stdout.splitlines()[0])["tree"] == tree
+
+    os.chmod(identity, 0o640)
+    refused = await in_thread(functools.partial(run, command, 30, capture_output=True, text=True))
+    assert refused.returncode == 66
+    assert "others may read it" in refused.stderr
+    os.chmod(identity, 0o600)
+    identity.write_text("no key at all")
+    refused = await in_thread(functools.partial(run, command, 30, capture_output=True, text=True))
+    assert refused.returncode == 66
+    assert "must hold an Ed25519 key" in refused.stderr
