@@ -59,7 +59,8 @@ extension PeerConnection {
     }
 
     private func use(_ pair: CandidatePair) {
-        let held = self.ice.destination?.address == pair.remote.address ? self.ice.destination?.prove() ?? [] : []
+        // Also what was held for another of the peer's addresses: it was heard from there last, and has answered here first.
+        let held = self.ice.destination?.prove() ?? []
         self.ice.destination = .proved(pair.remote.address, base: pair.base)
         self.sendHeld(held)
         self.transport.servers.relay(base: pair.base)?.prefer(pair.remote.address)
