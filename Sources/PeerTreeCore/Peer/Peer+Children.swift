@@ -11,6 +11,8 @@ extension Peer {
     mutating func admit(_ child: RemoteID, _ stripe: UInt8, at now: Instant) {
         admissions.admit(child, stripe, displacedEnd: now + configuration.releaseTimeout)
         guard let link = links.values.first(where: { $0.role == .child && $0.remote == child }) else { return }
+        // As a ward's link it was to give a sign of life far more seldom than as a child's.
+        if link.feeding.subscriptions.isEmpty { links[link.id]?.liveness.lastHeard = now }
         announce(link.id)
         for (index, subscription) in link.feeding.subscriptions.enumerated()
         where subscription.stripe == stripe && subscription.cursor == nil {

@@ -101,6 +101,10 @@ extension Peer {
     }
 
     mutating func subscribe(_ index: Int, on link: LinkID, at now: Instant) {
+        // As a standby's link it was to give a sign of life far more seldom than as a parent's.
+        if !upstreams.contains(where: { $0.link == link || $0.former == link }) {
+            links[link]?.liveness.lastHeard = now
+        }
         if upstreams[index].attempts.late?.link == link { upstreams[index].attempts.answered() }
         upstreams[index].phase = .subscribing(link, deadline: now + configuration.subscribeTimeout)
         ask(index, on: link, at: now)
