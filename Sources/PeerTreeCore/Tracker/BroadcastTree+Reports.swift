@@ -77,6 +77,7 @@ extension BroadcastTree {
         _ parent: Int32,
         child: Int32,
         stripe: Int,
+        _ reason: LossReason,
         _ context: inout TrackerContext
     ) throws(TrackerError) {
         let node = stripes[stripe].nodes[Int(child)]
@@ -90,6 +91,8 @@ extension BroadcastTree {
             removePeer(child, reason: .vanished, &context)
             return
         }
+        // Its own children may not have missed it yet, and be moved before they do; a leaf is missed by nobody else.
+        if reason == .silent { probe(child, calledDeadBy: parent, &context) }
         // A parent that sheds its children ranks behind those that keep theirs.
         stripes[stripe].update(parent) { $0.fail() }
         let isShedding = blame[parent, default: Blame()].loseChild(at: context.now, context.options)

@@ -25,7 +25,7 @@ public struct Tracker: Sendable {
         /// The peer lost the parent of `epoch` and has turned to its standby. It may stay there, or gets another parent.
         case promoted(PeerHandle, stripe: Int, epoch: UInt32, reason: LossReason, standby: PeerHandle)
         /// The peer lost the link to one of its children.
-        case childLost(PeerHandle, child: PeerHandle, stripe: Int)
+        case childLost(PeerHandle, child: PeerHandle, stripe: Int, reason: LossReason = .closed)
         /// The operator ends the tree.
         case endTree(TreeHandle)
     }
@@ -164,10 +164,10 @@ public struct Tracker: Sendable {
                 standby: standbyIndex,
                 &context
             )
-        case .childLost(let peer, let child, let stripe):
+        case .childLost(let peer, let child, let stripe, let reason):
             let (tree, index) = try locate(peer, stripe: stripe)
             guard child.tree == peer.tree, let childIndex = trees[tree].index(of: child) else { throw .notAChild }
-            try trees[tree].childLost(index, child: childIndex, stripe: stripe, &context)
+            try trees[tree].childLost(index, child: childIndex, stripe: stripe, reason, &context)
         case .endTree(let tree):
             trees[try liveIndex(of: tree)].end(.ended, &context)
         }

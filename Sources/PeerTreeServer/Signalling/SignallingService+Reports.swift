@@ -34,14 +34,14 @@ extension SignallingService {
     mutating func childLost(_ value: JSONValue?, from peer: PeerHandle) throws(SignallingError) {
         let payload = try Payload(value, options: options)
         let id = try payload.string("id")
-        _ = try payload.optionalString("reason")
+        let reason = try payload.optionalString("reason").flatMap { LossReason($0) } ?? .closed
         guard let child = memberIDs[id], child.tree == peer.tree else { throw SignallingError(.notAChild) }
         var isChild = false
         for stripe in 0..<(trees[peer.tree]?.stripes ?? 0) {
             let isParent = (try? tracker.parent(of: child, stripe: stripe)) == peer
             guard isParent || (try? tracker.previousParent(of: child, stripe: stripe)) == peer else { continue }
             isChild = true
-            try report(.childLost(peer, child: child, stripe: stripe))
+            try report(.childLost(peer, child: child, stripe: stripe, reason: reason))
             dashboard.changed(child)
         }
         guard isChild else { throw SignallingError(.notAChild) }

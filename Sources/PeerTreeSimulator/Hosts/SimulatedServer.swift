@@ -112,7 +112,7 @@ struct SimulatedServer {
         case .promoted(let stripe, let epoch, let reason, let standby):
             let standby = self.client(named: standby).flatMap { members[$0]?.peer } ?? peer
             track(.promoted(peer, stripe: Int(stripe), epoch: epoch, reason: reason, standby: standby), at: now)
-        case .childLost(let child, _): childLost(child, by: peer, at: now)
+        case .childLost(let child, let reason): childLost(child, reason, by: peer, at: now)
         case .leave: track(.leave(peer), at: now)
         case .offer(let session, let id, let sdp):
             guard let target = reachable(id), mayOffer(peer, to: target) else { return }
@@ -130,12 +130,12 @@ struct SimulatedServer {
         }
     }
 
-    private mutating func childLost(_ id: Text, by peer: PeerHandle, at now: Instant) {
+    private mutating func childLost(_ id: Text, _ reason: LossReason, by peer: PeerHandle, at now: Instant) {
         guard let child = client(named: id).flatMap({ members[$0]?.peer }), child.tree == peer.tree else { return }
         for stripe in 0..<stripes {
             let isParent = (try? tracker.parent(of: child, stripe: stripe)) == peer
             guard isParent || (try? tracker.previousParent(of: child, stripe: stripe)) == peer else { continue }
-            track(.childLost(peer, child: child, stripe: stripe), at: now)
+            track(.childLost(peer, child: child, stripe: stripe, reason: reason), at: now)
         }
     }
 

@@ -147,6 +147,18 @@ struct TrackerReportTests {
         }
     }
 
+    @Test("A child that its parent calls silent is asked, be it a leaf; one whose link was closed is not")
+    func silentChild() throws {
+        for reason in LossReason.allCases {
+            var harness = try TrackerHarness(k: 2, k1: 2)
+            let leaf = try harness.join()
+            let outputs = try harness.handle(
+                .childLost(harness.source, child: leaf, stripe: 0, reason: reason)
+            )
+            #expect(outputs.contains { if case .probe(leaf) = $0 { true } else { false } } == (reason == .silent))
+        }
+    }
+
     @Test("A peer that discovers its tree again keeps its subtree and its parent, once")
     func rejoin() throws {
         var harness = try TrackerHarness(k: 2, k1: 2)
