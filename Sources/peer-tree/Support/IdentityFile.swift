@@ -1,6 +1,11 @@
 import Foundation
 import PeerTreeClient
 
+// Which module the system's `stat` is taken for depends on what else a program imports.
+#if canImport(CoreFoundation)
+import CoreFoundation
+#endif
+
 /// Where a source keeps the key that signs its stream.
 enum IdentityFile {
     /// The most bytes that are read.
