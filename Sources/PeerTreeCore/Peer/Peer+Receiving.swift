@@ -158,6 +158,8 @@ extension Peer {
         finishFetches(with: header.sequence)
         advance(at: now)
         pumpChildren(at: now)
+        // The end alone brings a plain child nothing more, of whose sending the host would tell.
+        noteCompletion(at: now)
         updateFlow(at: now)
         watchHole(at: now)
         weighParent(from: link.id, at: now)

@@ -98,6 +98,19 @@ struct PeerPositionTests {
         }
     }
 
+    @Test("An end that comes alone, once a plain child was sent all there was, completes the subtree")
+    func endBehindAPlainChild() {
+        var harness = Harness()
+        harness.attach(1, policy: .lossless, start: 0, next: 0)
+        harness.peer.handle(.linkOpened(LinkID(10), RemoteID(10), .child, .plain), at: harness.now)
+        harness.chunk(0, on: 1)
+        harness.peer.handle(.drained(LinkID(10), buffered: 0), at: harness.now)
+        harness.drain()
+        #expect(!harness.peer.isSubtreeComplete)
+        harness.chunk(1, [.first, .last, .endOfStream], on: 1)
+        #expect(harness.peer.isSubtreeComplete && harness.peer.ending.isSubtreeTold)
+    }
+
     @Test("The answer to a former question, by a parent that is asked again, says nothing of what came since")
     func answerToAFormerQuestion() {
         var harness = Harness()
