@@ -14,6 +14,7 @@ let package = Package(
         .library(name: "PeerTreeCore", targets: ["PeerTreeCore"]),
         .library(name: "PeerTreeClient", targets: ["PeerTreeClient"]),
         .library(name: "PeerTreeServer", targets: ["PeerTreeServer"]),
+        .library(name: "PeerTreeSignalling", targets: ["PeerTreeSignalling"]),
         .executable(name: "peer-tree", targets: ["peer-tree"]),
         .library(name: "JSON", targets: ["JSON"]),
         .library(name: "SocketIO", targets: ["SocketIO"]),
@@ -185,23 +186,6 @@ let package = Package(
             swiftSettings: strict
         ),
 
-        // The signalling service: the tracker behind Socket.IO events.
-        .testTarget(
-            name: "PeerTreeServerTests",
-            dependencies: [
-                "TestSupport",
-                "JSON",
-                "PeerTreeServer",
-                "PeerTreeCore",
-                "SocketIO",
-                .product(name: "CoreMetrics", package: "swift-metrics"),
-                .product(name: "Crypto", package: "swift-crypto"),
-                .product(name: "CryptoExtras", package: "swift-crypto"),
-                .product(name: "NIOCore", package: "swift-nio"),
-            ],
-            swiftSettings: strict
-        ),
-
         // SCTP associations as state machines.
         .target(name: "SCTP", dependencies: [.product(name: "NIOCore", package: "swift-nio")], swiftSettings: strict),
         // Another implementation, to be tried against.
@@ -315,12 +299,31 @@ let package = Package(
             swiftSettings: strict
         ),
 
-        // Placement and signalling over Socket.IO, and the server's pages.
+        // The signalling service as a state machine: the tracker behind Socket.IO events. Knows no sockets and no keys.
+        .target(
+            name: "PeerTreeSignalling",
+            dependencies: ["JSON", "PeerTreeCore", "StateMachine"],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "PeerTreeSignallingTests",
+            dependencies: [
+                "TestSupport",
+                "JSON",
+                "PeerTreeCore",
+                "PeerTreeSignalling",
+                .product(name: "Crypto", package: "swift-crypto"),
+            ],
+            swiftSettings: strict
+        ),
+
+        // Signalling over Socket.IO, and the server's pages.
         .target(
             name: "PeerTreeServer",
             dependencies: [
                 "JSON",
                 "PeerTreeCore",
+                "PeerTreeSignalling",
                 "SocketIO",
                 "StateMachine",
                 .product(name: "Crypto", package: "swift-crypto"),
@@ -341,6 +344,21 @@ let package = Package(
             swiftSettings: strict
         ),
 
+        .testTarget(
+            name: "PeerTreeServerTests",
+            dependencies: [
+                "TestSupport",
+                "JSON",
+                "PeerTreeServer",
+                "PeerTreeSignalling",
+                .product(name: "CoreMetrics", package: "swift-metrics"),
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "CryptoExtras", package: "swift-crypto"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+            ],
+            swiftSettings: strict
+        ),
+
         // The command line.
         .executableTarget(
             name: "peer-tree",
@@ -350,6 +368,7 @@ let package = Package(
                 "PeerTreeCore",
                 "PeerTreeMedia",
                 "PeerTreeServer",
+                "PeerTreeSignalling",
                 "SocketIO",
                 "WebRTC",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),

@@ -1,6 +1,7 @@
 public import Logging
 import NIOCore
 public import PeerTreeCore
+public import PeerTreeSignalling
 public import SocketIO
 
 /// Introduces the peers of broadcast trees to each other, over an existing Socket.IO server.
@@ -22,6 +23,7 @@ public final class PeerTreeServer: Sendable {
     ///   - k: how many children a peer gets at most; at least 1.
     ///   - k1: how many children a source gets at most; at least 1.
     ///   - options: limits and time-outs.
+    ///   - access: who may create trees and who may join them; by default everybody.
     ///   - stateKey: signs what peers need in order to come back. With the key of an earlier run the server rebuilds the
     ///     trees of that run; by default it has a key of its own and can not.
     ///   - logger: where to log.
@@ -30,13 +32,19 @@ public final class PeerTreeServer: Sendable {
         k: Int = 4,
         k1: Int = 10,
         options: SignallingOptions = SignallingOptions(),
+        access: AccessPolicy = AccessPolicy(),
         stateKey: StateKey = StateKey(),
         logger: Logger = Logger(label: "peer-tree.server")
     ) {
         var options = options
         options.tracker.childrenPerPeer = max(1, k)
         options.tracker.childrenOfSource = max(1, k1)
-        driver = SignallingDriver(io: io, options: options, stateKey: stateKey, logger: logger)
+        driver = SignallingDriver(
+            io: io,
+            options: options,
+            security: SignallingSecurity(stateKey: stateKey, policy: access),
+            logger: logger
+        )
         driver.start()
     }
 

@@ -4,6 +4,7 @@ import Metrics
 import NIOCore
 import NIOPosix
 import PeerTreeCore
+import PeerTreeSignalling
 import SocketIO
 
 #if canImport(Glibc)
@@ -14,7 +15,7 @@ import Musl
 import Darwin
 #endif
 
-/// Drives a ``SignallingService`` over a Socket.IO server: an actor on one event loop, to which the sockets' events
+/// Drives a `SignallingService` over a Socket.IO server: an actor on one event loop, to which the sockets' events
 /// come in order.
 actor SignallingDriver {
     nonisolated let eventLoop: any EventLoop
@@ -26,13 +27,13 @@ actor SignallingDriver {
     private var timer: (at: Instant, task: Scheduled<Void>)?
     private var figures = ServerMetrics()
 
-    init(io: SocketIOServer, options: SignallingOptions, stateKey: StateKey, logger: Logger) {
+    init(io: SocketIOServer, options: SignallingOptions, security: SignallingSecurity, logger: Logger) {
         self.io = io
         self.logger = logger
         var options = options
         options.unixTimeAtZero = Self.unixTimeAtZero
         let startedAt = Instant(nanoseconds: NIODeadline.now().uptimeNanoseconds)
-        service = SignallingService(options: options, stateKey: stateKey, startedAt: startedAt)
+        service = SignallingService(options: options, security: security, startedAt: startedAt)
         eventLoop = MultiThreadedEventLoopGroup.singleton.next()
     }
 
@@ -47,7 +48,8 @@ actor SignallingDriver {
     nonisolated func start() {
         io.onConnection { [weak self] socket in
             let token = socket.handshake.auth["token"]?.stringValue
-            self?.receive(.connected(id: socket.id, address: socket.handshake.remoteAddress?.ipAddress, token: token))
+            let address = AddressKey(socket.handshake.remoteAddress)?.number
+            self?.receive(.connected(id: socket.id, address: address, token: token))
         }
         io.onEvent { [weak self] socket, event in
             self?.receive(.event(id: socket.id, name: event.name, arguments: event.arguments))

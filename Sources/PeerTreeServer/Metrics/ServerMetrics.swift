@@ -1,6 +1,7 @@
 import Metrics
 import NIOCore
 import PeerTreeCore
+import PeerTreeSignalling
 import SocketIO
 
 /// The server's figures for whichever metrics system the program has set up.
@@ -24,7 +25,7 @@ struct ServerMetrics {
         trees.record(service.treeCount)
         peers.record(service.peerCount)
         depth.record(service.maximumDepth)
-        waiting.record(service.waitingJoins.count)
+        waiting.record(service.waitingCount)
         let statistics = service.trackerStatistics
         count("trees_created", statistics.treesCreated)
         count("trees_ended", statistics.treesEnded)

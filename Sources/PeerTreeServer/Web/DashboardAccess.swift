@@ -1,4 +1,5 @@
 import HTTPTypes
+import PeerTreeSignalling
 
 /// Who may look at the dashboard, which shows every tree: the ids by which it can be watched, and who watches.
 public enum DashboardAccess: Sendable {

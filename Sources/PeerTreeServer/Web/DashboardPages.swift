@@ -2,6 +2,7 @@ import HTTPTypes
 import Hummingbird
 import HummingbirdCore
 import NIOCore
+import PeerTreeSignalling
 
 /// What the dashboard is fed with: a list of trees, and an event stream of each (server-sent events, WHATWG HTML 9.2).
 enum DashboardPages {

@@ -2,6 +2,7 @@ import HTTPTypes
 import Hummingbird
 import NIOCore
 import PeerTreeCore
+import PeerTreeSignalling
 
 /// What the server shows to people and tells to machines.
 enum Pages {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import PeerTreeServer
+import PeerTreeSignalling
 
 /// `peer-tree broadcast`
 struct Broadcast: AsyncParsableCommand {

@@ -1,6 +1,6 @@
 import ArgumentParser
 import PeerTreeCore
-import PeerTreeServer
+import PeerTreeSignalling
 import WebRTC
 
 /// Which STUN and TURN servers a signalling server tells its peers to use.

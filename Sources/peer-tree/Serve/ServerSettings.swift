@@ -5,6 +5,7 @@ import NIOCore
 import NIOHTTP1
 import PeerTreeCore
 import PeerTreeServer
+import PeerTreeSignalling
 import ServiceLifecycle
 import SocketIO
 
@@ -26,6 +27,8 @@ struct ServerSettings: Sendable {
     /// What `/metrics` shows.
     var metrics: PrometheusMetrics?
     var signalling = SignallingOptions()
+    /// Who may create trees and who may join them.
+    var access = AccessPolicy()
     var stateKey = StateKeyFile.none
     var socketIO = {
         var configuration = SocketIOServerConfiguration()
@@ -92,13 +95,13 @@ struct ServerSettings: Sendable {
         func secret(_ name: String) throws -> String? {
             try reader.text(name, allowed, isSecret: true) { $0.count >= 16 }
         }
-        signalling.access.createSecret = try secret("create-secret")
-        signalling.access.joinSecret = try secret("join-secret")
-        signalling.access.tokenSecret = try secret("jwt-secret")
+        access.createSecret = try secret("create-secret")
+        access.joinSecret = try secret("join-secret")
+        access.tokenSecret = try secret("jwt-secret")
         tokenKeys.publicKey = try reader.text("jwt-public-key", "the path of a file")
         tokenKeys.keySet = try reader.text("jwt-key-set", "the path of a file")
-        signalling.access.tokenIssuer = try reader.text("jwt-issuer")
-        signalling.access.tokenAudience = try reader.text("jwt-audience")
+        access.tokenIssuer = try reader.text("jwt-issuer")
+        access.tokenAudience = try reader.text("jwt-audience")
         let dashboard = try reader.choice("dashboard", default: DashboardAudience.nobody)
         let dashboardSecret = try secret("dashboard-secret")
         if dashboard == .everybody {
@@ -174,9 +177,17 @@ struct ServerSettings: Sendable {
         let logger = log.makeLogger("peer-tree.server")
         let io = SocketIOServer(configuration: socketIO, logger: logger)
         let key = try stateKey.load()
-        var signalling = signalling
-        signalling.access.tokenKeys = try await readTokenKeys()
-        let peers = PeerTreeServer(io, k: k, k1: k1, options: signalling, stateKey: key, logger: logger)
+        var access = access
+        access.tokenKeys = try await readTokenKeys()
+        let peers = PeerTreeServer(
+            io,
+            k: k,
+            k1: k1,
+            options: signalling,
+            access: access,
+            stateKey: key,
+            logger: logger
+        )
         var web = PeerTreeWebServer.Configuration()
         web.host = host
         web.port = port

@@ -68,6 +68,10 @@ extension SocketIOTests {
             #expect(try key("2001:db8::1") != key("2001:db8:0:1::1"))
             #expect(try key("::ffff:10.0.0.1") == key("10.0.0.1"))
             #expect(try key("::1") != nil)
+            for other in ["2001:db8::2", "2001:db8:0:0:5::", "2001:0DB8::", "2001:db8::1%eth0"] {
+                #expect(try AddressKey(other) == key("2001:db8::1"))
+            }
+            #expect(AddressKey("example.org") == nil)
             #expect(AddressKey(nil) == nil)
             #expect(AddressKey(try SocketAddress(unixDomainSocketPath: "/tmp/x")) == nil)
         }

@@ -1,0 +1,71 @@
+/// What a watcher of a tree is told at the beginning.
+package struct DashboardWelcome: Sendable, Equatable {
+    /// Names the watcher in further questions.
+    package var watcher: Int
+    package var treeID: String
+    /// The label of the source.
+    package var source: String
+    package var stripes: Int
+    /// The children of a viewer and of the source at most.
+    package var k: Int
+    package var k1: Int
+}
+
+/// What has changed in a tree, and how it stands.
+package struct DashboardChanges: Sendable, Equatable {
+    /// One peer as it is now. Its label is that of ``TreeShape/Peer``.
+    package struct Peer: Sendable, Equatable {
+        package var label: String
+        /// The labels of its parents, by stripe; nil where it has none now.
+        package var parents: [String?]
+        /// Whether its link is open, in every stripe in which it has a parent.
+        package var isAttached: Bool
+        package var isNative: Bool
+        /// Whether its signalling socket is there.
+        package var isConnected: Bool
+        package var report: PeerReport
+    }
+
+    /// Counts the changes of one watcher from 1, without gaps.
+    package var sequence: UInt64
+    package var peers: [Peer]
+    /// The labels of peers that are no more. They precede `peers`.
+    package var gone: [String]
+    /// Whether nothing more waits to be told.
+    package var isComplete: Bool
+    /// Whether the tree, or the server, is over: there is nothing further.
+    package var isOver: Bool
+    package var viewers: Int
+    package var activity: TreeActivity
+}
+
+/// What a peer says of itself.
+package struct PeerReport: Sendable, Equatable {
+    /// Bytes a second that it receives.
+    package var rate: Double?
+    /// Milliseconds behind the source's clock.
+    package var lag: Double?
+    /// Milliseconds to its parent and back.
+    package var roundTrip: Double?
+    /// The program, such as `Firefox 153`.
+    package var agent: String?
+}
+
+/// What has happened in a tree since it was made, or since the server was started.
+package struct TreeActivity: Sendable, Equatable {
+    /// Viewers that came.
+    package var joins: UInt64 = 0
+    /// Viewers that left or vanished.
+    package var leaves: UInt64 = 0
+    /// Times that a viewer was given another parent because the one it had left, vanished or did not serve it.
+    package var repairs: UInt64 = 0
+    /// Times that a viewer was moved to a better place.
+    package var moves: UInt64 = 0
+}
+
+/// One line of the list of trees.
+package struct DashboardTree: Sendable, Equatable {
+    package var treeID: String
+    package var viewers: Int
+    package var depth: Int
+}

@@ -1,0 +1,105 @@
+import PeerTreeCore
+
+/// What a dashboard is told. See ``DashboardFeed``.
+extension SignallingService {
+    /// Peers in one batch of changes.
+    private static let batchLimit = 1_000
+    /// Departures that may wait for a watcher.
+    private static let goneLimit = 200_000
+
+    /// Begins to watch a tree.
+    ///
+    /// - Returns: nil if there is no such tree.
+    /// - Throws: `too-many-watchers`.
+    package mutating func watch(_ treeID: String) throws(SignallingError) -> DashboardWelcome? {
+        guard let tree = treeIDs[treeID], let entry = trees[tree] else { return nil }
+        guard dashboard.count < options.maximumWatchers else {
+            throw SignallingError(code: "too-many-watchers", message: "Too many dashboards are open: close one.")
+        }
+        var peers: [PeerHandle] = []
+        try? tracker.forEachPeer(of: tree) { peers.append($0.peer) }
+        return DashboardWelcome(
+            watcher: dashboard.add(tree, peers: peers),
+            treeID: treeID,
+            source: label(of: entry.source),
+            stripes: entry.stripes,
+            k: options.tracker.childrenPerPeer,
+            k1: options.tracker.childrenOfSource
+        )
+    }
+
+    package mutating func unwatch(_ watcher: Int) {
+        dashboard.remove(watcher)
+    }
+
+    /// What has changed since a watcher last asked; nil if there is no such watcher.
+    package mutating func changes(for watcher: Int) -> DashboardChanges? {
+        guard let batch = dashboard.take(watcher, limit: Self.batchLimit) else { return nil }
+        return DashboardChanges(
+            sequence: batch.sequence,
+            peers: batch.changed.compactMap { dashboardPeer($0) },
+            gone: batch.gone,
+            isComplete: batch.isComplete,
+            isOver: batch.isOver,
+            viewers: (try? tracker.viewerCount(of: batch.tree)) ?? 0,
+            activity: trees[batch.tree]?.activity ?? TreeActivity()
+        )
+    }
+
+    private func dashboardPeer(_ peer: PeerHandle) -> DashboardChanges.Peer? {
+        guard let member = members[peer] else { return nil }
+        let stripes = peer.isSource ? 0 : trees[peer.tree]?.stripes ?? 0
+        var isAttached = true
+        let parents = (0..<stripes).map { stripe -> String? in
+            guard let parent = try? tracker.parent(of: peer, stripe: stripe) else { return nil }
+            isAttached = isAttached && (try? tracker.isAttached(peer, stripe: stripe)) ?? false
+            return label(of: parent)
+        }
+        return DashboardChanges.Peer(
+            label: label(of: peer),
+            parents: parents,
+            isAttached: isAttached,
+            isNative: member.isNative,
+            isConnected: member.isConnected,
+            report: member.report
+        )
+    }
+
+    /// The trees with the most viewers, those first.
+    package func largestTrees(_ limit: Int) -> [DashboardTree] {
+        var found: [(tree: TreeHandle, viewers: Int)] = trees.keys.map { ($0, (try? tracker.viewerCount(of: $0)) ?? 0) }
+        found.sort { $0.viewers != $1.viewers ? $0.viewers > $1.viewers : $0.tree.index < $1.tree.index }
+        return found.prefix(limit).map { tree, viewers in
+            DashboardTree(
+                treeID: trees[tree]?.id ?? "",
+                viewers: viewers,
+                depth: (try? tracker.maximumDepth(of: tree)) ?? 0
+            )
+        }
+    }
+
+    // MARK: Notes
+
+    mutating func noteGone(_ peer: PeerHandle) {
+        if !peer.isSource { trees[peer.tree]?.activity.leaves += 1 }
+        dashboard.gone(peer, label: label(of: peer), limit: Self.goneLimit)
+    }
+
+    /// The source of a restored tree is back: until now it had no label of its own.
+    mutating func noteSourceIsBack(_ source: PeerHandle, insteadOf label: String) {
+        dashboard.gone(source, label: label, limit: Self.goneLimit)
+        dashboard.changed(source)
+        for stripe in 0..<(trees[source.tree]?.stripes ?? 0) {
+            for child in (try? tracker.children(of: source, stripe: stripe)) ?? [] { dashboard.changed(child) }
+        }
+    }
+
+    mutating func noteAssignment(of peer: PeerHandle, _ reason: AssignmentReason) {
+        dashboard.changed(peer)
+        switch reason {
+        case .parentLeft, .parentLost, .refused, .evicted: trees[peer.tree]?.activity.repairs += 1
+        case .promoted, .rebalanced: trees[peer.tree]?.activity.moves += 1
+        case .joined, .restored: break
+        }
+    }
+}

@@ -1,0 +1,100 @@
+import PeerTreeCore
+
+/// One socket.
+struct Client {
+    /// What it is in a tree, if it is in one.
+    var member: PeerHandle?
+    var rate: EventRate
+    /// Stands for the network address it came from; nil if that is unknown.
+    var address: UInt64?
+    /// What its token allows.
+    var access = Access()
+    /// How many trees it has created.
+    var treesCreated = 0
+}
+
+/// One peer's membership in a tree. A native peer's outlives its socket for a while.
+struct Member {
+    /// Ids under which others may know the peer, the current one last. More than one after its socket came back.
+    private(set) var ids: [String]
+    /// Whether a socket is there now, under the last of `ids`.
+    var isConnected = true
+    let isNative: Bool
+    /// Finds the member by its resume token.
+    let number: UInt64
+    /// Unix time in seconds at which the newest resume token becomes void.
+    var tokenExpiry: UInt32 = 0
+    /// How many stripes its tree has.
+    let stripes: Int
+    /// What the peer says of itself.
+    var report = PeerReport()
+    /// Seconds between two of its reports, as the peer was told.
+    var statusInterval: Double
+    /// By session id.
+    private(set) var sessions: [String: Session] = [:]
+    /// The ids of the sessions this peer began, oldest first.
+    private(set) var begun: [String] = []
+
+    /// How many ids of one peer are kept. Whoever knows it by an older one will have met it again by then.
+    private static let maximumIDs = 4
+
+    init(id: String, isNative: Bool, stripes: Int, number: UInt64, statusInterval: TimeSpan) {
+        ids = id.isEmpty ? [] : [id]
+        self.isNative = isNative
+        self.number = number
+        self.stripes = stripes
+        self.statusInterval = Double(statusInterval.nanoseconds) / 1e9
+    }
+
+    /// The peer's id: that of its socket, or of the last one it had.
+    var id: String { ids.last ?? "" }
+
+    /// Takes a new id and returns the one that is dropped for it, if any.
+    mutating func rename(_ id: String) -> String? {
+        ids.removeAll { $0 == id }
+        ids.append(id)
+        return ids.count > Self.maximumIDs ? ids.removeFirst() : nil
+    }
+
+    mutating func add(_ session: Session, id: String) {
+        sessions[id] = session
+        if session.isInitiator { begun.append(id) }
+    }
+
+    mutating func removeSession(_ id: String) {
+        guard let session = sessions.removeValue(forKey: id) else { return }
+        if session.isInitiator { begun.removeAll { $0 == id } }
+    }
+
+    /// The id by which this peer knows `other`: the one in their session, if they have one.
+    func knownID(of other: PeerHandle) -> String? {
+        sessions.values.first { $0.other == other }?.otherID
+    }
+}
+
+/// One end of the exchange that sets a link up.
+struct Session: Equatable {
+    let other: PeerHandle
+    /// The other's id when the session began.
+    let otherID: String
+    let isInitiator: Bool
+}
+
+/// What is known of a tree besides placement.
+struct TreeEntry {
+    let id: String
+    let source: PeerHandle
+    let stripes: Int
+    /// Whether the source encrypts its stream.
+    var isEncrypted = false
+    /// With which key it signs it; nil if it does not, or if nobody has said since the server was started again.
+    var key: SourceKey?
+    /// The address that the source came from.
+    var address: UInt64?
+    /// Whether it was there before the server was started.
+    var isRestored = false
+    /// What has happened in it.
+    var activity = TreeActivity()
+    /// Whether a summary is due to its source.
+    var isSummaryPending = false
+}

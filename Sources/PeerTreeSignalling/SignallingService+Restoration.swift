@@ -1,0 +1,183 @@
+import JSON
+import PeerTreeCore
+
+/// What a restored peer said of its links, until they are settled.
+struct RestorationClaim {
+    let place: ClaimedPlace
+
+    /// Whether the peer says that one of `ids` is its parent in `stripe`.
+    func names(parent ids: [String], stripe: Int) -> Bool {
+        place.parents[stripe].map { ids.contains($0.neighbour.id) } ?? false
+    }
+
+    /// Whether the peer says that one of `ids` is its child in `stripe`.
+    func names(child ids: [String], stripe: Int) -> Bool {
+        place.children.contains { $0.stripe == stripe && ids.contains($0.id) }
+    }
+}
+
+/// Rebuilding trees after a restart. A link is restored if both of its ends speak of it; who speaks first does not
+/// matter. So nobody can put itself under a peer that does not feed it.
+extension SignallingService {
+    mutating func restore(
+        _ token: ResumeToken,
+        at place: ClaimedPlace,
+        from id: String
+    ) throws(SignallingError) -> PeerHandle {
+        let tree = try restoredTree(token)
+        guard let entry = trees[tree], entry.stripes == Int(token.stripes) else { throw .unknownResume }
+        let places = (0..<entry.stripes).map { stripe in
+            StripePlace(
+                epoch: place.parents[stripe]?.epoch ?? 0,
+                children: place.children.count { $0.stripe == stripe }
+            )
+        }
+        let origin = clients[id]?.address
+        let peer: PeerHandle
+        if token.isSource {
+            // Only the stand-in of a source that has not come back yet has no number.
+            guard members[entry.source]?.number == 0 else { throw .unknownResume }
+            peer = entry.source
+            try ask { tracker, now throws(TrackerError) in
+                try tracker.restoreSource(peer, places: places, at: now)
+            }
+        } else {
+            peer = try ask { tracker, now throws(TrackerError) in
+                try tracker.restore(
+                    tree,
+                    capacity: Int(token.capacity),
+                    interior: token.interiorStripe.map { Int($0) },
+                    places: places,
+                    origin: origin,
+                    at: now
+                )
+            }
+        }
+        restoredNumbers.insert(token.number)
+        let absent = label(of: entry.source)
+        var member = Member(
+            id: "",
+            isNative: true,
+            stripes: entry.stripes,
+            number: token.number,
+            statusInterval: options.statusInterval
+        )
+        for name in token.ids + [id] where !name.isEmpty { _ = member.rename(name) }
+        members[peer] = member
+        memberNumbers[token.number] = peer
+        for name in member.ids { memberIDs[name] = peer }
+        clients[id]?.member = peer
+        claims[peer] = RestorationClaim(place: place)
+        if token.isSource { noteSourceIsBack(peer, insteadOf: absent) } else { dashboard.changed(peer) }
+        if !token.isSource { settleParents(of: peer, place) }
+        settleChildren(of: peer, place)
+        return peer
+    }
+
+    /// The tree a token is of, made if this is the first of its peers to come back.
+    private mutating func restoredTree(_ token: ResumeToken) throws(SignallingError) -> TreeHandle {
+        if let tree = treeIDs[token.treeID] { return tree }
+        let source = try ask { tracker, now throws(TrackerError) in
+            try tracker.restoreTree(
+                capacity: Int(token.sourceCapacity),
+                stripes: Int(token.stripes),
+                at: now
+            )
+        }
+        var standIn = Member(
+            id: "",
+            isNative: true,
+            stripes: Int(token.stripes),
+            number: 0,
+            statusInterval: options.statusInterval
+        )
+        standIn.isConnected = false
+        members[source] = standIn
+        treeIDs[token.treeID] = source.tree
+        var entry = TreeEntry(id: token.treeID, source: source, stripes: Int(token.stripes), isRestored: true)
+        entry.isEncrypted = token.isEncrypted
+        trees[source.tree] = entry
+        return source.tree
+    }
+
+    /// Links a restored peer to the parents that are back, and finds others for those that will not come.
+    private mutating func settleParents(of peer: PeerHandle, _ place: ClaimedPlace) {
+        guard let member = members[peer] else { return }
+        for stripe in 0..<member.stripes {
+            guard let claimed = place.parents[stripe]?.neighbour else {
+                placeRestored(peer, stripe: stripe, isAnnounced: false)
+                continue
+            }
+            guard let parent = memberIDs[claimed.id], parent.tree == peer.tree else {
+                awaitedParents[claimed.id, default: []].append(peer)
+                continue
+            }
+            let isAgreed = claims[parent]?.names(child: member.ids, stripe: stripe) ?? false
+            if !isAgreed || !reattach(peer, to: parent, stripe: stripe, isAnnounced: false) {
+                placeRestored(peer, stripe: stripe, isAnnounced: false)
+            }
+        }
+    }
+
+    /// Links the children that came back before their parent; those that it does not know get other parents.
+    private mutating func settleChildren(of peer: PeerHandle, _ place: ClaimedPlace) {
+        guard let member = members[peer] else { return }
+        for claimed in place.children where (0..<member.stripes).contains(claimed.stripe) {
+            guard let child = memberIDs[claimed.id], child.tree == peer.tree, child != peer,
+                claims[child]?.names(parent: member.ids, stripe: claimed.stripe) ?? false
+            else { continue }
+            _ = reattach(child, to: peer, stripe: claimed.stripe, isAnnounced: true)
+        }
+        for name in member.ids {
+            for child in awaitedParents.removeValue(forKey: name) ?? [] where child.tree == peer.tree {
+                for stripe in 0..<member.stripes
+                where claims[child]?.names(parent: [name], stripe: stripe) ?? false {
+                    placeRestored(child, stripe: stripe, isAnnounced: true)
+                }
+            }
+        }
+    }
+
+    private mutating func reattach(
+        _ child: PeerHandle,
+        to parent: PeerHandle,
+        stripe: Int,
+        isAnnounced: Bool
+    ) -> Bool {
+        let isLinked: Void? = try? ask { tracker, now throws(TrackerError) in
+            try tracker.reattach(child, to: parent, stripe: stripe, isAnnounced: isAnnounced, at: now)
+        }
+        guard isLinked != nil else { return false }
+        restoreSession(of: child, with: parent, stripe: stripe)
+        return true
+    }
+
+    /// The session of a link goes on too, so that its ends still reach each other, and are told of each other by the
+    /// ids they know.
+    private mutating func restoreSession(of child: PeerHandle, with parent: PeerHandle, stripe: Int) {
+        guard let up = claims[child]?.place.parents[stripe]?.neighbour, let id = up.sessionID,
+            let childIDs = members[child]?.ids,
+            let down = claims[parent]?.place.children.first(where: { $0.sessionID == id && childIDs.contains($0.id) }),
+            members[child]?.sessions[id] == nil, members[parent]?.sessions[id] == nil
+        else { return }
+        members[child]?.add(Session(other: parent, otherID: up.id, isInitiator: true), id: id)
+        members[parent]?.add(Session(other: child, otherID: down.id, isInitiator: false), id: id)
+    }
+
+    private mutating func placeRestored(_ peer: PeerHandle, stripe: Int, isAnnounced: Bool) {
+        try? ask { tracker, now throws(TrackerError) in
+            try tracker.placeRestored(peer, stripe: stripe, isAnnounced: isAnnounced, at: now)
+        }
+    }
+
+    /// Drops what a peer said of its links.
+    mutating func forgetClaim(of peer: PeerHandle) {
+        guard let claim = claims.removeValue(forKey: peer) else { return }
+        for parent in claim.place.parents.values {
+            let id = parent.neighbour.id
+            guard var waiting = awaitedParents[id] else { continue }
+            waiting.removeAll { $0 == peer }
+            awaitedParents[id] = waiting.isEmpty ? nil : waiting
+        }
+    }
+}

@@ -1,0 +1,110 @@
+import JSON
+import PeerTreeCore
+
+/// Coming back: to a server that remembers the peer, or to one that was started again.
+extension SignallingService {
+    /// Gives a membership to the socket `id`, if the token proves that it is this peer's.
+    mutating func resume(
+        _ text: String,
+        _ request: DiscoverRequest,
+        from id: String
+    ) throws(SignallingError) -> PeerHandle {
+        guard let token = ResumeToken(text, security: security), UInt64(token.expiry) > unixTime,
+            request.treeID == nil || request.treeID == token.treeID
+        else { throw .unknownResume }
+        let current = clients[id]?.member
+        if let peer = memberNumbers[token.number], trees[peer.tree]?.id == token.treeID {
+            guard current == nil || current == peer else { throw .alreadyMember }
+            takeOver(peer, by: id)
+            return peer
+        }
+        // One of this run whose peer is gone has left, or came too late; so has one that was restored and is gone.
+        guard token.run != run, !restoredNumbers.contains(token.number) else { throw .unknownResume }
+        guard !endedTreeIDs.contains(token.treeID) else { throw .unknownTree }
+        guard current == nil else { throw .alreadyMember }
+        return try restore(token, at: request.place, from: id)
+    }
+
+    mutating func takeOver(_ peer: PeerHandle, by id: String) {
+        guard let member = members[peer] else { return }
+        if member.isConnected, member.id != id {
+            // The server has not noticed yet that the old socket is dead; should it live, it is told.
+            clients[member.id]?.member = nil
+            let error = SignallingError(
+                code: "resumed-elsewhere",
+                message: "Your place was taken over by another socket."
+            )
+            refuse(SignallingName.discover.string, error, to: member.id)
+        }
+        withdrawAdmissions(of: peer, underOtherIDThan: id)
+        if let dropped = members[peer]?.rename(id) { memberIDs[dropped] = nil }
+        members[peer]?.isConnected = true
+        memberIDs[id] = peer
+        clients[id]?.member = peer
+        dashboard.changed(peer)
+        // What follows from that is said around the answer.
+        try? ask { tracker, now throws(TrackerError) in try tracker.handle(.signallingResumed(peer), at: now) }
+    }
+
+    /// A parent or standby that has no session with this peer yet was told to admit it under an id which it is about to
+    /// lose.
+    private mutating func withdrawAdmissions(of peer: PeerHandle, underOtherIDThan id: String) {
+        guard let member = members[peer], member.id != id else { return }
+        for stripe in 0..<member.stripes {
+            guard let parent = try? tracker.parent(of: peer, stripe: stripe), members[parent]?.isNative ?? false,
+                members[parent]?.knownID(of: peer) == nil
+            else { continue }
+            let payload: JSONValue = ["id": .string(member.id), "stripe": JSONValue(stripe)]
+            emit(.childGone, payload, to: parent)
+        }
+        if let standby = (try? tracker.standby(of: peer)) ?? nil, members[standby]?.knownID(of: peer) == nil {
+            emit(.childGone, ["id": .string(member.id), "kind": "standby"], to: standby)
+        }
+    }
+
+    // MARK: Tokens
+
+    /// A token for a peer as it is now.
+    mutating func makeToken(for peer: PeerHandle) -> String? {
+        guard let member = members[peer], member.isNative, let entry = trees[peer.tree] else { return nil }
+        let interior = peer.isSource ? nil : (try? tracker.interiorStripe(of: peer)) ?? nil
+        let capacity = (try? tracker.capacity(of: peer, stripe: interior ?? 0)) ?? 0
+        let expiry = UInt32(clamping: unixTime + options.resumeTokenLifetime.nanoseconds / 1_000_000_000)
+        members[peer]?.tokenExpiry = expiry
+        let token = ResumeToken(
+            run: run,
+            number: member.number,
+            expiry: expiry,
+            isSource: peer.isSource,
+            isEncrypted: entry.isEncrypted,
+            stripes: UInt8(clamping: entry.stripes),
+            interiorStripe: interior.map { UInt8(clamping: $0) },
+            capacity: UInt16(clamping: capacity),
+            sourceCapacity: UInt16(clamping: (try? tracker.capacity(of: entry.source)) ?? 0),
+            treeID: entry.id,
+            ids: member.ids
+        )
+        return token.text(signedBy: security)
+    }
+
+    /// Gives a peer a new token once half of the old one's time is over.
+    mutating func renewToken(of peer: PeerHandle) {
+        guard let member = members[peer], member.isNative, member.isConnected else { return }
+        let half = options.resumeTokenLifetime.nanoseconds / 2_000_000_000
+        if UInt64(member.tokenExpiry) < unixTime + half { sendToken(to: peer) }
+    }
+
+    /// How many children a peer may have in a tree of one stripe. With more it has as many for each of them on average:
+    /// a viewer all in the one in which it is interior.
+    func children(of peer: PeerHandle) -> Int {
+        guard let stripes = trees[peer.tree]?.stripes, stripes > 0 else { return 0 }
+        return (0..<stripes).reduce(0) { $0 + ((try? tracker.capacity(of: peer, stripe: $1)) ?? 0) } / stripes
+    }
+
+    /// Gives a peer a token that says what it is now.
+    mutating func sendToken(to peer: PeerHandle) {
+        guard members[peer]?.isConnected ?? false, let token = makeToken(for: peer) else { return }
+        let payload: JSONValue = ["resume": .string(token), "capacity": JSONValue(children(of: peer))]
+        emit(.resume, payload, to: peer)
+    }
+}

@@ -1,0 +1,34 @@
+import PeerTreeCore
+
+/// By what a source proves that a signed tree is its own.
+struct TreeProof {
+    /// The tree's key.
+    let key: SourceKey
+    private let signature: Signature
+    /// The host that the source says it dialled.
+    let host: String
+
+    init(key: SourceKey, signature: Signature, host: String) {
+        self.key = key
+        self.signature = signature
+        self.host = host
+    }
+
+    /// The id of the tree.
+    var treeID: String { key.treeID.string }
+
+    /// Whether the key has signed for this socket. An earlier socket's proof is none, and that for another host neither.
+    func isTrue(forSocket id: String, _ security: SignallingSecurity) -> Bool {
+        guard let proof = CreationProof(socketID: Text(id), host: Text(host), treeID: key.treeID)
+        else { return false }
+        return security.isSignature(signature, SourceStatement.create(proof).signedBytes, key)
+    }
+}
+
+extension Text {
+    init(_ string: String) {
+        self.init(Array(string.utf8))
+    }
+
+    var string: String { String(decoding: bytes, as: UTF8.self) }
+}
