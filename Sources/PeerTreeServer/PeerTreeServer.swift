@@ -53,6 +53,16 @@ public final class PeerTreeServer: Sendable {
         get async { await driver.status }
     }
 
+    /// Whether it is a good moment to send more clients here: not while peers of an earlier run come back, and not once
+    /// the server stops.
+    public var isReady: Bool {
+        get async { await readiness == .ready }
+    }
+
+    var readiness: SignallingService.Readiness {
+        get async { await driver.readiness }
+    }
+
     /// Tells every peer that the server is about to stop. They go on streaming and look for it until it is back.
     public func sayGoodbye() async {
         await driver.sayGoodbye()

@@ -135,6 +135,10 @@ actor SignallingDriver {
         service.shape(of: treeID)
     }
 
+    var readiness: SignallingService.Readiness {
+        service.readiness(at: Instant(nanoseconds: NIODeadline.now().uptimeNanoseconds))
+    }
+
     var status: PeerTreeServerStatus {
         PeerTreeServerStatus(
             clients: service.clientCount,

@@ -24,6 +24,14 @@ package struct SignallingService: Sendable {
         case goingAway
     }
 
+    /// Whether a server has all its trees.
+    package enum Readiness: String, Sendable {
+        case ready
+        /// It was started with a key that was kept, and peers of an earlier run may be about to come back.
+        case restoring
+        case stopping
+    }
+
     /// What to emit.
     package enum Output: Equatable, Sendable {
         /// Emit `event` with the one argument `payload` to the client `id`.
@@ -73,6 +81,8 @@ package struct SignallingService: Sendable {
     /// Tells the tokens of this run from those of earlier ones.
     let run: UInt64
     private(set) var now = Instant.zero
+    /// Whether the server is about to stop.
+    private var isLeaving = false
     private var outputs = OutputQueue<Output>(keptCapacity: 1_024)
 
     /// A service without clients.
@@ -117,6 +127,12 @@ package struct SignallingService: Sendable {
     /// Joins that wait for trees of an earlier run.
     package var waitingCount: Int { waitingJoins.count }
 
+    /// Whether it is a good moment to send more clients here.
+    package func readiness(at now: Instant) -> Readiness {
+        if isLeaving { return .stopping }
+        return security.isStateKept && now < restorationEnd ? .restoring : .ready
+    }
+
     /// Peers in all trees, sources included.
     package var peerCount: Int { members.count }
 
@@ -142,6 +158,7 @@ package struct SignallingService: Sendable {
         case .deadlineReached:
             break
         case .goingAway:
+            isLeaving = true
             dashboard.endAll()
             for member in members.values where member.isNative && member.isConnected {
                 emit(.goingAway, [:], to: member.id)

@@ -11,6 +11,7 @@ import re
 import signal
 import socket
 import ssl
+import struct
 import time
 import urllib.error
 import urllib.request
@@ -162,6 +163,45 @@ def test_https_takes_in_a_new_certificate_on_sighup_and_when_its_file_changes(pe
         options[1].write_text("no certificate")
         until(lambda: any("cannot be used" in line for line in server.errors if line), "nothing was logged")
         assert served_name(port) == "CN=third"
+
+
+def proxied(port, source, context):
+    """The status of a handshake that a proxy passes on, over TLS, with a header of the PROXY protocol in front."""
+    addresses = socket.inet_aton(source) + socket.inet_aton("127.0.0.1")
+    header = b"\r\n\r\n\0\r\nQUIT\n" + struct.pack("!BBH", 0x21, 0x11, 12) + addresses + struct.pack("!HH", 4711, port)
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as plain:
+        plain.sendall(header)
+        with context.wrap_socket(plain, server_hostname="127.0.0.1") as secure:
+            secure.sendall(b"GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: a\r\n\r\n")
+            return int(secure.recv(4096).split()[1])
+
+
+def test_behind_a_proxy_limits_count_by_the_client_s_address(peer_tree, certify):
+    options = certify("first")
+    with serving(peer_tree, *options, "--trusted-proxies", "::1, 127.0.0.0/8", "--max-connections-per-address", 1) as (_, port):
+        context = ssl.create_default_context(cafile=options[1])
+        assert proxied(port, "198.51.100.1", context) == 200
+        assert proxied(port, "198.51.100.2", context) == 200
+        assert proxied(port, "198.51.100.1", context) == 503
+        # Who sends none is served as well: the proxy asks after the server's health.
+        assert get(f"https://127.0.0.1:{port}/readyz", context=context) == "ready\n"
+
+
+def test_a_server_that_was_started_again_is_not_ready_until_its_peers_had_time_to_come_back(peer_tree, tmp_path):
+    key = tmp_path / "key"
+    key.write_text("01" * 32)
+    with serving(peer_tree, "--state-key", key, "--restore-wait", 3) as (_, port):
+        url = f"http://127.0.0.1:{port}"
+        with pytest.raises(urllib.error.HTTPError) as refusal:
+            get(f"{url}/readyz")
+        assert (refusal.value.code, refusal.value.read()) == (503, b"restoring\n")
+        assert get(f"{url}/healthz") == "ok\n"
+
+        def is_ready():
+            with contextlib.suppress(urllib.error.HTTPError):
+                return get(f"{url}/readyz") == "ready\n"
+
+        until(is_ready, "it never was")
 
 
 def test_a_broadcast_reaches_viewers_through_a_server_behind_https(peer_tree, certify, tmp_path):

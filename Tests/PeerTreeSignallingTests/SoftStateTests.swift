@@ -186,6 +186,17 @@ struct SoftStateTests {
         #expect(ask("B", ended)?["code"] == "unknown-tree")
     }
 
+    @Test("A server that was started again is ready once its peers had time to come back, and not when it stops")
+    func readiness() {
+        var harness = SignallingHarness { $0.restorationWait = .seconds(8) }
+        #expect(harness.service.readiness(at: .zero) == .restoring)
+        #expect(harness.service.readiness(at: .zero + .seconds(8)) == .ready)
+        harness.handle(.goingAway)
+        #expect(harness.service.readiness(at: .zero + .seconds(8)) == .stopping)
+        let fresh = SignallingHarness(security: .test(isStateKept: false))
+        #expect(fresh.service.readiness(at: .zero) == .ready)
+    }
+
     @Test("A server with a key of its own has nothing to wait for")
     func nothingToWaitFor() throws {
         let (_, tree) = try makeTree(viewers: 1, seed: 16)

@@ -27,6 +27,11 @@ enum Pages {
             return page(title: "Watch - peer-tree", body: watch(link: link))
         }
         router.get("/healthz") { _, _ in "ok\n" }
+        router.get("/readyz") { _, _ in
+            let readiness = await peers.readiness
+            let status: HTTPResponse.Status = readiness == .ready ? .ok : .serviceUnavailable
+            return response("\(readiness.rawValue)\n", "text/plain; charset=utf-8", status: status)
+        }
         router.get("/status") { request, _ in
             guard let tree = request.uri.queryParameters.get("tree") else {
                 return json(await peers.status, client: assets.clientVersion)

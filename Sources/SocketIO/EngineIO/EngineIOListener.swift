@@ -61,6 +61,10 @@ package final class EngineIOListener: Sendable {
                 value: AdaptiveRecvByteBufferAllocator(minimum: 256, initial: 512, maximum: 4096)
             )
             let pipeline = channel.pipeline.syncOperations
+            // Before TLS, which was there first.
+            if self.isProxy(channel.remoteAddress) {
+                try pipeline.addHandler(ProxyProtocolHandler(refusals: self.engine.refusals), position: .first)
+            }
             if installsCodec { try self.installCodec(pipeline) }
             try pipeline.addHandler(SocketIOHTTPHandler(server: self.engine, fallback: fallback))
         }
@@ -92,6 +96,10 @@ package final class EngineIOListener: Sendable {
         cut.cancel()
     }
 
+    private func isProxy(_ address: SocketAddress?) -> Bool {
+        engine.configuration.trustedProxies.contains { $0.contains(address) }
+    }
+
     private var channels: [any Channel] { state.withLock { Array($0.connections.values) } }
 
     private func installCodec(_ pipeline: ChannelPipeline.SynchronousOperations) throws {
@@ -110,7 +118,8 @@ package final class EngineIOListener: Sendable {
     private func track(_ channel: any Channel, tellsRefusal: Bool) -> Bool {
         let key = ObjectIdentifier(channel)
         let configuration = engine.configuration
-        let address = AddressKey(channel.remoteAddress)
+        // Many come through a proxy.
+        let address = isProxy(channel.remoteAddress) ? nil : AddressKey(channel.remoteAddress)
         let refusal = state.withLock { state -> SocketIORefusal? in
             guard !state.isClosing, state.connections.count < configuration.maximumConnections else {
                 return .tooManyConnections

@@ -137,10 +137,16 @@ extension SocketIOHTTPHandler {
 
     func makeHandshake(_ head: HTTPRequestHead, context: ChannelHandlerContext) -> EngineIOHandshake {
         EngineIOHandshake(
-            remoteAddress: context.channel.remoteAddress,
+            remoteAddress: clientAddress(head, context: context),
             uri: head.uri,
             headers: configuration.keepsHandshakeHeaders ? head.headers : [:]
         )
+    }
+
+    private func clientAddress(_ head: HTTPRequestHead, context: ChannelHandlerContext) -> SocketAddress? {
+        let peer = proxiedAddress ?? context.channel.remoteAddress
+        let proxies = configuration.trustedProxies
+        return proxies.isEmpty ? peer : ForwardedAddress.client(of: head.headers, from: peer, trusting: proxies)
     }
 
     private func makeResponder(_ id: UInt64, context: ChannelHandlerContext) -> EngineIOConnection.Responder {

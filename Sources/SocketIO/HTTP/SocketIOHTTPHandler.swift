@@ -43,6 +43,8 @@ final class SocketIOHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, 
     private var deadline = NIODeadline.distantFuture
     private var timer: (deadline: NIODeadline, token: DeadlineTimer.Token)?
     private var deadlines: DeadlineTimer?
+    /// Whom the connection is from, if a proxy has said so by the PROXY protocol.
+    private(set) var proxiedAddress: SocketAddress?
     private var context: ChannelHandlerContext?
 
     init(server: EngineIOServer, fallback: FallbackInstaller?) {
@@ -94,6 +96,7 @@ final class SocketIOHTTPHandler: ChannelDuplexHandler, RemovableChannelHandler, 
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if let proxied = event as? ProxiedConnection { proxiedAddress = proxied.source }
         if event is EngineIOServerClosing, case .idle = state { context.close(promise: nil) }
         context.fireUserInboundEventTriggered(event)
     }

@@ -11,7 +11,7 @@ public enum SocketIORefusal: String, Sendable, Hashable, CaseIterable {
     case tooManySessions = "too-many-sessions"
     /// More than ``SocketIOServerConfiguration/maximumSessionsPerAddress``: status 503.
     case tooManySessionsFromAddress = "too-many-sessions-from-address"
-    /// A request that is not HTTP: status 400.
+    /// A request that is not HTTP: status 400. A header of the PROXY protocol that cannot be read: closed.
     case malformedRequest = "malformed-request"
     /// Headers above ``SocketIOServerConfiguration/maximumHeaderBytes``: status 431.
     case headersTooLarge = "headers-too-large"

@@ -71,12 +71,13 @@ public struct SocketIOServerConfiguration: Sendable {
     public var maximumNamespacesPerSession = 64
     /// How many sessions may be open; further handshakes are answered 503. Default 100,000.
     public var maximumSessions = 100_000
-    /// How many sessions one IPv4 address, or /64 network of IPv6 addresses, may have open. Behind a reverse proxy all
-    /// clients have its address: set it to ``maximumSessions`` there. Default 20,000.
+    /// How many sessions one IPv4 address, or /64 network of IPv6 addresses, may have open. Behind a reverse proxy
+    /// that is not one of ``trustedProxies`` all clients have its address. Default 20,000.
     public var maximumSessionsPerAddress = 20_000
     /// How many connections may be open; further ones are answered 503. Default 100,000.
     public var maximumConnections = 100_000
-    /// How many connections one address may have open, as with sessions. Default 20,000.
+    /// How many connections one address may have open, as with sessions; a trusted proxy as many as it likes. Default
+    /// 20,000.
     public var maximumConnectionsPerAddress = 20_000
     /// How long a client may take to send a request's head, and again its body, whoever serves it. Default 10 s.
     public var requestTimeout = TimeAmount.seconds(10)
@@ -93,6 +94,10 @@ public struct SocketIOServerConfiguration: Sendable {
     public var recovery: ConnectionStateRecovery?
     /// A cookie with the session's identifier. Default nil: none.
     public var cookie: SocketIOCookie?
+    /// Proxies that are believed about whom they speak for: by the last entries of `X-Forwarded-For`, or by the PROXY
+    /// protocol, version 2, at the beginning of a connection. Such a proxy must write the one or send the other itself, or
+    /// clients could say through it that they are somebody else. Default none.
+    public var trustedProxies: [AddressRange] = []
     /// Decides on a handshake by its request; false answers 403 `Forbidden`. Called on the connection's event loop.
     public var allowRequest: (@Sendable (HTTPRequestHead) -> Bool)?
     /// Whether ``SocketIOHandshake/headers`` are kept. They cost 1 to 2 KB a socket. Default false.

@@ -61,6 +61,14 @@ struct AccessFlags: SettingFlags {
     @Option(help: "The origins whose web pages may connect, with commas between; * is all (default: *).")
     var origins: String?
 
+    @Option(
+        help: """
+            Reverse proxies that are believed about whom they speak for, by X-Forwarded-For or the PROXY protocol, as \
+            addresses or networks with commas between (default: none).
+            """
+    )
+    var trustedProxies: String?
+
     @Option(help: "What a client must send as its token to create trees; it may join them too (default: none).")
     var createSecret: String?
 

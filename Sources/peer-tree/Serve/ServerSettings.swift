@@ -55,6 +55,7 @@ struct ServerSettings: Sendable {
         socketIO.closeTimeout = .nanoseconds(Int64(shutdown * 1e9))
         try readTrees(&reader)
         try readAccess(&reader)
+        try readProxies(&reader)
         try readSecrets(&reader)
         try readLimits(&reader)
         signalling.iceServers = try ICEServerOptions(&reader)
@@ -88,6 +89,12 @@ struct ServerSettings: Sendable {
                 request.headers["origin"].allSatisfy { allowed.contains($0) }
             }
         }
+    }
+
+    private mutating func readProxies(_ reader: inout SettingsReader) throws {
+        let allowed = "addresses or networks such as 192.0.2.1 and 10.0.0.0/8"
+        let ranges = try reader.list("trusted-proxies", allowed, default: []) { AddressRange($0) != nil }
+        socketIO.trustedProxies = ranges.compactMap { AddressRange($0) }
     }
 
     private mutating func readSecrets(_ reader: inout SettingsReader) throws {
