@@ -78,9 +78,17 @@ public final class PeerTreeServer: Sendable {
         await driver.largestTrees(limit)
     }
 
-    /// Begins to watch a tree; nil if there is none of this id.
-    func watch(_ treeID: String) async throws(SignallingError) -> DashboardWelcome? {
-        try await driver.watch(treeID)
+    /// Begins to watch a tree.
+    ///
+    /// - Returns: the number of the watcher for further questions, and what there is to know at first.
+    /// - Throws: `unknown-tree`, `too-many-watchers`.
+    func watch(_ treeID: String) async throws(SignallingError) -> (watcher: Int, welcome: DashboardWelcome) {
+        let watcher = await driver.newWatcher()
+        switch await driver.ask(.watch(tree: treeID), as: watcher) {
+        case .watching(let welcome): return (watcher, welcome)
+        case .refused(let error): throw error
+        case .changes, .shape: throw .unknownTree
+        }
     }
 
     func unwatch(_ watcher: Int) async {
@@ -89,12 +97,16 @@ public final class PeerTreeServer: Sendable {
 
     /// What has changed since a watcher last asked; nil if there is no such watcher.
     func changes(for watcher: Int) async -> DashboardChanges? {
-        await driver.changes(for: watcher)
+        guard case .changes(let changes) = await driver.ask(.look, as: watcher) else { return nil }
+        return changes
     }
 
     /// How a tree hangs together now; nil if there is no tree of this id.
     public func shape(of treeID: String) async -> TreeShape? {
-        await driver.shape(of: treeID)
+        guard case .shape(let shape) = await driver.ask(.shape(tree: treeID), as: driver.newWatcher()) else {
+            return nil
+        }
+        return shape
     }
 }
 

@@ -26,6 +26,9 @@ actor SignallingDriver {
     private var service: SignallingService
     private var timer: (at: Instant, task: Scheduled<Void>)?
     private var figures = ServerMetrics()
+    /// Those who have asked something and wait for the answer, by the number they were given.
+    private var waiting: [Int: CheckedContinuation<DashboardAnswer, Never>] = [:]
+    private var lastWatcher = 0
 
     init(io: SocketIOServer, options: SignallingOptions, security: SignallingSecurity, logger: Logger) {
         self.io = io
@@ -79,6 +82,8 @@ actor SignallingDriver {
                 io.socket(id)?.probe(within: .seconds(1))
             case .disconnect(let id):
                 io.socket(id)?.disconnect(close: true)
+            case .answer(let watcher, let answer):
+                waiting.removeValue(forKey: watcher)?.resume(returning: answer)
             }
         }
         schedule()
@@ -119,20 +124,22 @@ actor SignallingDriver {
         service.largestTrees(limit)
     }
 
-    func watch(_ treeID: String) throws(SignallingError) -> DashboardWelcome? {
-        try service.watch(treeID)
+    /// A number for a dashboard, or for one question.
+    func newWatcher() -> Int {
+        lastWatcher += 1
+        return lastWatcher
+    }
+
+    /// Asks a question and waits for the answer. Who asks waits for it before it asks again.
+    func ask(_ question: DashboardQuestion, as watcher: Int) async -> DashboardAnswer {
+        await withCheckedContinuation { continuation in
+            waiting[watcher] = continuation
+            feed(.asked(watcher: watcher, question))
+        }
     }
 
     func unwatch(_ watcher: Int) {
-        service.unwatch(watcher)
-    }
-
-    func changes(for watcher: Int) -> DashboardChanges? {
-        service.changes(for: watcher)
-    }
-
-    func shape(of treeID: String) -> TreeShape? {
-        service.shape(of: treeID)
+        feed(.asked(watcher: watcher, .unwatch))
     }
 
     var readiness: SignallingService.Readiness {

@@ -13,7 +13,7 @@ package struct SignallingError: Error, Equatable {
         code: "not-native",
         message: "This event is for peers that sent peerTree in simple-signal[discover]."
     )
-    static let unknownTree = SignallingError(code: "unknown-tree", message: "Tree does not exist.")
+    package static let unknownTree = SignallingError(code: "unknown-tree", message: "Tree does not exist.")
     static let unknownResume = SignallingError(
         code: "unknown-resume",
         message: "The resume token is not valid, or came too late. Discover the tree again without it."
@@ -48,6 +48,7 @@ package struct SignallingError: Error, Equatable {
         message: "No such session between you and the target. It begins with simple-signal[offer]."
     )
 
+    static let notWatching = SignallingError(code: "not-watching", message: "You watch no tree.")
     static let encryptedTree = SignallingError(
         code: "encrypted-tree",
         message: "This broadcast is encrypted: it needs a client that can open it, such as this server's own pages."

@@ -18,6 +18,8 @@ package struct SignallingService: Sendable {
         case event(id: String, name: String, arguments: [JSONValue])
         /// A client's socket is gone.
         case disconnected(id: String)
+        /// A dashboard asks. Nobody else has its number.
+        case asked(watcher: Int, DashboardQuestion)
         /// ``SignallingService/deadline`` has come.
         case deadlineReached
         /// The server is about to stop.
@@ -40,6 +42,8 @@ package struct SignallingService: Sendable {
         case probe(id: String)
         /// Disconnect the client `id`, which was told why.
         case disconnect(id: String)
+        /// Tell a dashboard.
+        case answer(watcher: Int, DashboardAnswer)
     }
 
     /// The options the service was made with.
@@ -155,6 +159,8 @@ package struct SignallingService: Sendable {
             receive(name, arguments, from: id)
         case .disconnected(let id):
             disconnect(id)
+        case .asked(let watcher, let question):
+            answer(question, to: watcher)
         case .deadlineReached:
             break
         case .goingAway:
@@ -252,6 +258,10 @@ package struct SignallingService: Sendable {
     }
 
     // MARK: Output
+
+    mutating func say(_ answer: DashboardAnswer, to watcher: Int) {
+        outputs.append(.answer(watcher: watcher, answer))
+    }
 
     mutating func probe(_ peer: PeerHandle) {
         if let member = members[peer], member.isConnected { outputs.append(.probe(id: member.id)) }

@@ -29,11 +29,11 @@ public struct TreeShape: Sendable, Equatable {
 }
 
 extension SignallingService {
-    /// How a tree hangs together now; nil if there is no tree of this id.
-    package func shape(of treeID: String) -> TreeShape? {
+    /// How a tree hangs together now.
+    func shape(of treeID: String) throws(SignallingError) -> TreeShape {
         guard let tree = treeIDs[treeID], let entry = trees[tree],
             let viewers = try? tracker.viewerCount(of: tree), let depth = try? tracker.maximumDepth(of: tree)
-        else { return nil }
+        else { throw .unknownTree }
         var shape = TreeShape(
             source: label(of: entry.source),
             stripes: entry.stripes,

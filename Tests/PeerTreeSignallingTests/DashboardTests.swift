@@ -19,8 +19,9 @@ private struct Replica {
         isOver = changes.isOver
     }
 
-    mutating func catchUp(_ service: inout SignallingService, _ watcher: Int) {
-        while let changes = service.changes(for: watcher) {
+    mutating func catchUp(_ harness: inout SignallingHarness, _ watcher: Int) throws {
+        while true {
+            let changes = try harness.changes(for: watcher)
             take(changes)
             if changes.isComplete || changes.isOver { return }
         }
@@ -28,14 +29,22 @@ private struct Replica {
 }
 
 extension SignallingHarness {
-    fileprivate mutating func watch(_ tree: String) throws -> Int {
-        let welcome = try service.watch(tree)
-        return try #require(welcome).watcher
+    fileprivate mutating func watch(_ tree: String, as watcher: Int = 1) throws -> Int {
+        guard case .watching = try ask(.watch(tree: tree), as: watcher) else {
+            Issue.record("\(tree) cannot be watched")
+            return watcher
+        }
+        return watcher
     }
 
     fileprivate mutating func changes(for watcher: Int) throws -> DashboardChanges {
-        let changes = service.changes(for: watcher)
-        return try #require(changes)
+        let answer = try ask(.look, as: watcher)
+        guard case .changes(let changes) = answer else { throw Unexpected(answer: answer) }
+        return changes
+    }
+
+    private struct Unexpected: Error {
+        var answer: DashboardAnswer
     }
 }
 
@@ -53,8 +62,8 @@ struct DashboardTests {
             clients.act(on: &harness)
             if step % 7 == 0 { harness.wait(.milliseconds(300)) }
             guard step % 5 == 0 else { continue }
-            replica.catchUp(&harness.service, watcher)
-            guard let shape = harness.service.shape(of: tree) else {
+            try replica.catchUp(&harness, watcher)
+            guard let shape = harness.shape(of: tree) else {
                 #expect(replica.isOver, "seed \(seed), step \(step)")
                 return
             }
@@ -75,9 +84,11 @@ struct DashboardTests {
         for number in 1...2_500 { try harness.join("v\(number)", tree) }
         let watcher = try harness.watch(tree)
         var sizes: [Int] = []
-        while let changes = harness.service.changes(for: watcher) {
+        var isComplete = false
+        while !isComplete {
+            let changes = try harness.changes(for: watcher)
             sizes.append(changes.peers.count)
-            if changes.isComplete { break }
+            isComplete = changes.isComplete
         }
         #expect(sizes == [1_000, 1_000, 501])
         harness.emit("v7", "peer-tree[status]", ["rate": 100, "lag": 5, "roundTrip": 1.5])
@@ -93,7 +104,7 @@ struct DashboardTests {
             harness.emit(id, "peer-tree[attached]", ["stripe": 0, "epoch": 1])
         }
         let watcher = try harness.watch(tree)
-        _ = harness.service.changes(for: watcher)
+        _ = try harness.changes(for: watcher)
         harness.emit("a", "peer-tree[leave]", [:])
         let activity = try harness.changes(for: watcher).activity
         #expect(activity.joins == 3)
@@ -105,13 +116,18 @@ struct DashboardTests {
         var harness = SignallingHarness { $0.maximumWatchers = 1 }
         let tree = try harness.createTree("source")
         let first = try harness.watch(tree)
-        var refused: String?
-        do { _ = try harness.watch(tree) } catch let error as SignallingError { refused = error.code }
-        #expect(refused == "too-many-watchers")
-        harness.service.unwatch(first)
-        _ = try harness.watch(tree)
-        let unknown = try harness.service.watch("unknown")
-        #expect(unknown == nil)
+        func refusal(_ question: DashboardQuestion, as watcher: Int) throws -> String? {
+            guard case .refused(let error) = try harness.ask(question, as: watcher) else { return nil }
+            return error.code
+        }
+        let second = try refusal(.watch(tree: tree), as: 2)
+        #expect(second == "too-many-watchers")
+        harness.handle(.asked(watcher: first, .unwatch))
+        let codes = try [
+            refusal(.watch(tree: tree), as: 2), refusal(.watch(tree: "unknown"), as: 3), refusal(.look, as: 1),
+            refusal(.shape(tree: "unknown"), as: 4),
+        ]
+        #expect(codes == [nil, "unknown-tree", "not-watching", "unknown-tree"])
     }
 
     @Test func aWatcherHearsThatTheTreeIsOver() throws {

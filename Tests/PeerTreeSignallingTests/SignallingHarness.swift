@@ -20,6 +20,8 @@ struct SignallingHarness {
     private(set) var inboxes: [String: [Message]] = [:]
     /// Whom the service wants disconnected.
     private(set) var disconnected: [String] = []
+    /// What dashboards were answered and have not looked at, by their number.
+    private var answers: [Int: [DashboardAnswer]] = [:]
     /// Whom it wants asked.
     private(set) var probed: [String] = []
 
@@ -110,6 +112,21 @@ struct SignallingHarness {
         )
     }
 
+    /// Asks as a dashboard, and returns the one answer.
+    mutating func ask(_ question: DashboardQuestion, as watcher: Int = 0) throws -> DashboardAnswer {
+        handle(.asked(watcher: watcher, question))
+        let answers = answers.removeValue(forKey: watcher) ?? []
+        try #require(answers.count == 1)
+        return answers[0]
+    }
+
+    /// How a tree hangs together; nil if there is none of this id. Asking changes nothing here.
+    func shape(of tree: String) -> TreeShape? {
+        var copy = self
+        guard case .shape(let shape)? = try? copy.ask(.shape(tree: tree)) else { return nil }
+        return shape
+    }
+
     func resumeToken(_ id: String) -> String? {
         payloads(id, "simple-signal[discover]").last?["discoveryData"]?["peerTree"]?["resume"]?.stringValue
     }
@@ -166,6 +183,8 @@ struct SignallingHarness {
                 probed.append(id)
             case .disconnect(let id):
                 disconnected.append(id)
+            case .answer(let watcher, let answer):
+                answers[watcher, default: []].append(answer)
             }
         }
     }

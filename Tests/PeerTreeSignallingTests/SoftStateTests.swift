@@ -71,7 +71,7 @@ struct SoftStateTests {
     func sameTree(seed: UInt64) throws {
         var random = SeededGenerator(seed: seed)
         let (old, tree) = try makeTree(viewers: Int.random(in: 1...40, using: &random), seed: seed)
-        let shape = try #require(old.service.shape(of: tree))
+        let shape = try #require(old.shape(of: tree))
         let memories = try memories(old)
         var new = SignallingHarness(seed: seed + 500)
         for (number, id) in memories.keys.sorted().shuffled(using: &random).enumerated() {
@@ -84,7 +84,7 @@ struct SoftStateTests {
             }
             #expect(new.inconsistencies.isEmpty, "seed \(seed): \(new.inconsistencies)")
         }
-        let rebuilt = try #require(new.service.shape(of: tree))
+        let rebuilt = try #require(new.shape(of: tree))
         #expect(Set(rebuilt.peers.map(\.label)) == Set(shape.peers.map(\.label)), "seed \(seed)")
         for peer in shape.peers {
             let same = rebuilt.peers.first { $0.label == peer.label }
@@ -215,7 +215,7 @@ struct SoftStateTests {
         }
         #expect(new.payloads("new V1", "peer-tree[assign]").isEmpty)
         new.wait(.seconds(10))
-        let shape = try #require(new.service.shape(of: tree))
+        let shape = try #require(new.shape(of: tree))
         #expect(shape.viewers == 5)
         #expect(shape.peers.allSatisfy { $0.parents != [nil] })
         #expect(new.service.claims.isEmpty)
@@ -279,7 +279,7 @@ struct SoftStateTests {
         comeBack("V0", as: "first", try #require(memories["V0"]), to: &new)
         comeBack("V0", as: "second", try #require(memories["V0"]), to: &new)
         #expect(new.payloads("first", "peer-tree[error]").map { $0["code"] } == ["resumed-elsewhere"])
-        #expect(new.service.shape(of: tree)?.viewers == 1)
+        #expect(new.shape(of: tree)?.viewers == 1)
         #expect(new.inconsistencies.isEmpty)
     }
 
@@ -310,7 +310,7 @@ struct SoftStateTests {
     @Test("After two restarts in a row peers still come back with what they were given last")
     func twoRestarts() throws {
         var (harness, tree) = try makeTree(viewers: 5, seed: 10)
-        let shape = try #require(harness.service.shape(of: tree))
+        let shape = try #require(harness.shape(of: tree))
         for round in 0..<2 {
             let memories = try memories(harness)
             var next = SignallingHarness(seed: UInt64(round) + 20)
@@ -319,7 +319,7 @@ struct SoftStateTests {
             }
             harness = next
         }
-        let rebuilt = try #require(harness.service.shape(of: tree))
+        let rebuilt = try #require(harness.shape(of: tree))
         let parents = Dictionary(uniqueKeysWithValues: rebuilt.peers.map { ($0.label, $0.parents) })
         #expect(shape.peers.allSatisfy { parents[$0.label] == $0.parents })
     }

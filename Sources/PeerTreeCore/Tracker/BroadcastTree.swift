@@ -15,6 +15,8 @@ struct BroadcastTree {
     var state = State.free
     var peers: [PeerRecord] = []
     var firstFreePeer = SpanningTree.none
+    /// Whoever came last. The first is the source.
+    private(set) var lastPeer = SpanningTree.none
     var peerCount = 0
     var stripes: [SpanningTree] = []
     /// Slots offered by all viewers, per stripe: a newcomer becomes interior where the fewest are.
@@ -89,9 +91,10 @@ struct BroadcastTree {
             peers.appendGrowingByQuarters(PeerRecord())
         } else {
             index = firstFreePeer
-            firstFreePeer = peers[Int(index)].nextFree
+            firstFreePeer = peers[Int(index)].next
         }
         peers[Int(index)].occupy(isNative: isNative, origin: origin, at: now)
+        link(index)
         votes.arrive(index, origin: origin, at: now)
         standbys.insert(index)
         peerCount += 1
@@ -118,9 +121,24 @@ struct BroadcastTree {
         }
         votes.leave(peer, origin: peers[Int(peer)].origin, at: now)
         restorations[peer] = nil
-        peers[Int(peer)].vacate(nextFree: firstFreePeer)
+        unlink(peer)
+        peers[Int(peer)].vacate(next: firstFreePeer)
         firstFreePeer = peer
         peerCount -= 1
+    }
+
+    private mutating func link(_ peer: Int32) {
+        peers[Int(peer)].previous = lastPeer
+        peers[Int(peer)].next = SpanningTree.none
+        if lastPeer != SpanningTree.none { peers[Int(lastPeer)].next = peer }
+        lastPeer = peer
+    }
+
+    private mutating func unlink(_ peer: Int32) {
+        let (previous, next) = (peers[Int(peer)].previous, peers[Int(peer)].next)
+        if previous != SpanningTree.none { peers[Int(previous)].next = next }
+        if next != SpanningTree.none { peers[Int(next)].previous = previous }
+        if lastPeer == peer { lastPeer = previous }
     }
 
     /// Sets or clears the mark of a peer whose signalling socket is gone, in every stripe.

@@ -1,7 +1,10 @@
 /// What is known of a peer regardless of stripes.
 struct PeerRecord {
     private(set) var generation: UInt32 = 0
-    private(set) var nextFree = SpanningTree.none
+    /// The next peer of its tree, in the order in which they came; of a record that is not occupied, the next such record.
+    var next = SpanningTree.none
+    /// The one before.
+    var previous = SpanningTree.none
     var resumeTimer = TimerQueue.none
     private var flags: Flags = []
     /// Since when it is in the tree.
@@ -44,10 +47,10 @@ struct PeerRecord {
         joinedAt = now
     }
 
-    mutating func vacate(nextFree: Int32) {
+    mutating func vacate(next: Int32) {
         flags.remove(.occupied)
         generation &+= 1
-        self.nextFree = nextFree
+        self.next = next
     }
 
     private mutating func set(_ flag: Flags, _ isSet: Bool) {

@@ -95,7 +95,7 @@ extension Tracker {
         return Int(trees[tree].stripes[stripe].nodes[Int(index)].capacity)
     }
 
-    /// Calls `body` for every peer of a tree, the source first.
+    /// Calls `body` for every peer of a tree in the order in which they came, the source first.
     public func forEachPeer(
         of tree: TreeHandle,
         stripe: Int = 0,
@@ -104,9 +104,9 @@ extension Tracker {
         let broadcast = trees[try liveIndex(of: tree)]
         guard broadcast.stripes.indices.contains(stripe) else { throw .unknownStripe }
         let spanning = broadcast.stripes[stripe]
-        for (position, record) in broadcast.peers.enumerated() where record.isOccupied {
-            let node = spanning.nodes[position]
-            let index = Int32(truncatingIfNeeded: position)
+        var index: Int32 = 0
+        while index != SpanningTree.none {
+            let (record, node) = (broadcast.peers[Int(index)], spanning.nodes[Int(index)])
             body(
                 PeerSummary(
                     peer: broadcast.handle(of: index),
@@ -117,6 +117,7 @@ extension Tracker {
                     isSuspect: record.isSuspect
                 )
             )
+            index = record.next
         }
     }
 }

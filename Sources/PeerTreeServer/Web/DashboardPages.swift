@@ -43,23 +43,20 @@ enum DashboardPages {
         _ peers: PeerTreeServer,
         to writer: inout any ResponseBodyWriter
     ) async throws {
-        let begun: DashboardWelcome?
+        let (watcher, welcome): (Int, DashboardWelcome)
         do throws(SignallingError) {
-            begun = try await peers.watch(tree)
+            (watcher, welcome) = try await peers.watch(tree)
         } catch {
             return try await writer.write(event("over", #"{"code":"\#(error.code)"}"#))
         }
-        guard let welcome = begun else {
-            return try await writer.write(event("over", #"{"code":"unknown-tree"}"#))
-        }
         do {
             try await writer.write(event("tree", DashboardJSON.text(welcome)))
-            try await follow(welcome.watcher, peers, to: &writer)
+            try await follow(watcher, peers, to: &writer)
         } catch {
-            await peers.unwatch(welcome.watcher)
+            await peers.unwatch(watcher)
             throw error
         }
-        await peers.unwatch(welcome.watcher)
+        await peers.unwatch(watcher)
     }
 
     private static func follow(

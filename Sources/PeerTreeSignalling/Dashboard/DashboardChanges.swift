@@ -1,7 +1,5 @@
 /// What a watcher of a tree is told at the beginning.
 package struct DashboardWelcome: Sendable, Equatable {
-    /// Names the watcher in further questions.
-    package var watcher: Int
     package var treeID: String
     /// The label of the source.
     package var source: String

@@ -31,20 +31,17 @@ struct DashboardFeed: Sendable {
 
     private var watchers: [Int: Watcher] = [:]
     private var watchersByTree: [TreeHandle: [Int]] = [:]
-    private var nextID = 1
 
     var count: Int { watchers.count }
 
-    /// Begins to watch a tree whose peers are `peers`.
-    mutating func add(_ tree: TreeHandle, peers: [PeerHandle]) -> Int {
-        let id = nextID
-        nextID += 1
+    /// Begins to watch a tree whose peers are `peers`; whatever the watcher watched before, it does no more.
+    mutating func add(_ id: Int, _ tree: TreeHandle, peers: [PeerHandle]) {
+        remove(id)
         var watcher = Watcher(tree: tree)
         watcher.queue = peers
         watcher.changed = Set(peers)
         watchers[id] = watcher
         watchersByTree[tree, default: []].append(id)
-        return id
     }
 
     mutating func remove(_ id: Int) {

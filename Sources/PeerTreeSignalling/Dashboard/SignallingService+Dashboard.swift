@@ -7,19 +7,28 @@ extension SignallingService {
     /// Departures that may wait for a watcher.
     private static let goneLimit = 200_000
 
-    /// Begins to watch a tree.
-    ///
-    /// - Returns: nil if there is no such tree.
-    /// - Throws: `too-many-watchers`.
-    package mutating func watch(_ treeID: String) throws(SignallingError) -> DashboardWelcome? {
-        guard let tree = treeIDs[treeID], let entry = trees[tree] else { return nil }
+    mutating func answer(_ question: DashboardQuestion, to watcher: Int) {
+        do throws(SignallingError) {
+            switch question {
+            case .watch(let treeID): say(.watching(try watch(treeID, as: watcher)), to: watcher)
+            case .look: say(.changes(try changes(for: watcher)), to: watcher)
+            case .unwatch: dashboard.remove(watcher)
+            case .shape(let treeID): say(.shape(try shape(of: treeID)), to: watcher)
+            }
+        } catch {
+            say(.refused(error), to: watcher)
+        }
+    }
+
+    private mutating func watch(_ treeID: String, as watcher: Int) throws(SignallingError) -> DashboardWelcome {
+        guard let tree = treeIDs[treeID], let entry = trees[tree] else { throw .unknownTree }
         guard dashboard.count < options.maximumWatchers else {
             throw SignallingError(code: "too-many-watchers", message: "Too many dashboards are open: close one.")
         }
         var peers: [PeerHandle] = []
         try? tracker.forEachPeer(of: tree) { peers.append($0.peer) }
+        dashboard.add(watcher, tree, peers: peers)
         return DashboardWelcome(
-            watcher: dashboard.add(tree, peers: peers),
             treeID: treeID,
             source: label(of: entry.source),
             stripes: entry.stripes,
@@ -28,13 +37,8 @@ extension SignallingService {
         )
     }
 
-    package mutating func unwatch(_ watcher: Int) {
-        dashboard.remove(watcher)
-    }
-
-    /// What has changed since a watcher last asked; nil if there is no such watcher.
-    package mutating func changes(for watcher: Int) -> DashboardChanges? {
-        guard let batch = dashboard.take(watcher, limit: Self.batchLimit) else { return nil }
+    private mutating func changes(for watcher: Int) throws(SignallingError) -> DashboardChanges {
+        guard let batch = dashboard.take(watcher, limit: Self.batchLimit) else { throw .notWatching }
         return DashboardChanges(
             sequence: batch.sequence,
             peers: batch.changed.compactMap { dashboardPeer($0) },

@@ -14,6 +14,19 @@ struct TrackerPlacementTests {
         #expect(try harness.tracker.assignment(of: peers[8]).depth == 2)
     }
 
+    @Test("Who is in a tree is said in the order of arrival, whoever came and went meanwhile")
+    func orderOfArrival() throws {
+        var harness = try TrackerHarness()
+        var peers = try harness.join(count: 60)
+        for position in [0, 17, 17, 30, 55, 54] { try harness.handle(.leave(peers.remove(at: position))) }
+        peers += try harness.join(count: 3)
+        try harness.handle(.leave(peers.removeLast()))
+        peers += try harness.join(count: 2)
+        var found: [PeerHandle] = []
+        try harness.tracker.forEachPeer(of: harness.tree) { found.append($0.peer) }
+        #expect(found == [harness.source] + peers)
+    }
+
     @Test("Defaults are four children of a peer and ten of the source")
     func defaults() throws {
         var tracker = Tracker()
