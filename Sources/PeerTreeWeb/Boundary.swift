@@ -8,7 +8,7 @@ enum Option: UInt32, CaseIterable {
     case maximumRetainedBytes, maximumLinks, maximumChildren, admissionTimeout, releaseTimeout, maximumMalformedFrames
     case heartbeatInterval, silenceTimeout, connectTimeout, attemptPatience, subscribeTimeout, orphanRetry
     case repairRequestTimeout, repairTimeout, patience, maximumLiveLag, leaveTimeout, endTimeout, minimumRate
-    case handOutTime, rejoinTimeout
+    case handOutTime, rejoinTimeout, maximumUnprovenBytes
     // MembershipConfiguration
     case capacity, discoverTimeout, unreachablePatience, retryInterval, statusInterval, maximumSessions, sessionTimeout
     case restartInterval, nativePatience, plainPatience, encrypted
@@ -20,7 +20,8 @@ enum Option: UInt32, CaseIterable {
 /// ``publish(_:_:_:_:_:_:_:)``. The values of each are those of `ClientInput`.
 enum Input: UInt32, CaseIterable {
     case enter, cancelEntering, finish, consumed, restartPaths, leave, stop
-    case serverConnected, serverLost, serverUnreachable, server
+    case serverNamed, serverConnected, serverLost, serverUnreachable, server
+    case signed, verified
     case described, candidate, connectionFailed, path, relayed, channelOpened, channelClosed, buffered
     case roundTrip, networkChanged, tick
 }
@@ -32,6 +33,7 @@ enum Output: UInt32, CaseIterable {
     case emit, reconnectServer, disconnectServer
     case connect, accept, restart, takeAnswer, answer, addCandidate
     case send, sendMessage, setLowThreshold, askBuffered, askRoundTrip, closeChannel, closeConnection
+    case sign, verify
     case entered, renamed, entryFailed, connected, upstream, downstream, neighbourGone, deliver, gap, writable, ended
     case subtreeComplete, serverLost, serverBack, serverGoingAway, refused, tree, status, left
 }
@@ -41,7 +43,7 @@ enum Counter: UInt32, CaseIterable {
     // PeerCounters
     case chunksReceived, bytesReceived, chunksSent, bytesSent, messagesDelivered, duplicates, malformedFrames
     case unexpectedFrames, unknownFrames, repairRequests, chunksLost, discardedChunks, parentsLost, slowChildren
-    case strangers, skips
+    case strangers, skips, forgeries, contradictions, unprovenDrops
     // Peer
     case children, parentRoundTrip, isFed, isEnded, isSubtreeComplete
     // Client

@@ -42,6 +42,9 @@ extension PeerCounters {
         case .slowChildren: slowChildren
         case .strangers: strangers
         case .skips: skips
+        case .forgeries: forgeries
+        case .contradictions: contradictions
+        case .unprovenDrops: unprovenDrops
         default: 0
         }
     }

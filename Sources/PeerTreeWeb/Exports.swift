@@ -25,11 +25,14 @@ func configure(_ option: UInt32, _ value: Double) {
     if let option = Option(rawValue: option) { instance.configuration.set(option, value) }
 }
 
-/// Makes the client of a program that is called by the text that was put down. The time of day is in microseconds.
+/// Makes the client. Two texts were put down: what the program is called, and the bytes of the public key of a source that
+/// signs. The time of day is in microseconds.
 @_expose(wasm, "start")
 @_cdecl("start")
 func start(_ unixMicroseconds: Double, _ now: Double) {
-    if let agent = instance.inputs.takeText() { instance.configuration.membership.agent = agent }
+    let (agent, key) = instance.inputs.takeTexts()
+    if let agent { instance.configuration.membership.agent = agent }
+    instance.configuration.membership.identity = key.flatMap { SourceKey($0.bytes) }
     instance.client = Client(
         instance.configuration,
         random: SystemRandomNumberGenerator(),
@@ -148,6 +151,7 @@ extension Client {
     fileprivate mutating func readWritability() -> Writability { writability }
     fileprivate mutating func readPolicy() -> StreamPolicy { peer?.policy ?? .lossless }
     fileprivate mutating func readNextSequence() -> UInt64 { peer?.nextSequence ?? 0 }
+    fileprivate mutating func readSourceKey() -> SourceKey? { membership.sourceKey }
     fileprivate mutating func read(_ counter: Counter) -> Double { value(of: counter) }
 }
 
@@ -170,6 +174,14 @@ func nextSequence() -> Double {
 @_cdecl("policy")
 func policy() -> UInt32 {
     UInt32(instance.client?.readPolicy().rawValue ?? 0)
+}
+
+/// Makes the key by which everything in this tree is signed the one part of the record; there is none in an unsigned tree.
+@_expose(wasm, "read_source_key")
+@_cdecl("read_source_key")
+func readSourceKey() {
+    instance.outputs.clear()
+    if let key = instance.client?.readSourceKey() { instance.outputs.write(key.bytes) }
 }
 
 /// Writes every ``Counter`` into the record.

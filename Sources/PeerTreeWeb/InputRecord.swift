@@ -30,10 +30,13 @@ struct InputRecord {
         case .restartPaths: return .restartPaths
         case .leave: return .leave
         case .stop: return .stop
+        case .serverNamed: return .serverNamed(socket: text(0) ?? .empty, host: text(1) ?? .empty)
         case .serverConnected: return .serverConnected
         case .serverLost: return .serverLost
         case .serverUnreachable: return .serverUnreachable(reason: text(0) ?? .empty, isFinal: number(0) != 0)
         case .server: return ServerEvent(text(0) ?? .empty, text(1) ?? .empty).map { .server($0) }
+        case .signed: return Signature((text(0) ?? .empty).bytes).map { .signed(thing, $0) }
+        case .verified: return .verified(ticket: number(0).clamped, number(1) != 0)
         case .described: return .described(link, sdp: text(0) ?? .empty)
         case .candidate: return .candidate(link, text(0))
         case .connectionFailed: return .connectionFailed(link)
@@ -48,10 +51,10 @@ struct InputRecord {
         }
     }
 
-    /// A text that was put down for something else than an input.
-    mutating func takeText() -> Text? {
+    /// Two texts that were put down for something else than an input.
+    mutating func takeTexts() -> (Text?, Text?) {
         defer { texts.removeAll() }
-        return text(0)
+        return (text(0), text(1))
     }
 
     private func number(_ index: Int) -> Double {
@@ -60,6 +63,10 @@ struct InputRecord {
 
     private func text(_ index: Int) -> Text? {
         index < texts.count ? texts[index] : nil
+    }
+
+    private var thing: SignedThing {
+        number(0) < 0 ? .creation : .block(number(0).clamped)
     }
 
     /// The state that the W3C calls so, as far as it matters.

@@ -37,6 +37,7 @@ extension ClientConfiguration {
         case .minimumRate: peer.minimumRate = count
         case .handOutTime: peer.handOutTime = span
         case .rejoinTimeout: peer.rejoinTimeout = span
+        case .maximumUnprovenBytes: peer.maximumUnprovenBytes = count
         case .capacity: membership.capacity = UInt16(clamping: count)
         case .discoverTimeout: membership.discoverTimeout = span
         case .unreachablePatience: membership.unreachablePatience = span

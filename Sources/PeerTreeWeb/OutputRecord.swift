@@ -33,6 +33,12 @@ struct OutputRecord {
         frames.removeAll(keepingCapacity: true)
     }
 
+    /// Writes bytes down that somebody asked for.
+    mutating func write(_ bytes: [UInt8]) {
+        clear()
+        put(part: HandleBuffer(bytes: bytes))
+    }
+
     /// Writes an output down.
     mutating func write(_ output: ClientOutput<HandleBuffer>) -> Output {
         clear()
@@ -69,10 +75,10 @@ struct OutputRecord {
         case .deliver(let message): return write(.deliver, message)
         case .gap(let gap): return write(gap)
         case .writable: return .writable
-        #if !hasFeature(Embedded)
-        // A page is in no signed tree.
-        case .sign, .verify: return .nothing
-        #endif
+        case .sign(let thing, let statement): return write(.sign, thing, statement)
+        case .verify(let ticket, let statement, let signature):
+            put(Double(ticket))
+            return write(.verify, texts: Text(statement), Text(signature.bytes))
         case .ended(let end): return write(.ended, texts: end == .complete ? "complete" : "source-lost")
         case .subtreeComplete: return .subtreeComplete
         case .serverLost: return .serverLost
@@ -109,6 +115,14 @@ struct OutputRecord {
         return kind
     }
 
+    private mutating func write(_ kind: Output, _ thing: SignedThing, _ statement: [UInt8]) -> Output {
+        switch thing {
+        case .creation: put(-1)
+        case .block(let number): put(Double(number))
+        }
+        return write(kind, texts: Text(statement))
+    }
+
     private mutating func write(_ gap: Gap) -> Output {
         put(gap.isSkip ? 1 : 0)
         if let range = gap.range {
@@ -135,9 +149,7 @@ struct OutputRecord {
         case .unreachable(let reason): write(.entryFailed, texts: "server-unreachable", reason)
         case .alreadyInTree: write(.entryFailed, texts: "already-in-tree")
         case .closed: write(.entryFailed, texts: "closed")
-        #if !hasFeature(Embedded)
         case .unproven: write(.entryFailed, texts: "unproven-tree")
-        #endif
         }
     }
 

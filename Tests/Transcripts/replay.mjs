@@ -98,7 +98,7 @@ class Transcript {
     const host = { name, ahead: 0, generator: new Generator(BigInt(this.hosts.length + 1)) };
     this.hosts.push(host);
     this.enter(host);
-    host.machine = await Machine.make(wasm, options, null, this.now);
+    host.machine = await Machine.make(wasm, options, {}, this.now);
   }
 
   /** What follows happens on this host. */

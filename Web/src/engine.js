@@ -40,7 +40,7 @@ export class Engine {
   /** @param options {wasm, limits, agent, delivers, secret}: `secret` is bytes, or null where nothing is encrypted */
   static async make(options, emit, clock) {
     const { wasm, limits, agent } = options;
-    return new Engine(await Machine.make(wasm, limits, agent, clock.now()), options, emit, clock);
+    return new Engine(await Machine.make(wasm, limits, { agent }, clock.now()), options, emit, clock);
   }
 
   /** Does something with the client and carries out what follows. One that trapped cannot go on: the page is told. */

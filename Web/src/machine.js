@@ -26,8 +26,9 @@ export class Machine {
    * @param wasm the core, compiled
    * @param options by name; those that are undefined keep their defaults
    * @param agent what the program is called
+   * @param publicKey the bytes of the key by which a source signs; null if it does not
    */
-  static async make(wasm, options, agent, now) {
+  static async make(wasm, options, { agent = null, publicKey = null }, now) {
     const frames = new FrameTable();
     let exports = null;
     const bytes = (at, count) => new Uint8Array(exports.memory.buffer, at, count);
@@ -48,7 +49,8 @@ export class Machine {
     ({ exports } = await WebAssembly.instantiate(wasm, { env }));
     const machine = new Machine(exports, frames);
     for (const [name, value] of Object.entries(options)) if (value !== undefined) machine.#configure(name, value);
-    machine.#put(agent ?? null);
+    machine.#put(agent);
+    machine.#put(publicKey);
     exports.start(Date.now() * 1000, now);
     return machine;
   }
@@ -63,9 +65,9 @@ export class Machine {
   }
 
   #put(value) {
-    if (typeof value === 'string') {
-      const text = encoder.encode(value);
-      this.#exports.put_text(this.#frames.add(text), text.length);
+    if (typeof value === 'string' || value instanceof Uint8Array) {
+      const bytes = typeof value === 'string' ? encoder.encode(value) : value;
+      this.#exports.put_text(this.#frames.add(bytes), bytes.length);
     } else if (value === null) {
       this.#exports.put_text(0, 0);
     } else {
@@ -73,7 +75,7 @@ export class Machine {
     }
   }
 
-  /** Tells the client something by name; its values are numbers, texts and null for no text. */
+  /** Tells the client something by name; its values are numbers, texts or bytes, and null for no text. */
   input(name, values, now) {
     if (INPUT[name] === undefined) throw new TypeError(`There is no input '${name}'.`);
     for (const value of values) this.#put(value);
@@ -115,6 +117,17 @@ export class Machine {
   /** The frame of a `send`, as it is to be sent. */
   frame() {
     return this.#part(0);
+  }
+
+  /** The parts of a `sign` or a `verify`, as bytes. */
+  get parts() {
+    return this.#parts();
+  }
+
+  /** The bytes of the key by which everything in this tree is signed; null if it is not. */
+  get sourceKey() {
+    this.#exports.read_source_key();
+    return this.#exports.output_part_count() > 0 ? this.#part(0) : null;
   }
 
   #part(index) {

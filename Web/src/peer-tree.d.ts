@@ -75,6 +75,8 @@ export interface Limits {
   handOutTime?: number;
   /** How long a lossless stream waits for a child whose link broke. Default 3000. */
   rejoinTimeout?: number;
+  /** Bytes of one link that may wait in a signed tree until they are checked. Default 16 MiB. */
+  maximumUnprovenBytes?: number;
   unreachablePatience?: number;
   retryInterval?: number;
   /** 0: no reports. */
@@ -190,6 +192,12 @@ export interface Statistics extends PeerStatus {
   /** Links closed because the server admitted nobody of that name. */
   strangers: number;
   skips: number;
+  /** Links closed because they brought what the source has not signed. */
+  forgeries: number;
+  /** Blocks that a source signed twice, and not alike. */
+  contradictions: number;
+  /** Frames for which there was no room until they were checked; they can be asked for again. */
+  unprovenDrops: number;
   /** Round trip to the parent in milliseconds, as the stream's own frames show it; negative if not known. */
   parentRoundTrip: number;
   policy: StreamPolicy;

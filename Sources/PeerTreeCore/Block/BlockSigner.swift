@@ -1,4 +1,3 @@
-#if !hasFeature(Embedded)
 /// Closes blocks of what a source writes, has the host sign them, and makes their frames.
 ///
 /// What is written while no block was closed a moment ago is closed at once, so that signatures delay nothing; what follows
@@ -115,4 +114,3 @@ struct BlockSigner<Buffer: FrameBuffer> {
         }
     }
 }
-#endif

@@ -77,10 +77,10 @@ package struct MerkleTree {
 
     /// The hash of two neighbours.
     static func node(_ left: Hash256, _ right: Hash256) -> Hash256 {
-        var hasher = SHA256Hasher()
-        hasher.update([1])
-        hasher.update(left)
-        hasher.update(right)
-        return hasher.finish()
+        var writer = WireWriter(capacity: 1 + 2 * Hash256.length)
+        writer.uint8(1)
+        writer.hash(left)
+        writer.hash(right)
+        return SHA256Hasher.hash(writer.bytes)
     }
 }

@@ -1,4 +1,3 @@
-#if !hasFeature(Embedded)
 /// Where the frames of a signed tree's links wait until the host has checked the blocks that their chunks are of.
 ///
 /// Nothing unproven gets behind it: it is not delivered, passed on, or kept for repair. The frames of a link come out in
@@ -224,4 +223,3 @@ extension KnownBlocks.Verdict: Equatable {
         if case .asked = self { true } else { false }
     }
 }
-#endif

@@ -1,10 +1,8 @@
 /// SHA-256 (FIPS 180-4), piece by piece.
 package struct SHA256Hasher {
-    private var state: SIMD8<UInt32> = [
-        0x6A09_E667, 0xBB67_AE85, 0x3C6E_F372, 0xA54F_F53A, 0x510E_527F, 0x9B05_688C, 0x1F83_D9AB, 0x5BE0_CD19,
-    ]
+    private var state = State()
     /// The bytes since the last whole block of 64.
-    private var pending = SIMD64<UInt8>()
+    private var pending: [UInt8] = []
     private var byteCount: UInt64 = 0
 
     /// Begins with nothing.
@@ -24,56 +22,66 @@ package struct SHA256Hasher {
 
     /// Goes on with these bytes.
     package mutating func update(_ bytes: UnsafeRawBufferPointer) {
-        var offset = 0
-        let held = Int(byteCount % 64)
         byteCount &+= UInt64(bytes.count)
-        if held > 0 {
-            offset = min(64 - held, bytes.count)
-            for index in 0..<offset { pending[held + index] = bytes[index] }
-            guard held + offset == 64 else { return }
+        var offset = 0
+        if !pending.isEmpty {
+            offset = min(64 - pending.count, bytes.count)
+            pending.append(contentsOf: bytes[0..<offset])
+            guard pending.count == 64 else { return }
             compressPending()
         }
         while bytes.count - offset >= 64 {
-            compress(UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + 64]))
+            state.take(bytes, at: offset)
             offset += 64
         }
-        for index in offset..<bytes.count { pending[index - offset] = bytes[index] }
-    }
-
-    /// Goes on with the bytes of a hash.
-    mutating func update(_ hash: Hash256) {
-        var words = hash.words
-        for index in 0..<8 { words[index] = words[index].bigEndian }
-        withUnsafeBytes(of: words) { update($0) }
+        pending.reserveCapacity(64)
+        pending.append(contentsOf: bytes[offset..<bytes.count])
     }
 
     /// The hash of everything so far; the hasher is used up.
     package mutating func finish() -> Hash256 {
-        var held = Int(byteCount % 64)
-        pending[held] = 0x80
-        held += 1
-        if held > 56 {
-            for index in held..<64 { pending[index] = 0 }
-            compressPending()
-            held = 0
-        }
-        for index in held..<56 { pending[index] = 0 }
         let bitCount = byteCount &* 8
-        for index in 0..<8 { pending[56 + index] = UInt8(truncatingIfNeeded: bitCount >> UInt64(56 - 8 * index)) }
+        pending.append(0x80)
+        if pending.count > 56 {
+            pad(to: 64)
+            compressPending()
+        }
+        pad(to: 56)
+        for index in 0..<8 { pending.append(UInt8(truncatingIfNeeded: bitCount >> UInt64(56 - 8 * index))) }
         compressPending()
-        return Hash256(words: state)
+        return state.hash
+    }
+
+    private mutating func pad(to length: Int) {
+        while pending.count < length { pending.append(0) }
     }
 
     private mutating func compressPending() {
-        let block = pending
-        withUnsafeBytes(of: block) { compress($0) }
+        pending.withUnsafeBytes { state.take($0, at: 0) }
+        pending.removeAll(keepingCapacity: true)
+    }
+}
+
+/// The eight words that everything is mixed into.
+private struct State {
+    private var a: UInt32 = 0x6A09_E667
+    private var b: UInt32 = 0xBB67_AE85
+    private var c: UInt32 = 0x3C6E_F372
+    private var d: UInt32 = 0xA54F_F53A
+    private var e: UInt32 = 0x510E_527F
+    private var f: UInt32 = 0x9B05_688C
+    private var g: UInt32 = 0x1F83_D9AB
+    private var h: UInt32 = 0x5BE0_CD19
+
+    var hash: Hash256 {
+        Hash256(words: UInt64(a, b), UInt64(c, d), UInt64(e, f), UInt64(g, h))
     }
 
-    /// Takes in one block of 64 bytes.
-    private mutating func compress(_ block: UnsafeRawBufferPointer) {
+    /// Takes in one block of 64 bytes, which begins at an offset.
+    mutating func take(_ bytes: UnsafeRawBufferPointer, at offset: Int) {
         withUnsafeTemporaryAllocation(of: UInt32.self, capacity: 64) { schedule in
             for index in 0..<16 {
-                let word = block.loadUnaligned(fromByteOffset: index * 4, as: UInt32.self)
+                let word = bytes.loadUnaligned(fromByteOffset: offset + index * 4, as: UInt32.self)
                 schedule.initializeElement(at: index, to: UInt32(bigEndian: word))
             }
             for index in 16..<64 {
@@ -82,13 +90,13 @@ package struct SHA256Hasher {
                 let high = late.rotated(17) ^ late.rotated(19) ^ (late >> 10)
                 schedule.initializeElement(at: index, to: schedule[index - 16] &+ low &+ schedule[index - 7] &+ high)
             }
-            mix(UnsafeBufferPointer(schedule))
+            var mixed = self
+            mixed.mix(UnsafeBufferPointer(schedule))
+            add(mixed)
         }
     }
 
     private mutating func mix(_ schedule: UnsafeBufferPointer<UInt32>) {
-        var (a, b, c, d) = (state[0], state[1], state[2], state[3])
-        var (e, f, g, h) = (state[4], state[5], state[6], state[7])
         roundConstants.withUnsafeBufferPointer { constants in
             for index in 0..<64 {
                 let choice = (e & f) ^ (~e & g)
@@ -100,7 +108,17 @@ package struct SHA256Hasher {
                 (d, c, b, a) = (c, b, a, first &+ low &+ majority)
             }
         }
-        state &+= SIMD8(a, b, c, d, e, f, g, h)
+    }
+
+    private mutating func add(_ mixed: State) {
+        (a, b, c, d) = (a &+ mixed.a, b &+ mixed.b, c &+ mixed.c, d &+ mixed.d)
+        (e, f, g, h) = (e &+ mixed.e, f &+ mixed.f, g &+ mixed.g, h &+ mixed.h)
+    }
+}
+
+extension UInt64 {
+    fileprivate init(_ high: UInt32, _ low: UInt32) {
+        self = UInt64(high) << 32 | UInt64(low)
     }
 }
 

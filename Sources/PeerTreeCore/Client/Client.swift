@@ -18,9 +18,7 @@ public struct Client<Buffer: FrameBuffer, Random: RandomNumberGenerator> {
     private var queues: SendQueues
     private var clock: WallClock
     private var reception: Reception
-    #if !hasFeature(Embedded)
     private var creation = Creation()
-    #endif
     private var hasConnected = false
     /// When the last input came.
     private var now: Instant
@@ -59,13 +57,11 @@ public struct Client<Buffer: FrameBuffer, Random: RandomNumberGenerator> {
         case .finish: peer?.finish(timestamp: clock.reading(at: now), at: now)
         case .consumed(let sequence): peer?.handle(.consumed(through: sequence), at: now)
         case .roundTrip(_, let span): reception.roundTrip = span
-        #if !hasFeature(Embedded)
         case .signed(.block(let number), let signature): peer?.handle(.signed(block: number, signature), at: now)
         case .signed(.creation, let signature):
             if let request = creation.signed(signature) { outputs.append(.emit(.discover(request))) }
         case .serverNamed(let socket, let host): creation.server = (socket, host)
         case .verified(let ticket, let isTrue): peer?.handle(.verified(ticket: ticket, isTrue), at: now)
-        #endif
         case .tick(let unixMicroseconds): tick(unixMicroseconds)
         case .server(let event): membership.handle(.server(event), at: now)
         case .enter(let tree): membership.handle(.enter(tree), at: now)
@@ -170,12 +166,10 @@ public struct Client<Buffer: FrameBuffer, Random: RandomNumberGenerator> {
         limits.stripes = stripes
         let streamID = membership.makeNumber()
         peer = isSource ? .source(limits, streamID: streamID) : .viewer(limits, streamID: streamID)
-        #if !hasFeature(Embedded)
         if membership.sourceKey != nil {
             let signed = SignedStreamID(high: streamID, low: membership.makeNumber())
             peer = isSource ? .source(limits, signing: signed) : .viewer(limits, streamID: streamID, isSigned: true)
         }
-        #endif
         reception = Reception(at: now)
     }
 
@@ -193,11 +187,9 @@ public struct Client<Buffer: FrameBuffer, Random: RandomNumberGenerator> {
                 )
             }
         }
-        #if !hasFeature(Embedded)
         if let statement = creation.statement(for: request) {
             return outputs.append(.sign(.creation, statement: statement))
         }
-        #endif
         outputs.append(.emit(.discover(request)))
     }
 
@@ -231,11 +223,9 @@ public struct Client<Buffer: FrameBuffer, Random: RandomNumberGenerator> {
         case .deliver(let message): return deliver(message)
         case .gap(let gap): return .gap(gap)
         case .writable: return .writable
-        #if !hasFeature(Embedded)
         case .sign(let block, let statement): return .sign(.block(block), statement: statement)
         case .verify(let ticket, let statement, let signature):
             return .verify(ticket: ticket, statement: statement, signature: signature)
-        #endif
         case .subtreeComplete: return .subtreeComplete
         case .ended(let how): ended(how)
         case .resumed: end = nil

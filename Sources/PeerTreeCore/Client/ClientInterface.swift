@@ -20,7 +20,6 @@ public enum ClientInput<Buffer: FrameBuffer> {
     /// Drop everything at once, with a word to the server.
     case stop
 
-    #if !hasFeature(Embedded)
     // The source's key.
 
     /// The id that the server gave the socket which is about to be reported as open, and the host that was dialled. Of use
@@ -30,7 +29,6 @@ public enum ClientInput<Buffer: FrameBuffer> {
     case signed(SignedThing, Signature)
     /// The host has checked a signature.
     case verified(ticket: UInt64, Bool)
-    #endif
 
     // The socket to the server.
 
@@ -115,14 +113,12 @@ public enum ClientOutput<Buffer: FrameBuffer> {
     /// Close the connection, and forget the link.
     case closeConnection(LinkID)
 
-    #if !hasFeature(Embedded)
     // The source's key.
 
     /// Sign this with it (Ed25519), as its source; ``ClientInput/signed(_:_:)`` follows.
     case sign(SignedThing, statement: [UInt8])
     /// Say whether it has signed this; ``ClientInput/verified(ticket:_:)`` follows.
     case verify(ticket: UInt64, statement: [UInt8], signature: Signature)
-    #endif
 
     // The application.
 

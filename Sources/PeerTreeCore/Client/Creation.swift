@@ -1,4 +1,3 @@
-#if !hasFeature(Embedded)
 /// How a source proves to a server that a tree is its own.
 struct Creation {
     /// The id of the socket, and the host that was dialled; nil if the host has not said.
@@ -23,4 +22,3 @@ struct Creation {
         return request
     }
 }
-#endif

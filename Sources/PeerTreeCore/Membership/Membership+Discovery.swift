@@ -54,9 +54,7 @@ extension Membership {
         var request = DiscoverRequest()
         request.agent = configuration.agent
         request.treeID = treeID
-        #if !hasFeature(Embedded)
         name(&request, question)
-        #endif
         switch question {
         case .enter:
             if case .entering(let tree, _) = phase { request.treeID = tree }
@@ -95,12 +93,10 @@ extension Membership {
         case .member: guard treeID == answer.treeID else { return }
         case .outside, .over, .leaving, .left: return
         }
-        #if !hasFeature(Embedded)
         if question == .enter, !isProven(answer) {
             failEntering(.unproven)
             return
         }
-        #endif
         server.pending = .nothing
         server.isNative = answer.additions != nil
         if let token = answer.additions?.resumeToken { server.token = token }

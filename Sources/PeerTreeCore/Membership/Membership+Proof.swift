@@ -1,6 +1,5 @@
 // Whose tree it is: of a signed one the id says so.
 
-#if !hasFeature(Embedded)
 extension Membership {
     /// Whether the tree is whose its id says, and the own one whose key this client has; the key is kept.
     mutating func isProven(_ answer: ServerEvent.Discovery) -> Bool {
@@ -17,4 +16,3 @@ extension Membership {
         request.key = question == .enter && isSource ? configuration.identity : sourceKey
     }
 }
-#endif

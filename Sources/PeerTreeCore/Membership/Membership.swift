@@ -28,10 +28,8 @@ public struct Membership<Random: RandomNumberGenerator> {
     public internal(set) var ownID: Text?
     /// Whether it is the source of that tree.
     public internal(set) var isSource = false
-    #if !hasFeature(Embedded)
     /// Whose tree it is, if it is signed.
     public internal(set) var sourceKey: SourceKey?
-    #endif
     /// Hops from the source, as the server last said; nil if it did not.
     public internal(set) var depth: UInt32?
     /// How many children this peer may have in a tree of one stripe, as the server last said; nil if it did not.

@@ -10,10 +10,8 @@ public struct MembershipConfiguration: Sendable {
     public var stripes: UInt8 = 1
     /// Whether a source encrypts its messages: the server then refuses original clients, which could not read them.
     public var isEncrypted = false
-    #if !hasFeature(Embedded)
     /// The public key of a source that signs its stream: its tree's id follows from that. The host has the private one.
     public var identity: SourceKey?
-    #endif
     /// How long the server may take to answer. A peer that is in a tree asks again after that.
     public var discoverTimeout: TimeSpan = .seconds(10)
     /// How long a server that cannot be reached is tried for when a tree is to be entered: it may be just starting. A

@@ -18,10 +18,8 @@ public enum EntryFailure: Equatable, Sendable {
     case timeout
     /// The server cannot be reached, for a reason that the host gave.
     case unreachable(reason: Text)
-    #if !hasFeature(Embedded)
     /// The tree's id is that of a source's key, and the server has not given that key, or gave the tree another id.
     case unproven
-    #endif
     /// The client is in a tree, or is entering one.
     case alreadyInTree
     /// The client has left, or was told to enter no more.

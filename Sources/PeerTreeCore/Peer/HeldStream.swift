@@ -12,10 +12,8 @@ struct HeldStream<Buffer: FrameBuffer> {
     var reassembler: Reassembler<Buffer>
     /// Everything below was delivered or given up; nil until this peer knows where it begins.
     var frontier: UInt64?
-    #if !hasFeature(Embedded)
     /// What comes from neighbours waits here until it is proven; nil in an unsigned tree.
     var gate: ProofGate<Buffer>?
-    #endif
     /// How far the application is.
     var reading = Reading()
     /// The position turned out impossible: the next answer of a parent says where the stream begins anew.
@@ -34,12 +32,10 @@ struct HeldStream<Buffer: FrameBuffer> {
             maximumBytes: configuration.maximumRetainedBytes
         )
         reassembler = Reassembler(maximumMessageBytes: configuration.maximumMessageBytes)
-        #if !hasFeature(Embedded)
         guard isProven else { return }
         gate = ProofGate(
             maximumBytesPerLink: configuration.maximumUnprovenBytes,
             maximumBytes: 4 * configuration.maximumUnprovenBytes
         )
-        #endif
     }
 }

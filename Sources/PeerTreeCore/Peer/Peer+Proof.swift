@@ -1,17 +1,5 @@
 // Signed trees: what the source writes is signed before it goes out, and what a viewer takes in is proven before.
 
-#if hasFeature(Embedded)
-// The module for browsers knows no signed trees: what it takes would be a part of every page's download.
-extension Peer {
-    var signingDeadline: Instant { .distantFuture }
-    var isSigningBehind: Bool { false }
-    var needsProof: Bool { false }
-
-    mutating func write(_ chunks: [Chunk], at now: Instant) { append(chunks, at: now) }
-    mutating func watchSigner(at now: Instant) {}
-    mutating func prove(_ frame: Buffer, from id: LinkID, at now: Instant) {}
-}
-#else
 extension Peer {
     // MARK: The source
 
@@ -98,4 +86,3 @@ extension Peer {
         dismiss(id, .protocolError, .forged, at: now)
     }
 }
-#endif

@@ -122,12 +122,10 @@ public struct Peer<Buffer: FrameBuffer> {
         case .consumed(let sequence):
             stream.reading.consume(through: sequence)
             updateFlow(at: now)
-        #if !hasFeature(Embedded)
         case .signed(let block, let signature):
             signed(block, signature, at: now)
         case .verified(let ticket, let isTrue):
             verified(ticket, isTrue, at: now)
-        #endif
         case .treeEnded:
             treeEnded(at: now)
         case .leave:

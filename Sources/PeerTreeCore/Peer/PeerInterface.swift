@@ -116,12 +116,10 @@ public enum PeerInput<Buffer: FrameBuffer> {
     case wardReleased(RemoteID)
     /// The application has taken everything up to this sequence number.
     case consumed(through: UInt64)
-    #if !hasFeature(Embedded)
     /// The source's host has signed a block: the answer to ``PeerOutput/sign(block:statement:)``.
     case signed(block: UInt64, Signature)
     /// The host has checked a signature: the answer to ``PeerOutput/verify(ticket:statement:signature:)``.
     case verified(ticket: UInt64, Bool)
-    #endif
     /// The server says that the tree is over.
     case treeEnded
     /// The application wants to leave: hand over the children, then ``PeerOutput/left``.
@@ -165,12 +163,10 @@ public enum PeerOutput<Buffer: FrameBuffer> {
     case neighbourGone(RemoteID, NeighbourRole)
     /// `publish` may be called again.
     case writable
-    #if !hasFeature(Embedded)
     /// Sign this with the source's key (Ed25519); report `signed`. Nothing of the block goes out before.
     case sign(block: UInt64, statement: [UInt8])
     /// Check that the source's key has signed this (Ed25519); report `verified`. What came on that link waits for it.
     case verify(ticket: UInt64, statement: [UInt8], signature: Signature)
-    #endif
     /// The stream is over for this peer.
     case ended(StreamEnd)
     /// It was not: a neighbour had said so, and a later parent has more.

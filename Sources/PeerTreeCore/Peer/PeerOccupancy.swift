@@ -50,9 +50,7 @@ extension Peer {
         now.retainedKeys = stream.retained.inStreamOrder.count + stream.retained.partial.count
         now.retainedBytes = stream.retained.heldByteCount
         now.messageBytes = stream.reassembler.byteCount
-        #if !hasFeature(Embedded)
         now.unprovenBytes = stream.gate?.byteCount ?? 0
-        #endif
         return now
     }
 }

@@ -1,10 +1,8 @@
 /// What is cut into chunks here: the messages of the application, or those of a plain parent, which have no numbers.
 struct Writing<Buffer: FrameBuffer> {
     var chunker: Chunker<Buffer>
-    #if !hasFeature(Embedded)
     /// Signs what the application writes; nil in an unsigned tree.
     var signer: BlockSigner<Buffer>?
-    #endif
     /// The application waits for ``PeerOutput/writable``.
     var isBlocked = false
     /// The application has ended the stream.
@@ -13,9 +11,7 @@ struct Writing<Buffer: FrameBuffer> {
     /// - Parameter signedStream: which stream is written, if it is signed.
     init(stripes: UInt8, signedStream: SignedStreamID?) {
         chunker = Chunker(stripes: stripes, isBare: signedStream != nil)
-        #if !hasFeature(Embedded)
         signer = signedStream.map { BlockSigner(streamID: $0) }
-        #endif
     }
 
     /// One past the newest number that was given.

@@ -165,9 +165,7 @@ extension DiscoverRequest {
             json.name("capacity")
             json.integer(UInt64(capacity))
         }
-        #if !hasFeature(Embedded)
         writeProof(into: &json)
-        #endif
         guard let resumeToken else { return }
         json.name(SignallingField.resume)
         json.string(resumeToken)
@@ -178,7 +176,6 @@ extension DiscoverRequest {
         }
     }
 
-    #if !hasFeature(Embedded)
     private func writeProof(into json: inout JSONWriter) {
         guard let key else { return }
         json.name(SignallingField.key)
@@ -189,7 +186,6 @@ extension DiscoverRequest {
         json.name("host")
         json.string(host ?? .empty)
     }
-    #endif
 
     private func writePlaces(_ role: NeighbourRole, _ name: StaticString, into json: inout JSONWriter) {
         json.name(name)

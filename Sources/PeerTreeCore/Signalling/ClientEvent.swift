@@ -36,14 +36,12 @@ public struct DiscoverRequest: Equatable, Sendable {
     public var stripes: UInt8?
     /// Whether a source encrypts its stream.
     public var isEncrypted = false
-    #if !hasFeature(Embedded)
     /// The key of a tree's source that signs its stream.
     public var key: SourceKey?
     /// Of that source: its signature over the id of its socket, ``host`` and the tree's id.
     public var proof: Signature?
     /// The host that it dialled, which is a part of the proof.
     public var host: Text?
-    #endif
     /// How many children this peer offers to feed; nil leaves it to the server.
     public var capacity: UInt16?
     /// Proves that a place is this peer's.

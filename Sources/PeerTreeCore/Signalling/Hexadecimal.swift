@@ -1,4 +1,3 @@
-#if !hasFeature(Embedded)
 // Keys and signatures in signalling are written as two digits a byte.
 
 extension Text {
@@ -37,4 +36,3 @@ extension Text {
         }
     }
 }
-#endif

@@ -102,9 +102,7 @@ extension ServerEvent {
                 parents: list(extra[Field.parents]).compactMap { ParentAssignment($0, parent: Field.id) },
                 iceServers: ICEServerAdvice(extra)
             )
-            #if !hasFeature(Embedded)
             additions?.key = extra[Field.key]?.text?.unhexed.flatMap { SourceKey($0) }
-            #endif
         }
         let peers = list(data["peers"]).compactMap { $0.text }
         return .discovered(Discovery(id: id, treeID: treeID, peers: peers, additions: additions))

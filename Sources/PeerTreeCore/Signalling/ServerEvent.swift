@@ -64,10 +64,8 @@ public enum ServerEvent: Equatable, Sendable {
             public var parents: [ParentAssignment]
             /// STUN and TURN servers, if there are any.
             public var iceServers: ICEServerAdvice?
-            #if !hasFeature(Embedded)
             /// The source's, if the tree is signed.
             public var key: SourceKey?
-            #endif
 
             /// Makes it of all of that.
             public init(

@@ -4,19 +4,13 @@ struct Chunker<Buffer: FrameBuffer> {
     private(set) var nextSequence: UInt64 = 0
     private var lastOfStripe: [UInt64?]
     private var nextStripe = 0
-    #if hasFeature(Embedded)
-    private var isBare: Bool { false }
-    #else
     private let isBare: Bool
-    #endif
 
     private var maximumPayload: Int { isBare ? SignedChunk.maximumPayload : ChunkHeader.maximumPayload }
 
     /// - Parameter isBare: whether a chunk's frame is its payload alone, since what stands before that will be its proof.
     init(stripes: UInt8, isBare: Bool = false) {
-        #if !hasFeature(Embedded)
         self.isBare = isBare
-        #endif
         lastOfStripe = Array(repeating: nil, count: Int(max(1, stripes)))
     }
 

@@ -39,7 +39,7 @@ const limits: Limits = {
   maximumRetainedBytes: 1, maximumLinks: 1, maximumChildren: 1, admissionTimeout: 1, releaseTimeout: 1,
   maximumMalformedFrames: 1, heartbeatInterval: 1, silenceTimeout: 1, connectTimeout: 1, attemptPatience: 1, subscribeTimeout: 1, orphanRetry: 1,
   repairRequestTimeout: 1, repairTimeout: 1, patience: 1, maximumLiveLag: 1, leaveTimeout: 1, endTimeout: 1, minimumRate: 1,
-  handOutTime: 1, rejoinTimeout: 1, unreachablePatience: 1, retryInterval: 1, statusInterval: 0, sessionTimeout: 1, restartInterval: 1,
+  handOutTime: 1, rejoinTimeout: 1, maximumUnprovenBytes: 1, unreachablePatience: 1, retryInterval: 1, statusInterval: 0, sessionTimeout: 1, restartInterval: 1,
   nativePatience: 1, plainPatience: 1,
 };
 const options: ClientOptions = {
@@ -137,7 +137,8 @@ client.statistics().then((all: Partial<Statistics>) => {
   is<(number | undefined)[]>([
     all.rate, all.children, all.roundTrip, all.bytesReceived, all.bytesSent, all.chunksReceived, all.chunksSent,
     all.messagesDelivered, all.duplicates, all.malformedFrames, all.unexpectedFrames, all.unknownFrames, all.repairRequests,
-    all.chunksLost, all.discardedChunks, all.parentsLost, all.slowChildren, all.strangers, all.skips, all.parentRoundTrip,
+    all.chunksLost, all.discardedChunks, all.parentsLost, all.slowChildren, all.strangers, all.skips, all.forgeries, all.contradictions,
+    all.unprovenDrops, all.parentRoundTrip,
     all.iceRestarts,
   ]);
   is<(boolean | undefined)[]>([all.isFed, all.isEnded, all.isSubtreeComplete]);
