@@ -121,7 +121,7 @@ actor SignallingDriver {
     }
 
     func largestTrees(_ limit: Int) -> [DashboardTree] {
-        service.largestTrees(limit)
+        service.tree.largestTrees(limit)
     }
 
     /// A number for a dashboard, or for one question.
@@ -148,10 +148,10 @@ actor SignallingDriver {
 
     var status: PeerTreeServerStatus {
         PeerTreeServerStatus(
-            clients: service.clientCount,
-            trees: service.treeCount,
-            peers: service.peerCount,
-            tracker: service.trackerStatistics
+            clients: service.gateway.clientCount,
+            trees: service.tree.treeCount,
+            peers: service.tree.peerCount,
+            tracker: service.tree.trackerStatistics
         )
     }
 }

@@ -48,6 +48,17 @@ package struct SignallingError: Error, Equatable {
         message: "No such session between you and the target. It begins with simple-signal[offer]."
     )
 
+    static let tooFast = SignallingError(code: "too-fast", message: "Events are dropped: send fewer.")
+    static let unknownEvent = SignallingError(code: "unknown-event", message: "The server does not know this event.")
+    static let resumedElsewhere = SignallingError(
+        code: "resumed-elsewhere",
+        message: "Your place was taken over by another socket."
+    )
+    static let needsStripes = SignallingError(
+        code: "needs-stripes",
+        message: "This tree needs a client that knows stripes."
+    )
+    static let treeExists = SignallingError(code: "tree-exists", message: "Another tree has this id. Try again.")
     static let notWatching = SignallingError(code: "not-watching", message: "You watch no tree.")
     static let encryptedTree = SignallingError(
         code: "encrypted-tree",
@@ -69,6 +80,13 @@ package struct SignallingError: Error, Equatable {
         return SignallingError(
             code: "unknown-version",
             message: "This server speaks version \(current) of peer-tree and you speak \(version). \(remedy)."
+        )
+    }
+
+    static func otherStripes(_ stripes: Int) -> SignallingError {
+        SignallingError(
+            code: "other-stripes",
+            message: "This tree is there with \(stripes) stripes. Use as many, or wait until it has ended."
         )
     }
 

@@ -138,7 +138,7 @@ struct SignallingHarness {
             return "\(peer) \(member.ids) \(member.isConnected) \(member.sessions.count) \(member.begun) \(parents)"
         }
         lines += service.trees.map { "\($0.key) \($0.value.id) \($0.value.source)" }
-        lines += service.clients.map { "\($0.key) \(String(describing: $0.value.member))" }
+        lines += service.clients.map { "\($0.key) \(String(describing: $0.value.membership))" }
         lines += ["\(service.memberIDs.count) \(service.memberNumbers.count) \(service.treeIDs.count)"]
         return lines.sorted()
     }
@@ -148,7 +148,7 @@ struct SignallingHarness {
         var found: [String] = []
         for (peer, member) in service.members {
             if !service.tracker.contains(peer) { found.append("\(member.id) is unknown to the tracker") }
-            if member.isConnected != (service.clients[member.id]?.member == peer) {
+            if member.isConnected != (service.clients[member.id]?.membership?.number == member.number) {
                 found.append("\(member.id): connected is \(member.isConnected)")
             }
             for (id, session) in member.sessions {
@@ -164,11 +164,16 @@ struct SignallingHarness {
             found.append("id \(id) leads nowhere")
         }
         for (id, client) in service.clients {
-            if let member = client.member, service.members[member]?.id != id { found.append("client \(id) is astray") }
+            guard let membership = client.membership else { continue }
+            let peer = service.memberNumbers[membership.number]
+            if peer.flatMap({ service.members[$0] })?.id != id { found.append("client \(id) is astray") }
         }
         let known = service.trees.reduce(0) { $0 + ((try? service.tracker.viewerCount(of: $1.key)) ?? -1) + 1 }
         if known != service.members.count {
             found.append("\(known) peers in the tracker, \(service.members.count) here")
+        }
+        if !service.gateway.pending.values.allSatisfy({ $0.phase == .waiting }) {
+            found.append("somebody is not answered")
         }
         if service.trees.count != service.treeIDs.count { found.append("tree ids differ") }
         return found

@@ -21,12 +21,12 @@ struct ServerMetrics {
 
     /// Passes on what has changed since the last time.
     mutating func record(_ service: SignallingService) {
-        clients.record(service.clientCount)
-        trees.record(service.treeCount)
-        peers.record(service.peerCount)
-        depth.record(service.maximumDepth)
-        waiting.record(service.waitingCount)
-        let statistics = service.trackerStatistics
+        clients.record(service.gateway.clientCount)
+        trees.record(service.tree.treeCount)
+        peers.record(service.tree.peerCount)
+        depth.record(service.tree.maximumDepth)
+        waiting.record(service.tree.waitingCount)
+        let statistics = service.tree.trackerStatistics
         count("trees_created", statistics.treesCreated)
         count("trees_ended", statistics.treesEnded)
         count("joins", statistics.joins)
@@ -42,8 +42,8 @@ struct ServerMetrics {
         count("evictions", statistics.evictions)
         count("forgeries", statistics.forgeries)
         count("probes", statistics.probes)
-        for (event, total) in service.events { count("events", total, ("event", event)) }
-        for (code, total) in service.refusals { count("refusals", total, ("code", code)) }
+        for (event, total) in service.gateway.events { count("events", total, ("event", event)) }
+        for (code, total) in service.gateway.refusals { count("refusals", total, ("code", code)) }
     }
 
     /// Passes on what Socket.IO turned away since the last time.

@@ -18,13 +18,14 @@ struct RestorationClaim {
 
 /// Rebuilding trees after a restart. A link is restored if both of its ends speak of it; who speaks first does not
 /// matter. So nobody can put itself under a peer that does not feed it.
-extension SignallingService {
+extension TreeService {
     mutating func restore(
         _ token: ResumeToken,
         at place: ClaimedPlace,
-        from id: String
+        _ arrival: Entry,
+        _ gateway: GatewayID
     ) throws(SignallingError) -> PeerHandle {
-        let tree = try restoredTree(token)
+        let tree = try restoredTree(token, gateway)
         guard let entry = trees[tree], entry.stripes == Int(token.stripes) else { throw .unknownResume }
         let places = (0..<entry.stripes).map { stripe in
             StripePlace(
@@ -32,7 +33,6 @@ extension SignallingService {
                 children: place.children.count { $0.stripe == stripe }
             )
         }
-        let origin = clients[id]?.address
         let peer: PeerHandle
         if token.isSource {
             // Only the stand-in of a source that has not come back yet has no number.
@@ -48,7 +48,7 @@ extension SignallingService {
                     capacity: Int(token.capacity),
                     interior: token.interiorStripe.map { Int($0) },
                     places: places,
-                    origin: origin,
+                    origin: arrival.address,
                     at: now
                 )
             }
@@ -57,16 +57,17 @@ extension SignallingService {
         let absent = label(of: entry.source)
         var member = Member(
             id: "",
+            gateway: gateway,
             isNative: true,
             stripes: entry.stripes,
             number: token.number,
             statusInterval: options.statusInterval
         )
-        for name in token.ids + [id] where !name.isEmpty { _ = member.rename(name) }
+        for name in token.ids + [arrival.socket] where !name.isEmpty { _ = member.rename(name) }
         members[peer] = member
         memberNumbers[token.number] = peer
         for name in member.ids { memberIDs[name] = peer }
-        clients[id]?.member = peer
+        tellEntered(peer)
         claims[peer] = RestorationClaim(place: place)
         if token.isSource { noteSourceIsBack(peer, insteadOf: absent) } else { dashboard.changed(peer) }
         if !token.isSource { settleParents(of: peer, place) }
@@ -75,7 +76,10 @@ extension SignallingService {
     }
 
     /// The tree a token is of, made if this is the first of its peers to come back.
-    private mutating func restoredTree(_ token: ResumeToken) throws(SignallingError) -> TreeHandle {
+    private mutating func restoredTree(
+        _ token: ResumeToken,
+        _ gateway: GatewayID
+    ) throws(SignallingError) -> TreeHandle {
         if let tree = treeIDs[token.treeID] { return tree }
         let source = try ask { tracker, now throws(TrackerError) in
             try tracker.restoreTree(
@@ -86,6 +90,7 @@ extension SignallingService {
         }
         var standIn = Member(
             id: "",
+            gateway: gateway,
             isNative: true,
             stripes: Int(token.stripes),
             number: 0,

@@ -1,26 +1,37 @@
 import PeerTreeCore
 
 /// What a dashboard is told. See ``DashboardFeed``.
-extension SignallingService {
+extension TreeService {
     /// Peers in one batch of changes.
     private static let batchLimit = 1_000
     /// Departures that may wait for a watcher.
     private static let goneLimit = 200_000
 
-    mutating func answer(_ question: DashboardQuestion, to watcher: Int) {
+    mutating func answer(_ question: DashboardQuestion, to watcher: Int, at gateway: GatewayID) {
         do throws(SignallingError) {
-            switch question {
-            case .watch(let treeID): say(.watching(try watch(treeID, as: watcher)), to: watcher)
-            case .look: say(.changes(try changes(for: watcher)), to: watcher)
-            case .unwatch: dashboard.remove(watcher)
-            case .shape(let treeID): say(.shape(try shape(of: treeID)), to: watcher)
-            }
+            let id = WatcherID(gateway: gateway, number: watcher)
+            guard let answer = try answer(question, to: id) else { return }
+            tell(.answer(watcher: watcher, answer), to: gateway)
         } catch {
-            say(.refused(error), to: watcher)
+            tell(.answer(watcher: watcher, .refused(error)), to: gateway)
         }
     }
 
-    private mutating func watch(_ treeID: String, as watcher: Int) throws(SignallingError) -> DashboardWelcome {
+    private mutating func answer(
+        _ question: DashboardQuestion,
+        to watcher: WatcherID
+    ) throws(SignallingError) -> DashboardAnswer? {
+        switch question {
+        case .watch(let treeID): return .watching(try watch(treeID, as: watcher))
+        case .look: return .changes(try changes(for: watcher))
+        case .shape(let treeID): return .shape(try shape(of: treeID))
+        case .unwatch:
+            dashboard.remove(watcher)
+            return nil
+        }
+    }
+
+    private mutating func watch(_ treeID: String, as watcher: WatcherID) throws(SignallingError) -> DashboardWelcome {
         guard let tree = treeIDs[treeID], let entry = trees[tree] else { throw .unknownTree }
         guard dashboard.count < options.maximumWatchers else {
             throw SignallingError(code: "too-many-watchers", message: "Too many dashboards are open: close one.")
@@ -37,7 +48,7 @@ extension SignallingService {
         )
     }
 
-    private mutating func changes(for watcher: Int) throws(SignallingError) -> DashboardChanges {
+    private mutating func changes(for watcher: WatcherID) throws(SignallingError) -> DashboardChanges {
         guard let batch = dashboard.take(watcher, limit: Self.batchLimit) else { throw .notWatching }
         return DashboardChanges(
             sequence: batch.sequence,

@@ -2,7 +2,7 @@ import JSON
 import PeerTreeCore
 
 /// Passing offers, answers, candidates and rejections on.
-extension SignallingService {
+extension TreeService {
     /// An offer goes only to a peer that the initiator was told to connect to.
     mutating func relayOffer(_ value: JSONValue?, from peer: PeerHandle) throws(SignallingError) {
         let payload = try Payload(value, options: options)

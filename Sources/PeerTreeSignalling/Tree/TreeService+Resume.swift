@@ -2,45 +2,40 @@ import JSON
 import PeerTreeCore
 
 /// Coming back: to a server that remembers the peer, or to one that was started again.
-extension SignallingService {
-    /// Gives a membership to the socket `id`, if the token proves that it is this peer's.
+extension TreeService {
+    /// Gives a membership to a socket whose token proves that it is this peer's.
     mutating func resume(
-        _ text: String,
-        _ request: DiscoverRequest,
-        from id: String
+        _ token: ResumeToken,
+        _ entry: Entry,
+        from gateway: GatewayID
     ) throws(SignallingError) -> PeerHandle {
-        guard let token = ResumeToken(text, security: security), UInt64(token.expiry) > unixTime,
-            request.treeID == nil || request.treeID == token.treeID
-        else { throw .unknownResume }
-        let current = clients[id]?.member
-        if let peer = memberNumbers[token.number], trees[peer.tree]?.id == token.treeID {
-            guard current == nil || current == peer else { throw .alreadyMember }
-            takeOver(peer, by: id)
-            return peer
+        let peer: PeerHandle
+        if let found = memberNumbers[token.number], trees[found.tree]?.id == token.treeID {
+            takeOver(found, by: entry.socket, at: gateway)
+            peer = found
+        } else {
+            // One of this run whose peer is gone has left, or came too late; so has one that was restored and is gone.
+            guard token.run != run, !restoredNumbers.contains(token.number) else { throw .unknownResume }
+            guard !endedTreeIDs.contains(token.treeID) else { throw .unknownTree }
+            peer = try restore(token, at: entry.request.place, entry, gateway)
         }
-        // One of this run whose peer is gone has left, or came too late; so has one that was restored and is gone.
-        guard token.run != run, !restoredNumbers.contains(token.number) else { throw .unknownResume }
-        guard !endedTreeIDs.contains(token.treeID) else { throw .unknownTree }
-        guard current == nil else { throw .alreadyMember }
-        return try restore(token, at: request.place, from: id)
+        learnKey(entry.request.key, of: peer.tree)
+        if let agent = entry.request.agent { members[peer]?.report.agent = agent }
+        return peer
     }
 
-    mutating func takeOver(_ peer: PeerHandle, by id: String) {
+    mutating func takeOver(_ peer: PeerHandle, by id: String, at gateway: GatewayID) {
         guard let member = members[peer] else { return }
-        if member.isConnected, member.id != id {
+        if member.isConnected, member.id != id, let old = memberSocket(peer) {
             // The server has not noticed yet that the old socket is dead; should it live, it is told.
-            clients[member.id]?.member = nil
-            let error = SignallingError(
-                code: "resumed-elsewhere",
-                message: "Your place was taken over by another socket."
-            )
-            refuse(SignallingName.discover.string, error, to: member.id)
+            tell(.replaced(old), to: member.gateway)
         }
         withdrawAdmissions(of: peer, underOtherIDThan: id)
         if let dropped = members[peer]?.rename(id) { memberIDs[dropped] = nil }
+        members[peer]?.gateway = gateway
         members[peer]?.isConnected = true
         memberIDs[id] = peer
-        clients[id]?.member = peer
+        tellEntered(peer)
         dashboard.changed(peer)
         // What follows from that is said around the answer.
         try? ask { tracker, now throws(TrackerError) in try tracker.handle(.signallingResumed(peer), at: now) }

@@ -60,19 +60,11 @@ extension ICEServerOptions {
     }
 }
 
-extension SignallingService {
+extension ICEServerOptions {
     /// Adds the servers a peer should use to an answer; nothing where none are configured.
-    func addICEServers(for id: String, to data: inout JSONObject) {
-        guard let servers = options.iceServers.servers(for: id, unixTime: unixTime, security) else { return }
+    func add(for id: String, unixTime: UInt64, _ security: SignallingSecurity, to data: inout JSONObject) {
+        guard let servers = servers(for: id, unixTime: unixTime, security) else { return }
         data["iceServers"] = servers
-        if let lifetime = options.iceServers.lifetimeSeconds { data["iceServersLifetime"] = JSONValue(lifetime) }
-    }
-
-    /// A peer whose credentials are about to expire asks for new ones.
-    mutating func sendICEServers(to peer: PeerHandle) {
-        guard let member = members[peer] else { return }
-        var data: JSONObject = ["iceServers": []]
-        addICEServers(for: member.id, to: &data)
-        emit(.iceServers, .object(data), to: peer)
+        if let lifetime = lifetimeSeconds { data["iceServersLifetime"] = JSONValue(lifetime) }
     }
 }

@@ -1,26 +1,15 @@
 import PeerTreeCore
 
-/// One socket.
-struct Client {
-    /// What it is in a tree, if it is in one.
-    var member: PeerHandle?
-    var rate: EventRate
-    /// Stands for the network address it came from; nil if that is unknown.
-    var address: UInt64?
-    /// What its token allows.
-    var access = Access()
-    /// How many trees it has created.
-    var treesCreated = 0
-}
-
 /// One peer's membership in a tree. A native peer's outlives its socket for a while.
 struct Member {
     /// Ids under which others may know the peer, the current one last. More than one after its socket came back.
     private(set) var ids: [String]
+    /// Where its socket is, or the last one it had.
+    var gateway: GatewayID
     /// Whether a socket is there now, under the last of `ids`.
     var isConnected = true
     let isNative: Bool
-    /// Finds the member by its resume token.
+    /// Names the member in messages and in its resume token.
     let number: UInt64
     /// Unix time in seconds at which the newest resume token becomes void.
     var tokenExpiry: UInt32 = 0
@@ -38,8 +27,16 @@ struct Member {
     /// How many ids of one peer are kept. Whoever knows it by an older one will have met it again by then.
     private static let maximumIDs = 4
 
-    init(id: String, isNative: Bool, stripes: Int, number: UInt64, statusInterval: TimeSpan) {
+    init(
+        id: String,
+        gateway: GatewayID,
+        isNative: Bool,
+        stripes: Int,
+        number: UInt64,
+        statusInterval: TimeSpan
+    ) {
         ids = id.isEmpty ? [] : [id]
+        self.gateway = gateway
         self.isNative = isNative
         self.number = number
         self.stripes = stripes
@@ -68,7 +65,7 @@ struct Member {
 
     /// The id by which this peer knows `other`: the one in their session, if they have one.
     func knownID(of other: PeerHandle) -> String? {
-        sessions.values.first { $0.other == other }?.otherID
+        sessions.values.lazy.filter { $0.other == other }.map(\.otherID).min()
     }
 }
 
@@ -80,6 +77,12 @@ struct Session: Equatable {
     let isInitiator: Bool
 }
 
+/// Where a tree was made: the gateway counts it for the address.
+struct TreeOrigin {
+    let gateway: GatewayID
+    let address: UInt64
+}
+
 /// What is known of a tree besides placement.
 struct TreeEntry {
     let id: String
@@ -89,8 +92,8 @@ struct TreeEntry {
     var isEncrypted = false
     /// With which key it signs it; nil if it does not, or if nobody has said since the server was started again.
     var key: SourceKey?
-    /// The address that the source came from.
-    var address: UInt64?
+    /// Where it was made.
+    var origin: TreeOrigin?
     /// Whether it was there before the server was started.
     var isRestored = false
     /// What has happened in it.

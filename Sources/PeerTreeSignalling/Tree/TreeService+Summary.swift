@@ -2,7 +2,7 @@ import JSON
 import PeerTreeCore
 
 /// What a source is told of its tree.
-extension SignallingService {
+extension TreeService {
     /// Notes that a tree has changed. All summaries wait equally long, so they are due in the order of these notes, and
     /// no tree has two within the interval.
     mutating func summarySoon(_ tree: TreeHandle) {

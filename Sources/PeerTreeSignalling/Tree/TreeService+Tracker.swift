@@ -2,7 +2,7 @@ import JSON
 import PeerTreeCore
 
 /// What the tracker decides, told to the peers. Legacy peers are told nothing: they would not understand.
-extension SignallingService {
+extension TreeService {
     mutating func say(_ output: TrackerOutput) {
         switch output {
         case .assign(let peer, let assignment, let reason):
@@ -47,7 +47,7 @@ extension SignallingService {
             dashboard.ended(tree)
             guard let entry = trees.removeValue(forKey: tree) else { return }
             treeIDs[entry.id] = nil
-            if let address = entry.address { addresses.endTree(address) }
+            if let origin = entry.origin { tell(.treeEnded(address: origin.address), to: origin.gateway) }
             if entry.isRestored || now < restorationEnd { endedTreeIDs.insert(entry.id) }
         }
     }
@@ -100,7 +100,7 @@ extension SignallingService {
                 code: "attach-timeout",
                 message: "You did not attach to your parent in time and lost your place. Discover the tree again."
             )
-            refuse(SignallingName.attached.string, error, to: member.id)
+            refuse(SignallingName.attached.string, error, to: peer)
         case .treeEnded(let reason):
             // A source that left knows.
             guard let entry = trees[peer.tree], !(peer.isSource && reason == .sourceLeft) else { break }
@@ -115,12 +115,10 @@ extension SignallingService {
         for sessionID in member.sessions.keys { endSession(sessionID, of: peer) }
         forgetClaim(of: peer)
         noteGone(peer)
+        if member.isConnected, let socket = memberSocket(peer) { tell(.left(socket), to: member.gateway) }
         members[peer] = nil
         memberNumbers[member.number] = nil
-        for id in member.ids {
-            if memberIDs[id] == peer { memberIDs[id] = nil }
-            if clients[id]?.member == peer { clients[id]?.member = nil }
-        }
+        for id in member.ids where memberIDs[id] == peer { memberIDs[id] = nil }
     }
 }
 

@@ -2,7 +2,7 @@ import JSON
 import PeerTreeCore
 
 /// What native peers report.
-extension SignallingService {
+extension TreeService {
     mutating func attached(_ value: JSONValue?, from peer: PeerHandle) throws(SignallingError) {
         let payload = try Payload(value, options: options)
         let stripe = try payload.integer("stripe")

@@ -28,7 +28,7 @@ public struct TreeShape: Sendable, Equatable {
     public var peers: [Peer]
 }
 
-extension SignallingService {
+extension TreeService {
     /// How a tree hangs together now.
     func shape(of treeID: String) throws(SignallingError) -> TreeShape {
         guard let tree = treeIDs[treeID], let entry = trees[tree],

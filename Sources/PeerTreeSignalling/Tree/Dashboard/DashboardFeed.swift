@@ -1,5 +1,11 @@
 import PeerTreeCore
 
+/// A watcher: who asks chooses the number.
+struct WatcherID: Hashable {
+    let gateway: GatewayID
+    let number: Int
+}
+
 /// Who watches which tree, and what has changed there since each of them last looked.
 ///
 /// A change costs O(1) for each watcher of its tree, and nothing in trees that nobody watches. A watcher that looks
@@ -29,13 +35,13 @@ struct DashboardFeed: Sendable {
         var isOver = false
     }
 
-    private var watchers: [Int: Watcher] = [:]
-    private var watchersByTree: [TreeHandle: [Int]] = [:]
+    private var watchers: [WatcherID: Watcher] = [:]
+    private var watchersByTree: [TreeHandle: [WatcherID]] = [:]
 
     var count: Int { watchers.count }
 
     /// Begins to watch a tree whose peers are `peers`; whatever the watcher watched before, it does no more.
-    mutating func add(_ id: Int, _ tree: TreeHandle, peers: [PeerHandle]) {
+    mutating func add(_ id: WatcherID, _ tree: TreeHandle, peers: [PeerHandle]) {
         remove(id)
         var watcher = Watcher(tree: tree)
         watcher.queue = peers
@@ -44,7 +50,7 @@ struct DashboardFeed: Sendable {
         watchersByTree[tree, default: []].append(id)
     }
 
-    mutating func remove(_ id: Int) {
+    mutating func remove(_ id: WatcherID) {
         guard let watcher = watchers.removeValue(forKey: id) else { return }
         watchersByTree[watcher.tree]?.removeAll { $0 == id }
         if watchersByTree[watcher.tree]?.isEmpty ?? false { watchersByTree[watcher.tree] = nil }
@@ -80,13 +86,13 @@ struct DashboardFeed: Sendable {
         for id in watchers.keys { over(id) }
     }
 
-    private mutating func over(_ id: Int) {
+    private mutating func over(_ id: WatcherID) {
         guard let tree = watchers[id]?.tree, let sequence = watchers[id]?.sequence else { return }
         watchers[id] = Watcher(tree: tree, sequence: sequence, isOver: true)
     }
 
     /// What has changed for a watcher, at most `limit` peers of it; nil if there is no such watcher.
-    mutating func take(_ id: Int, limit: Int) -> Batch? {
+    mutating func take(_ id: WatcherID, limit: Int) -> Batch? {
         guard var watcher = watchers[id] else { return nil }
         watcher.sequence += 1
         var batch = Batch(tree: watcher.tree, sequence: watcher.sequence)

@@ -1,0 +1,217 @@
+package import JSON
+package import PeerTreeCore
+import StateMachine
+
+/// Where clients come in: their sockets, how much each and its address may do, who may enter what, and which tree each is
+/// in. What happens in a tree is the affair of its ``TreeService``, with which it speaks in messages.
+///
+/// A state machine without I/O. Nothing a client sends makes it trap or grow without bound; what is refused is answered to
+/// the sender alone.
+package struct Gateway: Sendable {
+    /// What happens.
+    package enum Input: Sendable {
+        /// A client joined the namespace under a new id, with a token if it has one. The number stands for the network
+        /// address it came from, if that is known: what shares limits has the same.
+        case connected(id: String, address: UInt64?, token: String?)
+        /// A client emitted an event.
+        case event(id: String, name: String, arguments: [JSONValue])
+        /// A client's socket is gone.
+        case disconnected(id: String)
+        /// A dashboard asks. Nobody else has its number.
+        case asked(watcher: Int, DashboardQuestion)
+        /// The service of a tree speaks.
+        case told(ToGateway)
+        /// The server is about to stop.
+        case goingAway
+    }
+
+    /// What to do.
+    package enum Output: Sendable {
+        /// Emit `event` with the one argument `payload` to the client `id`.
+        case emit(id: String, event: String, payload: JSONValue)
+        /// Ask the client `id` whether it is there, and disconnect it unless it answers within a second.
+        case probe(id: String)
+        /// Disconnect the client `id`, which was told why.
+        case disconnect(id: String)
+        /// Tell a dashboard.
+        case answer(watcher: Int, DashboardAnswer)
+        /// Say this to the service of the tree.
+        case send(ToTree)
+    }
+
+    let options: SignallingOptions
+    /// Keys, and what is done with them.
+    let security: SignallingSecurity
+    var clients: [String: GatewayClient] = [:]
+    /// Those that have asked for a place, by socket.
+    var pending: [String: PendingEntry] = [:]
+    /// How often clients have asked for a place.
+    var wishes: UInt64 = 0
+    var addresses = AddressTable()
+    /// How many events of each name came; those of unknown names count as `other`.
+    package private(set) var events: [String: UInt64] = [:]
+    /// How many inputs were refused, by code.
+    package private(set) var refusals: [String: UInt64] = [:]
+    /// Whether the server is about to stop.
+    private(set) var isLeaving = false
+    private(set) var now = Instant.zero
+    var random: any RandomNumberGenerator & Sendable
+    private var outputs = OutputQueue<Output>(keptCapacity: 1_024)
+
+    /// Events that are held for a client while it is not answered.
+    private static let mostHeld = 64
+
+    /// A gateway without clients.
+    ///
+    /// - Parameter random: Where tree ids come from. It must be unpredictable, except in tests.
+    package init(
+        options: SignallingOptions,
+        security: SignallingSecurity,
+        random: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()
+    ) {
+        self.options = options
+        self.security = security
+        self.random = random
+    }
+
+    /// Clients connected now.
+    package var clientCount: Int { clients.count }
+
+    /// Seconds since 1970.
+    var unixTime: UInt64 { options.unixTimeAtZero + now.nanoseconds / 1_000_000_000 }
+
+    /// Takes in what happened.
+    package mutating func handle(_ input: Input, at now: Instant) {
+        self.now = max(self.now, now)
+        switch input {
+        case .connected(let id, let address, let token): connect(id, from: address, token: token)
+        case .event(let id, let name, let arguments): receive(name, arguments, from: id)
+        case .disconnected(let id): disconnect(id)
+        case .asked(let watcher, let question): send(.asked(watcher: watcher, question))
+        case .told(let message): take(message)
+        case .goingAway: leave()
+        }
+    }
+
+    /// The next thing to do, or nil if all is done for now.
+    package mutating func nextOutput() -> Output? { outputs.next() }
+
+    // MARK: Sockets
+
+    private mutating func connect(_ id: String, from address: UInt64?, token: String?) {
+        guard clients[id] == nil else { return }
+        if let address, !addresses.connect(address, options: options, at: now) {
+            refuse("connect", .tooManySockets, to: id)
+            outputs.append(.disconnect(id: id))
+            return
+        }
+        clients[id] = GatewayClient(
+            rate: EventRate(burst: options.eventBurst, at: now),
+            address: address,
+            access: security.access(token)
+        )
+    }
+
+    private mutating func disconnect(_ id: String) {
+        guard let client = clients.removeValue(forKey: id) else { return }
+        withdraw(id)
+        if let address = client.address { addresses.disconnect(address) }
+        if let member = client.member(id) { send(.disconnected(member)) }
+    }
+
+    private mutating func leave() {
+        isLeaving = true
+        send(.goingAway)
+        for id in clients.keys.sorted() where clients[id]?.membership?.isNative ?? false {
+            emit(.goingAway, [:], to: id)
+        }
+    }
+
+    // MARK: Events
+
+    private mutating func receive(_ name: String, _ arguments: [JSONValue], from id: String) {
+        guard var client = clients[id] else { return }
+        events[SignallingName(fromClient: name)?.string ?? "other", default: 0] += 1
+        let isAllowed = client.rate.take(perSecond: options.eventsPerSecond, burst: options.eventBurst, at: now)
+        let mayComplain = !isAllowed && client.rate.mayComplain(at: now)
+        clients[id] = client
+        guard isAllowed else {
+            if mayComplain { refuse(name, .tooFast, to: id) } else { refused(.tooFast) }
+            return
+        }
+        guard let entry = pending[id], entry.phase != .waiting else { return dispatch(name, arguments, from: id) }
+        guard entry.held.count < Self.mostHeld else { return refuse(name, .tooFast, to: id) }
+        pending[id]?.held.append(PendingEntry.Held(name: name, arguments: arguments))
+    }
+
+    /// Takes up an event of a client that is not waiting for an answer.
+    mutating func dispatch(_ name: String, _ arguments: [JSONValue], from id: String) {
+        do throws(SignallingError) {
+            switch SignallingName(fromClient: name) {
+            case .discover: discover(arguments.first, from: id)
+            case .iceServers:
+                _ = try nativeMember(id)
+                sendICEServers(to: id)
+            case .leave: send(.leave(try nativeMember(id)))
+            case .offer?, .signal?, .reject?:
+                send(.event(try member(id), try known(name), arguments.first))
+            case .attached?, .orphaned?, .promoted?, .childLost?, .status?:
+                send(.event(try nativeMember(id), try known(name), arguments.first))
+            default: throw .unknownEvent
+            }
+        } catch {
+            refuse(name, error, to: id)
+        }
+    }
+
+    private func known(_ name: String) throws(SignallingError) -> SignallingName {
+        guard let name = SignallingName(fromClient: name) else { throw .unknownEvent }
+        return name
+    }
+
+    private func member(_ id: String) throws(SignallingError) -> MemberSocket {
+        guard let member = clients[id]?.member(id) else { throw .notAMember }
+        return member
+    }
+
+    private func nativeMember(_ id: String) throws(SignallingError) -> MemberSocket {
+        let member = try member(id)
+        guard clients[id]?.membership?.isNative ?? false else { throw .notNative }
+        return member
+    }
+
+    // MARK: Output
+
+    mutating func send(_ message: ToTree) {
+        outputs.append(.send(message))
+    }
+
+    mutating func emit(_ event: SignallingName, _ payload: JSONValue, to id: String) {
+        outputs.append(.emit(id: id, event: event.string, payload: payload))
+    }
+
+    mutating func probe(_ id: String) {
+        outputs.append(.probe(id: id))
+    }
+
+    mutating func say(_ answer: DashboardAnswer, to watcher: Int) {
+        outputs.append(.answer(watcher: watcher, answer))
+    }
+
+    /// Tells a client why its input was refused. Original clients ignore the event.
+    mutating func refuse(_ event: String, _ error: SignallingError, to id: String) {
+        refused(error)
+        // The name is the client's own text: it must not be echoed without bound.
+        let name = event.utf8.count <= options.maximumStringBytes ? event : String(event.prefix(32)) + "…"
+        emit(
+            .error,
+            ["event": .string(name), "code": .string(error.code), "message": .string(error.message)],
+            to: id
+        )
+    }
+
+    /// Counts a refusal. Codes are ours, so there are only so many.
+    mutating func refused(_ error: SignallingError) {
+        refusals[error.code, default: 0] += 1
+    }
+}

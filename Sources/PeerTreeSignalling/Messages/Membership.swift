@@ -1,0 +1,31 @@
+/// Names a gateway among those that talk to a tree service.
+package struct GatewayID: Hashable, Sendable {
+    package var number: UInt32
+
+    package init(_ number: UInt32) {
+        self.number = number
+    }
+}
+
+/// A place in a tree, as a gateway and a tree service speak of it. The number stands in resume tokens, too: it stays the
+/// same when the socket comes back, or either service does.
+package struct Membership: Hashable, Sendable {
+    package var tree: String
+    package var number: UInt64
+    package var isNative: Bool
+    package var isSource: Bool
+}
+
+/// A client's wish to enter, so that an answer which comes twice is not taken for that of the next.
+package struct Wish: Hashable, Sendable {
+    package var socket: String
+    /// Counts the wishes at one gateway.
+    package var number: UInt64
+}
+
+/// A member by the socket that it has just now. What a socket says that has been replaced since is passed over.
+package struct MemberSocket: Hashable, Sendable {
+    package var tree: String
+    package var number: UInt64
+    package var socket: String
+}

@@ -1,0 +1,30 @@
+package import JSON
+package import PeerTreeCore
+
+/// What the service of a tree says to a gateway.
+package enum ToGateway: Sendable {
+    /// A client has this place from now on; what is said to it comes under this number.
+    case entered(socket: String, Membership)
+    /// All is said about a client's wish to enter.
+    case answered(Wish, hasMadeTree: Bool)
+    /// A client gets no place, or a source does not give its tree up.
+    case refused(Wish, SignallingError)
+    /// A client waits until the first of its tree's peers comes back.
+    case waits(Wish)
+    /// A source has given its tree up.
+    case released(Wish)
+    /// Emit an event with one argument to a member.
+    case emit(MemberSocket, SignallingName, JSONValue)
+    /// Tell a member that something it said was not taken.
+    case refuse(MemberSocket, event: String, SignallingError)
+    /// Ask a member's socket whether it is there.
+    case probe(MemberSocket)
+    /// A member's place is gone. Its socket may enter again.
+    case left(MemberSocket)
+    /// A member has another socket now. This one had not been noticed to be gone.
+    case replaced(MemberSocket)
+    /// A tree is over that was made from this address.
+    case treeEnded(address: UInt64)
+    /// Tell a dashboard.
+    case answer(watcher: Int, DashboardAnswer)
+}

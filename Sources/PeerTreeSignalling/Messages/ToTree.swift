@@ -1,0 +1,41 @@
+package import JSON
+package import PeerTreeCore
+
+/// What a gateway says to the service of a tree. Messages about one tree come in the order in which a gateway sent them.
+package enum ToTree: Sendable {
+    /// A client asks for a place. What becomes of it is said by one `answered`, `refused` or `waits`, the last of which
+    /// one of the others follows.
+    case enter(Entry)
+    /// A client that has asked for a place, and may have it by now, is gone or wants it no more.
+    case withdraw(tree: String, socket: String)
+    /// The source is about to make another tree: it gives this one up if nobody is in it. Answered by `released` or
+    /// `refused`.
+    case release(MemberSocket, for: Wish)
+    /// A client has a place elsewhere now.
+    case leave(MemberSocket)
+    /// A member's event, which its gateway has let through.
+    case event(MemberSocket, SignallingName, JSONValue?)
+    /// A member's socket is gone.
+    case disconnected(MemberSocket)
+    /// A dashboard asks.
+    case asked(watcher: Int, DashboardQuestion)
+    /// The gateway is about to stop.
+    case goingAway
+}
+
+/// What a client that asks for a place brings along. Whether it may enter its gateway has found out.
+package struct Entry: Sendable {
+    package var wish: Wish
+    /// The tree that is entered; one that is made gets this id.
+    package var tree: String
+    /// Stands for the network address that the client came from.
+    package var address: UInt64?
+    var request: DiscoverRequest
+    /// The client's place before the service, or its socket, was gone.
+    var token: ResumeToken?
+
+    var socket: String { wish.socket }
+
+    /// Whether it asks for a tree of its own.
+    var makesTree: Bool { token == nil && request.createsTree }
+}

@@ -1,0 +1,232 @@
+import JSON
+package import PeerTreeCore
+import StateMachine
+
+/// The trees of a server, or some of them: who is in which, whom each peer is told of, and what passes between two of
+/// them. It knows no sockets but by name: those are the affair of the ``Gateway``s, with which it speaks in messages.
+///
+/// A state machine without I/O. The same messages at the same times make the same answers.
+package struct TreeService: Sendable {
+    /// What happens.
+    package enum Input: Sendable {
+        /// A gateway speaks.
+        case told(ToTree, by: GatewayID)
+        /// ``TreeService/deadline`` has come.
+        case deadlineReached
+    }
+
+    /// What to do.
+    package enum Output: Sendable {
+        /// Say this to a gateway.
+        case tell(ToGateway, GatewayID)
+    }
+
+    let options: SignallingOptions
+    /// Keys, and what is done with them.
+    let security: SignallingSecurity
+    private(set) var tracker: Tracker
+    var members: [PeerHandle: Member] = [:]
+    /// Every id of every member, old ones too.
+    var memberIDs: [String: PeerHandle] = [:]
+    /// Members by their number, which is the part of a resume token that is not secret.
+    var memberNumbers: [UInt64: PeerHandle] = [:]
+    var trees: [TreeHandle: TreeEntry] = [:]
+    var treeIDs: [String: TreeHandle] = [:]
+    /// What restored peers said of links that are not settled yet.
+    var claims: [PeerHandle: RestorationClaim] = [:]
+    /// Restored peers by the id of a parent that has not come back yet.
+    var awaitedParents: [String: [PeerHandle]] = [:]
+    /// Whom this run of the server has restored: no token of theirs from before is good again once they are gone. As many
+    /// as there were peers when the server stopped, at most.
+    var restoredNumbers: Set<UInt64> = []
+    /// Restored trees that are over, and those that ended while joins wait for others to be restored.
+    var endedTreeIDs: Set<String> = []
+    /// Joins of trees that may come back.
+    var waitingJoins = WaitingJoins()
+    /// When the server was started.
+    let startedAt: Instant
+    var summaries = SummaryQueue()
+    /// Who watches trees, and what they have yet to be told.
+    var dashboard = DashboardFeed()
+    /// Where numbers come from.
+    var random: any RandomNumberGenerator & Sendable
+    /// Tells the tokens of this run from those of earlier ones.
+    let run: UInt64
+    private(set) var now = Instant.zero
+    private var outputs = OutputQueue<Output>(keptCapacity: 1_024)
+
+    /// A service without trees.
+    ///
+    /// - Parameters:
+    ///   - security: Keys, and what is done with them. With the state key of an earlier run, peers of that run get their
+    ///     places back.
+    ///   - startedAt: When the server was started.
+    ///   - random: Where numbers of members come from.
+    package init(
+        options: SignallingOptions,
+        security: SignallingSecurity,
+        startedAt: Instant = .zero,
+        random: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()
+    ) {
+        self.options = options
+        self.security = security
+        self.startedAt = startedAt
+        var random = random
+        run = random.next()
+        self.random = random
+        tracker = Tracker(options: options.tracker)
+    }
+
+    /// When to call ``handle(_:at:)`` again at the latest, or nil if nothing is pending.
+    package var deadline: Instant? {
+        var earliest = tracker.deadline ?? .distantFuture
+        if let due = summaries.deadline { earliest = min(earliest, due) }
+        if waitingJoins.count > 0 { earliest = min(earliest, restorationEnd) }
+        return earliest == .distantFuture ? nil : earliest
+    }
+
+    /// Trees that are not over.
+    package var treeCount: Int { trees.count }
+
+    /// Levels below the source of the deepest tree.
+    package var maximumDepth: Int {
+        trees.keys.reduce(0) { max($0, (try? tracker.maximumDepth(of: $1)) ?? 0) }
+    }
+
+    /// Peers in all trees, sources included.
+    package var peerCount: Int { members.count }
+
+    /// Joins that wait for trees of an earlier run.
+    package var waitingCount: Int { waitingJoins.count }
+
+    /// What placement has done so far.
+    package var trackerStatistics: TrackerStatistics { tracker.statistics }
+
+    /// Seconds since 1970.
+    var unixTime: UInt64 { options.unixTimeAtZero + now.nanoseconds / 1_000_000_000 }
+
+    /// Takes in what happened.
+    package mutating func handle(_ input: Input, at now: Instant) {
+        self.now = max(self.now, now)
+        // Whatever is due comes before the input, so that it meets the state it would have met in time.
+        track(.deadlineReached)
+        endWaiting()
+        if case .told(let message, let gateway) = input { take(message, from: gateway) }
+        sendDueSummaries()
+    }
+
+    /// The next message, or nil if all is said for now.
+    package mutating func nextOutput() -> Output? { outputs.next() }
+
+    // MARK: Messages
+
+    private mutating func take(_ message: ToTree, from gateway: GatewayID) {
+        switch message {
+        case .enter(let entry): enter(entry, from: gateway)
+        case .withdraw(let tree, let socket): withdraw(socket, from: tree)
+        case .release(let member, let wish): release(member, for: wish, from: gateway)
+        case .leave(let member):
+            if let peer = peer(member) { track(.leave(peer)) }
+        case .event(let member, let event, let payload): receive(event, payload, from: member)
+        case .disconnected(let member):
+            if let peer = peer(member) { lostSocket(member.socket, of: peer) }
+        case .asked(let watcher, let question): answer(question, to: watcher, at: gateway)
+        case .goingAway: dashboard.endAll()
+        }
+    }
+
+    /// Whom a message speaks of; nil if the member is gone, or has another socket now.
+    func peer(_ member: MemberSocket) -> PeerHandle? {
+        guard let peer = memberNumbers[member.number], members[peer]?.id == member.socket else { return nil }
+        return peer
+    }
+
+    mutating func lostSocket(_ socket: String, of peer: PeerHandle) {
+        guard let member = members[peer], member.isConnected, member.id == socket else { return }
+        members[peer]?.isConnected = false
+        dashboard.changed(peer)
+        track(.signallingLost(peer))
+    }
+
+    private mutating func receive(_ event: SignallingName, _ payload: JSONValue?, from member: MemberSocket) {
+        guard let peer = peer(member) else { return }
+        do throws(SignallingError) {
+            switch event {
+            case .offer: try relayOffer(payload, from: peer)
+            case .signal: try relaySignal(payload, from: peer)
+            case .reject: try relayReject(payload, from: peer)
+            case .attached: try attached(payload, from: peer)
+            case .orphaned: try orphaned(payload, from: peer)
+            case .promoted: try promoted(payload, from: peer)
+            case .childLost: try childLost(payload, from: peer)
+            case .status: try status(payload, from: peer)
+            default: throw .unknownEvent
+            }
+        } catch {
+            refuse(event.string, error, to: peer)
+        }
+    }
+
+    // MARK: Output
+
+    mutating func tell(_ message: ToGateway, to gateway: GatewayID) {
+        outputs.append(.tell(message, gateway))
+    }
+
+    /// A member as its gateway knows it.
+    func memberSocket(_ peer: PeerHandle) -> MemberSocket? {
+        guard let member = members[peer], let tree = trees[peer.tree] else { return nil }
+        return MemberSocket(tree: tree.id, number: member.number, socket: member.id)
+    }
+
+    mutating func probe(_ peer: PeerHandle) {
+        guard let member = members[peer], member.isConnected, let socket = memberSocket(peer) else { return }
+        tell(.probe(socket), to: member.gateway)
+    }
+
+    /// Emits to a member that has a socket now.
+    mutating func emit(_ event: SignallingName, _ payload: JSONValue, to peer: PeerHandle) {
+        guard let member = members[peer], member.isConnected, let socket = memberSocket(peer) else { return }
+        tell(.emit(socket, event, payload), to: member.gateway)
+    }
+
+    /// Tells a member why something it said was not taken.
+    mutating func refuse(_ event: String, _ error: SignallingError, to peer: PeerHandle) {
+        guard let member = members[peer], let socket = memberSocket(peer) else { return }
+        tell(.refuse(socket, event: event, error), to: member.gateway)
+    }
+
+    // MARK: The tracker
+
+    /// Feeds the tracker an input that it may refuse only for being out of date, and says what follows.
+    mutating func track(_ input: Tracker.Input) {
+        try? tracker.handle(input, at: now)
+        sayWhatFollows()
+    }
+
+    /// Feeds the tracker an input of a client.
+    mutating func report(_ input: Tracker.Input) throws(SignallingError) {
+        do throws(TrackerError) {
+            try tracker.handle(input, at: now)
+        } catch {
+            throw SignallingError(error)
+        }
+        sayWhatFollows()
+    }
+
+    /// Runs an operation of the tracker that has an answer, and says what else follows from it.
+    mutating func ask<Answer>(
+        _ operation: (inout Tracker, Instant) throws(TrackerError) -> Answer
+    ) throws(SignallingError) -> Answer {
+        do throws(TrackerError) {
+            return try operation(&tracker, now)
+        } catch {
+            throw SignallingError(error)
+        }
+    }
+
+    /// Translates what the tracker has to say.
+    mutating func sayWhatFollows() {
+        while let output = tracker.nextOutput() { say(output) }
+    }
+}

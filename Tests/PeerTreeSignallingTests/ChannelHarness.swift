@@ -1,0 +1,147 @@
+import JSON
+import PeerTreeCore
+import TestSupport
+
+@testable import PeerTreeSignalling
+
+/// Gateways and a service of trees, with messages between them that take their time: each way in order, several at once,
+/// and some twice.
+struct ChannelHarness {
+    private(set) var gateways: [Gateway] = []
+    private(set) var trees: TreeService
+    var now = Instant.zero
+    /// What is on its way to the trees from each gateway.
+    private(set) var up: [[ToTree]] = []
+    private(set) var down: [[ToGateway]] = []
+    private var inboxes: [String: [SignallingHarness.Message]] = [:]
+    /// Of a hundred messages that may come twice, how many do.
+    var repeats = 0
+    var random: SeededGenerator
+
+    init(seed: UInt64, gateways count: Int = 2, _ configure: (inout SignallingOptions) -> Void = { _ in }) {
+        var options = SignallingOptions()
+        configure(&options)
+        random = SeededGenerator(seed: seed)
+        trees = TreeService(options: options, security: .test(), random: SeededGenerator(seed: seed &+ 1))
+        for number in 0..<count {
+            let random = SeededGenerator(seed: seed &+ 2 &+ UInt64(number))
+            gateways.append(Gateway(options: options, security: .test(), random: random))
+            up.append([])
+            down.append([])
+        }
+    }
+
+    /// Something happens at a gateway. What follows from it is on its way.
+    mutating func handle(_ input: Gateway.Input, at gateway: Int = 0) {
+        gateways[gateway].handle(input, at: now)
+        while let output = gateways[gateway].nextOutput() {
+            switch output {
+            case .send(let message): up[gateway].append(message)
+            case .emit(let id, let event, let payload):
+                inboxes[id, default: []].append(SignallingHarness.Message(event: event, payload: payload))
+            case .probe, .disconnect, .answer: break
+            }
+        }
+    }
+
+    mutating func connect(_ id: String, at gateway: Int = 0) {
+        handle(.connected(id: id, address: 7, token: nil), at: gateway)
+    }
+
+    mutating func emit(_ id: String, _ event: String, _ payload: JSONValue, at gateway: Int = 0) {
+        handle(.event(id: id, name: event, arguments: [payload]), at: gateway)
+    }
+
+    /// What a client has been sent since the last time it looked.
+    mutating func take(_ id: String) -> [SignallingHarness.Message] {
+        inboxes.removeValue(forKey: id) ?? []
+    }
+
+    /// The answers that a client got to its discoveries.
+    func discoveries(_ id: String) -> [JSONValue] {
+        (inboxes[id] ?? []).filter { $0.event == "simple-signal[discover]" }.compactMap { $0.payload["discoveryData"] }
+    }
+
+    // MARK: Deliveries
+
+    /// The oldest messages of a gateway reach the trees.
+    mutating func deliverUp(_ count: Int = .max, of gateway: Int = 0) {
+        let batch = up[gateway].prefix(count)
+        up[gateway].removeFirst(batch.count)
+        for message in batch {
+            let isTwice = mayComeTwice(message) && Int.random(in: 0..<100, using: &random) < repeats
+            for _ in 0..<(isTwice ? 2 : 1) { hand(.told(message, by: GatewayID(UInt32(gateway)))) }
+        }
+    }
+
+    /// The oldest messages to a gateway reach it.
+    mutating func deliverDown(_ count: Int = .max, to gateway: Int = 0) {
+        let batch = down[gateway].prefix(count)
+        down[gateway].removeFirst(batch.count)
+        for message in batch { handle(.told(message), at: gateway) }
+    }
+
+    /// All that is on its way arrives, and what follows from it.
+    mutating func settle() {
+        while !up.allSatisfy(\.isEmpty) || !down.allSatisfy(\.isEmpty) {
+            for gateway in gateways.indices {
+                deliverUp(of: gateway)
+                deliverDown(to: gateway)
+            }
+        }
+    }
+
+    /// Some of what is on its way arrives.
+    mutating func deliverSome() {
+        let gateway = Int.random(in: 0..<gateways.count, using: &random)
+        let count = Int.random(in: 1...4, using: &random)
+        if Bool.random(using: &random) { deliverUp(count, of: gateway) } else { deliverDown(count, to: gateway) }
+    }
+
+    mutating func wait(_ span: TimeSpan) {
+        now = now + span
+        hand(.deadlineReached)
+    }
+
+    private mutating func hand(_ input: TreeService.Input) {
+        trees.handle(input, at: now)
+        while let output = trees.nextOutput() {
+            if case .tell(let message, let gateway) = output { down[Int(gateway.number)].append(message) }
+        }
+    }
+
+    private func mayComeTwice(_ message: ToTree) -> Bool {
+        switch message {
+        case .enter, .withdraw, .leave, .disconnected: true
+        case .release, .event, .asked, .goingAway: false
+        }
+    }
+
+    /// What gateways and trees, with nothing on its way, do not agree on.
+    var disagreements: [String] {
+        var found: [String] = []
+        var seats: [UInt64: String] = [:]
+        for gateway in gateways {
+            found += gateway.pending.keys.map { "\($0) is not answered" }
+            for (id, client) in gateway.clients {
+                guard let membership = client.membership else { continue }
+                if let other = seats.updateValue(id, forKey: membership.number) {
+                    found.append("\(id) sits on \(other)")
+                }
+                let member = trees.memberNumbers[membership.number].flatMap { trees.members[$0] }
+                if member?.id != id || member?.isConnected != true {
+                    found.append("\(id) has a place that is not there")
+                }
+            }
+        }
+        for (peer, member) in trees.members where member.isConnected {
+            if seats[member.number] != member.id {
+                found.append("\(member.id) is connected in \(peer), and nowhere else")
+            }
+            if !trees.tracker.contains(peer) { found.append("\(member.id) is unknown to the tracker") }
+        }
+        let known = trees.trees.reduce(0) { $0 + ((try? trees.tracker.viewerCount(of: $1.key)) ?? -1) + 1 }
+        if known != trees.members.count { found.append("\(known) peers in the tracker, \(trees.members.count) here") }
+        return found
+    }
+}
