@@ -244,6 +244,49 @@ struct SoftStateTests {
         #expect(new.inconsistencies.isEmpty)
     }
 
+    @Test(
+        "Who turned to its standby drives nobody out who was there before, in whichever order they come",
+        arguments: 0..<30
+    )
+    func turnedToItsStandby(seed: UInt64) throws {
+        let (old, tree) = try makeTree(viewers: 6, seed: 5, k1: 2)
+        var memories = try memories(old)
+        let (dead, standby) = ("V0", "V1")
+        let orphans = try children(of: dead, memories)
+        let others = try children(of: standby, memories)
+        #expect(orphans.count == 2 && others.count == 2, "\(memories)")
+        // One child more than it has slots for, which it names last.
+        let added: JSONValue = ["stripe": 0, "id": .string(orphans[0]), "session": "turned"]
+        let named = (0..<2).compactMap { memories[standby]?.place["children"]?[$0] } + [added]
+        let parents = try #require(memories[standby]?.place["parents"])
+        memories[standby]?.place = ["parents": parents, "children": .array(named)]
+        let up: JSONValue = ["stripe": 0, "id": .string(standby), "session": "turned", "epoch": 1]
+        memories[orphans[0]]?.place = ["parents": [up], "children": []]
+        memories[orphans[1]]?.place = ["parents": [], "children": []]
+        memories[dead] = nil
+        var random = SeededGenerator(seed: seed)
+        var new = SignallingHarness(seed: seed + 500) {
+            $0.tracker.childrenPerPeer = 2
+            $0.tracker.childrenOfSource = 2
+        }
+        for id in memories.keys.sorted().shuffled(using: &random) {
+            comeBack(id, as: "new " + id, try #require(memories[id]), to: &new)
+        }
+        for child in others {
+            let reasons = new.payloads("new " + child, "peer-tree[assign]").map { $0["reason"] }
+            #expect(reasons.allSatisfy { $0 == "restored" }, "seed \(seed): \(child) was moved")
+        }
+        let shape = try #require(new.service.shape(of: tree))
+        #expect(shape.viewers == 5, "seed \(seed)")
+        #expect(new.inconsistencies.isEmpty, "seed \(seed): \(new.inconsistencies)")
+    }
+
+    /// Whom a peer says it feeds.
+    private func children(of id: String, _ memories: [String: Memory]) throws -> [String] {
+        let named = try #require(memories[id]?.place["children"])
+        return (0..<2).compactMap { named[$0]?["id"]?.stringValue }
+    }
+
     @Test("A token that another key signed, or that was changed, or whose time is over, restores nothing")
     func badTokens() throws {
         let (old, _) = try makeTree(viewers: 1, seed: 6)

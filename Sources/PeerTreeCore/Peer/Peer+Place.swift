@@ -17,7 +17,8 @@ public struct PeerPlace: Equatable, Sendable {
 
 extension Peer {
     /// The links over which the stream flows now: at most one parent per stripe, and every stripe of every child that
-    /// speaks our protocol.
+    /// speaks our protocol. Children by the server's word come before those that have only turned to this peer since they
+    /// lost their parent: should there be more than slots, the server keeps the first.
     public var places: [PeerPlace] {
         var places: [PeerPlace] = []
         for (index, upstream) in upstreams.enumerated() {
@@ -27,14 +28,19 @@ extension Peer {
                 PeerPlace(role: .parent, remote: link.remote, link: id, stripe: stripe, epoch: upstream.epoch)
             )
         }
+        appendChildren(to: &places) { admissions.isChild($0) }
+        appendChildren(to: &places) { !admissions.isChild($0) }
+        return places
+    }
+
+    private func appendChildren(to places: inout [PeerPlace], where isMeant: (RemoteID) -> Bool) {
         for id in links.children {
-            guard let link = links[id], link.mode == .native else { continue }
+            guard let link = links[id], link.mode == .native, isMeant(link.remote) else { continue }
             for subscription in link.feeding.subscriptions where admissions.allow(link.remote, subscription.stripe) {
                 let stripe = subscription.stripe
                 places.append(PeerPlace(role: .child, remote: link.remote, link: id, stripe: stripe, epoch: 0))
             }
         }
-        return places
     }
 }
 

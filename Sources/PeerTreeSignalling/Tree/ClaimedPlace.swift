@@ -32,6 +32,16 @@ struct ClaimedPlace {
         }
     }
 
+    /// Leaves out the children that are more than the slots of a stripe: those a peer feeds beyond them, whom it names
+    /// last, have turned to it because their parent was lost, and would drive out who was there before.
+    mutating func keepChildren(upTo slots: Int) {
+        var counts: [Int: Int] = [:]
+        children = children.filter {
+            counts[$0.stripe, default: 0] += 1
+            return counts[$0.stripe, default: 0] <= slots
+        }
+    }
+
     /// One per stripe.
     private static let maximumParents = 16
     /// 64 in each of 16 stripes, which is what a source has at most.

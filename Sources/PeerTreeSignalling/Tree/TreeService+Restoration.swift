@@ -21,10 +21,12 @@ struct RestorationClaim {
 extension TreeService {
     mutating func restore(
         _ token: ResumeToken,
-        at place: ClaimedPlace,
+        at claimed: ClaimedPlace,
         _ arrival: Entry,
         _ gateway: GatewayID
     ) throws(SignallingError) -> PeerHandle {
+        var place = claimed
+        place.keepChildren(upTo: Int(token.isSource ? token.sourceCapacity : token.capacity))
         let tree = try restoredTree(token, gateway)
         guard let entry = trees[tree], entry.stripes == Int(token.stripes) else { throw .unknownResume }
         let places = (0..<entry.stripes).map { stripe in

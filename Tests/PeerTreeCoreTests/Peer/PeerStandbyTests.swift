@@ -485,6 +485,19 @@ struct PeerStandbyTests {
         #expect(harness.hear(subscription, on: 103).chunks(on: 103) == 1)
     }
 
+    @Test("To a server that knows nobody a peer names its children first, and then the wards that turned to it")
+    func namedLast() {
+        var harness = StandbyHarness(.source(PeerConfiguration(), streamID: 7))
+        harness.feed(.placed(slots: 1, depth: 0))
+        harness.feed(.wardAdmitted(RemoteID(1)))
+        harness.feed(.admitted(RemoteID(2), stripe: 0))
+        for child in 1...2 as ClosedRange<UInt32> {
+            harness.feed(.linkOpened(LinkID(child), RemoteID(child), .child, .native))
+            harness.hear(subscription, on: child)
+        }
+        #expect(harness.peer.places.map(\.remote) == [RemoteID(2), RemoteID(1)])
+    }
+
     @Test("Who is no ward any more is parted with, unless it is fed: then it has ten seconds")
     func released() {
         var harness = standby(slots: 2, wards: 2)
