@@ -12,8 +12,8 @@ enum BlockProbe {
         let isChunk = try chunk(input)
         let isHead = try isSame(try? SourceHead(decoding: input).encoded(), as: input)
         let isPulse = try isSame(try? SourcePulse(decoding: input).encoded(), as: input)
-        let isEnd = try isSame(try? SourceEnd(decoding: input).encoded(), as: input)
-        return isChunk || isHead || isPulse || isEnd
+        let isFrame = try isSame(try? SourceFrame.decode(ArrayBuffer(bytes: input)).encoded(), as: input)
+        return isChunk || isHead || isPulse || isFrame
     }
 
     private static func chunk(_ input: [UInt8]) throws -> Bool {

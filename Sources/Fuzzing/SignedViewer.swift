@@ -16,7 +16,9 @@ struct SignedViewer {
     private var proven: Set<[UInt8]> = []
 
     /// The stream of the corpus.
-    private static let streamID: UInt64 = 0xA0A1_A2A3_A4A5_A6A7
+    private static let streamID = SignedStreamID(high: 0xA0A1_A2A3_A4A5_A6A7, low: 0xA8A9_AAAB_ACAD_AEAF)
+    /// What the clock of its head and its pulses shows at least: that of the corpus.
+    private static let clock: UInt64 = 1_700_000_000_000_000
     private static let limit = 1 << 16
 
     private static func make() -> Peer<ArrayBuffer> {
@@ -37,11 +39,26 @@ struct SignedViewer {
         if role == .parent { self.peer.handle(.assigned(remote, stripe: 0, epoch: self.opened), at: self.now) }
         self.links.append((LinkID(self.opened), role))
         self.peer.handle(.linkOpened(LinkID(self.opened), remote, role, .native), at: self.now)
+        if role == .parent { self.offerStream(on: LinkID(self.opened)) }
         let greeting =
             role == .parent
-            ? ControlFrame.subscribed(stripe: 0, policy: .live, streamID: Self.streamID, start: 0, next: 1 << 20)
+            ? ControlFrame.subscribed(stripe: 0, policy: .live, streamID: Self.streamID.high, start: 0, next: 1 << 20)
             : .subscribe(stripe: 0, start: .joinPoint, window: 1024, streamID: 0)
         self.give(greeting.encoded(), on: LinkID(self.opened))
+    }
+
+    /// Shows it which stream this is, under signatures that its host may find true.
+    private mutating func offerStream(on link: LinkID) {
+        guard let signature = Signature(Array(repeating: 1, count: Signature.length)) else { return }
+        let head = SourceHead(streamID: Self.streamID, startedAt: Self.clock, policy: .live)
+        let pulse = SourcePulse(
+            streamID: Self.streamID,
+            clock: Self.clock + self.now.nanoseconds / 1_000,
+            extent: SourceExtent(blocks: 1, next: 1),
+            retained: []
+        )
+        self.give(SourceFrame.head(head, signature).encoded(), on: link)
+        self.give(SourceFrame.pulse(pulse, signature).encoded(), on: link)
     }
 
     private mutating func give(_ frame: [UInt8], on link: LinkID) {
@@ -93,6 +110,11 @@ struct SignedViewer {
         let type = frame.withPrefix(1) { $0.first ?? 0 }
         guard type != FrameType.chunk.rawValue else {
             throw BlockProbe.BrokenPromise(description: "a chunk was passed on that has no proof")
+        }
+        if let said = try? SourceFrame.decode(frame) {
+            guard self.proven.contains(said.statement.signedBytes + said.signature.bytes) else {
+                throw BlockProbe.BrokenPromise(description: "the source's word was passed on and not found true")
+            }
         }
         guard type == FrameType.signedChunk.rawValue else { return }
         guard let (chunk, payloadOffset) = try? SignedChunk.decode(frame),

@@ -35,7 +35,7 @@ struct InputRecord {
         case .serverLost: return .serverLost
         case .serverUnreachable: return .serverUnreachable(reason: text(0) ?? .empty, isFinal: number(0) != 0)
         case .server: return ServerEvent(text(0) ?? .empty, text(1) ?? .empty).map { .server($0) }
-        case .signed: return Signature((text(0) ?? .empty).bytes).map { .signed(thing, $0) }
+        case .signed: return Signature((text(0) ?? .empty).bytes).map { .signed(SignedThing(kind: number(0), number: number(1)), $0) }
         case .verified: return .verified(ticket: number(0).clamped, number(1) != 0)
         case .described: return .described(link, sdp: text(0) ?? .empty)
         case .candidate: return .candidate(link, text(0))
@@ -63,10 +63,6 @@ struct InputRecord {
 
     private func text(_ index: Int) -> Text? {
         index < texts.count ? texts[index] : nil
-    }
-
-    private var thing: SignedThing {
-        number(0) < 0 ? .creation : .block(number(0).clamped)
     }
 
     /// The state that the W3C calls so, as far as it matters.

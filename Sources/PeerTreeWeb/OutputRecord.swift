@@ -116,10 +116,8 @@ struct OutputRecord {
     }
 
     private mutating func write(_ kind: Output, _ thing: SignedThing, _ statement: [UInt8]) -> Output {
-        switch thing {
-        case .creation: put(-1)
-        case .block(let number): put(Double(number))
-        }
+        put(thing.record.kind)
+        put(thing.record.number)
         return write(kind, texts: Text(statement))
     }
 

@@ -121,6 +121,8 @@ class HostilePeer:
         self.stream = None
         self.start = 0
         self.held = {}
+        # What the source says of it under its signature: the head, and the newest pulse.
+        self.said = {}
         # What may be switched off.
         self.grants_credit = True
         self.relays = True
@@ -128,6 +130,8 @@ class HostilePeer:
         self.greets_children = True
         # What it makes of the chunks that it passes on.
         self.tamper = bytes
+        # What it makes of the source's heads and pulses.
+        self.retell = bytes
         for name, handler in {
             "simple-signal[discover]": self.answers.put_nowait,
             "simple-signal[offer]": self._offered,
@@ -281,6 +285,10 @@ class HostilePeer:
             case wire.Head() | wire.Restart() if link is self.parent:
                 for child in self.children:
                     child.send(data)
+            case wire.Said() if link is self.parent:
+                self.said[frame.is_head] = data
+                for child in self.children:
+                    child.send(self.retell(data))
             case wire.Pulse() if link is self.parent and self.relays:
                 for child in self.children:
                     child.send(data)
@@ -301,6 +309,7 @@ class HostilePeer:
     def greet(self, child, frame):
         """Feeds a child as it wishes."""
         begin = max(self.start, frame.position) if frame.kind else self.start
+        child.send(*(self.retell(self.said[is_head]) for is_head in (True, False) if is_head in self.said))
         child.send(wire.subscribed(self.policy, self.stream, begin, self.next))
         if self.relays:
             child.send(*(self.tamper(data) for sequence, data in sorted(self.held.items()) if sequence >= begin))

@@ -99,6 +99,41 @@ async def test_a_relay_that_forges_from_the_beginning_feeds_nobody(signed_stage)
         await scene.everybody_goes_on()
 
 
+async def test_a_relay_that_changes_the_policy_feeds_nobody(signed_stage):
+    async with signed_stage(k1=2) as scene:
+        forger = await scene.relay()
+        await scene.bystander()
+        # Viewers of a lossless stream wait for what they will never get.
+        forger.policy = wire.LOSSLESS if forger.policy != wire.LOSSLESS else wire.LIVE
+        victim = await scene.victim()
+        await scene.feed()
+        await scene.everybody_is_whole()
+        assert victim.received() == bytes(scene.sent)
+        assert scene.count("forgeries") == 1
+        await forger.vanish()
+        await scene.everybody_goes_on()
+
+
+@pytest.mark.parametrize("forgery", [functools.partial(flipped, offset=-1), functools.partial(flipped, offset=25)])
+async def test_a_relay_that_speaks_for_the_source_feeds_nobody(signed_stage, forgery):
+    async with signed_stage(k1=2) as scene:
+        forger = await scene.relay()
+        await scene.bystander()
+        victim = await scene.victim()
+        await scene.feed()
+        await scene.everybody_is_whole()
+        link = await forger.child()
+        forger.retell = forgery
+        await asyncio.wait_for(link.closed.wait(), 5)
+        assert (await link.next(wire.Close)).reason == wire.PROTOCOL_ERROR
+        await scene.feed()
+        await scene.everybody_is_whole()
+        assert victim.received() == bytes(scene.sent)
+        assert scene.count("forgeries") == 1
+        await forger.vanish()
+        await scene.everybody_goes_on()
+
+
 class Tree:
     """A server that remembers, on a port of its own, and whoever broadcasts with one identity."""
 
@@ -113,9 +148,9 @@ class Tree:
         self.server = self.stack.enter_context(running(self.peer_tree, *command))
         self.server.event("listening")
 
-    def broadcast(self):
+    def broadcast(self, *options):
         command = ["broadcast", "-", "--raw", "--live", "--server", self.url, "--identity", self.folder / "identity"]
-        source = running(self.peer_tree, *command, "--linger", 5, "--json", stdin=subprocess.PIPE)
+        source = running(self.peer_tree, *command, "--linger", 5, "--json", *options, stdin=subprocess.PIPE)
         source = self.stack.enter_context(source)
         told = source.event("link")
         self.tree, self.link = told["tree"], told["link"]
@@ -175,6 +210,34 @@ async def test_a_source_that_was_started_again_takes_its_tree_over(tree):
     say(again, SECOND)
     await eventually(lambda: received(other) == SECOND, lambda: len(received(other)), 20)
     await eventually(lambda: received(path) == FIRST + SECOND, lambda: len(received(path)), 20)
+
+
+async def test_yesterdays_stream_is_not_shown_again(tree):
+    source = await in_thread(tree.broadcast, "--k1", 3)
+    async with HostilePeer(tree.url) as relay:
+        await relay.join(tree.tree)
+        await relay.attach()
+        say(source, FIRST)
+        await relay.until(lambda: relay.next >= 2 and len(relay.said) == 2)
+        yesterday = dict(stream=relay.stream, said=dict(relay.said), held=dict(relay.held), next=relay.next)
+    source.process.send_signal(signal.SIGKILL)
+    await in_thread(source.wait, 10)
+    # The relay of yesterday keeps its place for a while.
+    again = await in_thread(tree.broadcast, "--k1", 3)
+    async with HostilePeer(tree.url) as relay:
+        await relay.join(tree.tree, capacity=2)
+        await relay.attach()
+        for name, value in yesterday.items():
+            setattr(relay, name, value)
+        relay.start = 0
+        _, honest = await in_thread(tree.watch, "honest")
+        viewers = [await in_thread(tree.watch, name) for name in ["one", "two", "three"]]
+        await relay.child()
+        say(again, SECOND)
+        # Whoever was placed below the relay got away, and was told nothing of yesterday.
+        for _, path in viewers:
+            await eventually(lambda: received(path) == SECOND, lambda: len(received(path)), 20)
+        assert received(honest) == SECOND
 
 
 async def test_nobody_creates_the_tree_of_a_key_that_has_not_signed_for_it(tree):

@@ -25,6 +25,7 @@ Head = namedtuple("Head", "next")
 Restart = namedtuple("Restart", "stripe next")
 Pulse = namedtuple("Pulse", "next clock")
 Chunk = namedtuple("Chunk", "flags stripe key sequence timestamp index distance payload")
+Said = namedtuple("Said", "is_head frame")
 Other = namedtuple("Other", "frame")
 
 
@@ -124,4 +125,6 @@ def parse(frame):
     if kind == 0x11:
         _, _, flags, stripe, _, key, sequence, timestamp, index, distance = _CHUNK.unpack_from(frame)
         return Chunk(flags, stripe, key, sequence, timestamp, index, distance, frame[signed_payload(frame) :])
+    if kind in (0x12, 0x13):
+        return Said(kind == 0x12, frame)
     return Other(frame)

@@ -45,6 +45,9 @@ struct BlockSigner<Buffer: FrameBuffer> {
         open.isEmpty ? .distantFuture : closedAt.map { $0 + Self.interval } ?? .zero
     }
 
+    /// How many blocks have gone out.
+    var signedCount: UInt64 { nextNumber - UInt64(closed.count) }
+
     /// Whether the host is far behind with its signatures.
     var isBehind: Bool { closed.count >= Self.maximumWaiting }
 

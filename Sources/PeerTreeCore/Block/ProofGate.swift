@@ -10,6 +10,10 @@ struct ProofGate<Buffer: FrameBuffer> {
         case control(LinkID, Buffer)
         /// A chunk that the source wrote, and its stream.
         case chunk(LinkID, Chunk, SignedStreamID)
+        /// What the source says of a stream, and the frame that proves it.
+        case head(LinkID, SourceHead, Buffer)
+        /// How far the source is, and the frame that proves it.
+        case pulse(LinkID, SourcePulse, Buffer)
         /// A chunk without a proof, or what is no frame at all.
         case malformed(LinkID)
         /// The proof is false.
@@ -22,12 +26,19 @@ struct ProofGate<Buffer: FrameBuffer> {
         case verify(ticket: UInt64, statement: [UInt8], Signature)
     }
 
+    /// What a frame holds.
+    private enum Content {
+        case chunk(Chunk, SignedStreamID)
+        case head(SourceHead)
+        case pulse(SourcePulse)
+    }
+
     /// A frame that came, and what was made of it.
     private struct Waiting {
         let frame: Buffer
         let type: UInt8
-        /// Its chunk and proof, once looked at.
-        var proven: (chunk: Chunk, proof: BlockProof)?
+        /// What it holds and what proves it, once looked at.
+        var proven: (content: Content, proof: Proof)?
 
         /// What it counts as.
         var cost: Int { max(frame.count, 64) }
@@ -35,14 +46,17 @@ struct ProofGate<Buffer: FrameBuffer> {
 
     private struct Queue {
         let link: LinkID
-        /// In order; the first one's block is being checked.
+        /// In order; what proves the first one is being checked.
         var frames: [Waiting]
         var byteCount: Int
     }
 
     /// Those in which something waits.
     private var queues: [Queue] = []
-    private var known = KnownBlocks()
+    private var known = KnownProofs()
+    /// The newest head, and the clock of the newest pulse of its stream: of old pulses, which are true, a neighbour could
+    /// have any number checked.
+    private var newest: (head: SourceHead, clock: UInt64)?
     private var outputs = OutputQueue<Output>()
     private let maximumBytesPerLink: Int
     private let maximumBytes: Int
@@ -113,113 +127,69 @@ struct ProofGate<Buffer: FrameBuffer> {
 
     /// Lets a frame through, or finds it wanting.
     ///
-    /// - Returns: whether it is dealt with; if not, its block is being checked.
+    /// - Returns: whether it is dealt with; if not, what proves it is being checked.
     private mutating func pass(_ waiting: inout Waiting, _ link: LinkID) -> Bool {
-        switch waiting.type {
-        case FrameType.signedChunk.rawValue: break
-        case FrameType.chunk.rawValue:
+        switch FrameType(rawValue: waiting.type) {
+        case .signedChunk, .sourceHead, .sourcePulse: break
+        case .chunk:
             outputs.append(.malformed(link))
             return true
         default:
             outputs.append(.control(link, waiting.frame))
             return true
         }
-        guard let (chunk, proof) = waiting.proven ?? Self.read(waiting.frame) else {
+        guard let (content, proof) = waiting.proven ?? Self.read(waiting.frame, waiting.type) else {
             outputs.append(.malformed(link))
             return true
         }
+        if case .pulse(let pulse) = content, !isAwaited(pulse) { return true }
         switch known.verdict(of: proof) {
-        case .proven: outputs.append(.chunk(link, chunk, proof.header.streamID))
+        case .proven: admit(content, waiting.frame, link)
         case .contradicted: outputs.append(.contradicted(link))
         case .forged: outputs.append(.forged(link))
         case .asked:
-            waiting.proven = (chunk, proof)
+            waiting.proven = (content, proof)
             return false
         case nil:
-            waiting.proven = (chunk, proof)
-            outputs.append(.verify(ticket: known.ask(proof), statement: proof.statement, proof.signature))
+            waiting.proven = (content, proof)
+            let statement = proof.statement.signedBytes
+            outputs.append(.verify(ticket: known.ask(proof), statement: statement, proof.signature))
             return false
         }
         return true
     }
 
-    private static func read(_ frame: Buffer) -> (chunk: Chunk, proof: BlockProof)? {
+    private func isAwaited(_ pulse: SourcePulse) -> Bool {
+        newest.map { $0.head.streamID == pulse.streamID && $0.clock < pulse.clock } ?? false
+    }
+
+    private mutating func admit(_ content: Content, _ frame: Buffer, _ link: LinkID) {
+        switch content {
+        case .chunk(let chunk, let streamID):
+            outputs.append(.chunk(link, chunk, streamID))
+        case .head(let head):
+            if newest.map({ $0.head.startedAt < head.startedAt }) ?? true { newest = (head, 0) }
+            outputs.append(.head(link, head, frame))
+        case .pulse(let pulse):
+            newest?.clock = pulse.clock
+            outputs.append(.pulse(link, pulse, frame))
+        }
+    }
+
+    private static func read(_ frame: Buffer, _ type: UInt8) -> (content: Content, proof: Proof)? {
+        guard type == FrameType.signedChunk.rawValue else {
+            guard let said = try? SourceFrame.decode(frame) else { return nil }
+            let content: Content =
+                switch said {
+                case .head(let head, _): .head(head)
+                case .pulse(let pulse, _): .pulse(pulse)
+                }
+            return (content, Proof(statement: said.statement, signature: said.signature))
+        }
         guard let (signed, payloadOffset) = try? SignedChunk.decode(frame) else { return nil }
         let chunk = Chunk(header: signed.header, frame: frame, payloadOffset: payloadOffset)
         guard let root = signed.root(over: chunk.payload) else { return nil }
-        return (chunk, BlockProof(header: signed.block, root: root, signature: signed.signature))
-    }
-}
-
-/// What a source signs of a block, and its signature.
-///
-/// The signature is a part of it: a true root under another one would be passed on and be found false below.
-struct BlockProof: Equatable {
-    let header: BlockHeader
-    let root: Hash256
-    let signature: Signature
-
-    /// What the signature is over.
-    var statement: [UInt8] { SourceStatement.block(header, root: root).signedBytes }
-
-    static func == (one: BlockProof, other: BlockProof) -> Bool {
-        one.root == other.root && one.header == other.header && one.signature == other.signature
-    }
-
-    /// Whether a source that signs both says two things about one block.
-    func contradicts(_ other: BlockProof) -> Bool {
-        header.streamID == other.header.streamID && header.number == other.header.number
-            && (header != other.header || root != other.root)
-    }
-}
-
-/// What the host has found out about the newest blocks that came: by what was signed, never by number.
-struct KnownBlocks {
-    enum Verdict {
-        /// The host is looking at it.
-        case asked(UInt64)
-        /// The source signed it.
-        case proven
-        /// So it did, and another of the same number before.
-        case contradicted
-        /// It did not.
-        case forged
-    }
-
-    private var entries: [(proof: BlockProof, verdict: Verdict)] = []
-    private var nextTicket: UInt64 = 1
-
-    /// So many are remembered; a link has one looked at at a time.
-    private static var maximum: Int { 256 }
-
-    /// What is known of a block; nil if nothing is.
-    func verdict(of proof: BlockProof?) -> Verdict? {
-        guard let proof else { return nil }
-        return entries.last { $0.proof == proof }?.verdict
-    }
-
-    /// Has a block checked.
-    ///
-    /// - Returns: by what the answer is known.
-    mutating func ask(_ proof: BlockProof) -> UInt64 {
-        defer { nextTicket += 1 }
-        if entries.count >= Self.maximum, let oldest = entries.firstIndex(where: { !$0.verdict.isOpen }) {
-            entries.remove(at: oldest)
-        }
-        entries.append((proof, .asked(nextTicket)))
-        return nextTicket
-    }
-
-    mutating func answered(_ ticket: UInt64, _ isTrue: Bool) {
-        guard let index = entries.firstIndex(where: { $0.verdict == .asked(ticket) }) else { return }
-        let proof = entries[index].proof
-        let isContradicted = entries.contains { $0.verdict == .proven && $0.proof.contradicts(proof) }
-        entries[index].verdict = !isTrue ? .forged : isContradicted ? .contradicted : .proven
-    }
-}
-
-extension KnownBlocks.Verdict: Equatable {
-    var isOpen: Bool {
-        if case .asked = self { true } else { false }
+        let proof = Proof(statement: .block(signed.block, root: root), signature: signed.signature)
+        return (.chunk(chunk, signed.block.streamID), proof)
     }
 }

@@ -1,7 +1,8 @@
 /// What a source says under its signature.
 ///
 /// Each kind has a context of its own, which stands before what is signed, so that nothing that was said as one can be
-/// passed off as another, nor as what the same key signs for some other purpose.
+/// passed off as another, nor as what the same key signs for some other purpose. That a stream is complete is said by a
+/// mark of its last chunk, which is in a block like every other.
 package enum SourceStatement: Equatable, Sendable {
     /// These are the chunks of a block.
     case block(BlockHeader, root: Hash256)
@@ -9,8 +10,6 @@ package enum SourceStatement: Equatable, Sendable {
     case head(SourceHead)
     /// So much of it was written by now.
     case pulse(SourcePulse)
-    /// That was all of it.
-    case end(SourceEnd)
     /// The tree is this source's, as it says to a server.
     case create(CreationProof)
 
@@ -28,9 +27,6 @@ package enum SourceStatement: Equatable, Sendable {
         case .pulse(let pulse):
             writer.context("peer-tree pulse 1")
             pulse.write(to: &writer)
-        case .end(let end):
-            writer.context("peer-tree end 1")
-            end.write(to: &writer)
         case .create(let proof):
             writer.context("peer-tree create 1")
             proof.write(to: &writer)
@@ -109,22 +105,22 @@ package struct SourceExtent: Equatable, Sendable {
 
 /// How far the source is, and what of all that it retained is in force.
 package struct SourcePulse: Equatable, Sendable {
-    /// The newest block of a retained key.
+    /// A retained message that newcomers are sent.
     package struct Retained: Equatable, Sendable {
-        /// The key.
+        /// The key that it is under.
         package var key: UInt16
-        /// The block in which the message under it begins.
-        package var block: UInt64
+        /// The number of its first chunk.
+        package var sequence: UInt64
 
         /// Makes it of both.
-        package init(key: UInt16, block: UInt64) {
+        package init(key: UInt16, sequence: UInt64) {
             self.key = key
-            self.block = block
+            self.sequence = sequence
         }
     }
 
-    /// The most keys of one pulse.
-    package static let maximumKeys = 64
+    /// The most messages of one pulse.
+    package static let maximumRetained = 64
 
     /// Which stream.
     package var streamID: SignedStreamID
@@ -132,7 +128,8 @@ package struct SourcePulse: Equatable, Sendable {
     package var clock: UInt64
     /// What was written when it showed that.
     package var extent: SourceExtent
-    /// In the order of their keys, each of them once; ``maximumKeys`` at most.
+    /// In stream order; ``maximumRetained`` at most. Of a key there are two where the newest message under it is newer than
+    /// the newest join point: the one that is in force there, and that.
     package var retained: [Retained]
 
     /// Makes it of its parts.
@@ -159,12 +156,14 @@ package struct SourcePulse: Equatable, Sendable {
         within extent: SourceExtent
     ) throws(FrameError) -> [Retained] {
         let count = Int(reader.uint8())
-        guard count <= maximumKeys else { throw .badValue }
+        guard count <= maximumRetained else { throw .badValue }
         var retained: [Retained] = []
         for _ in 0..<count {
-            let next = Retained(key: reader.uint16(), block: reader.uint64())
+            let next = Retained(key: reader.uint16(), sequence: reader.uint64())
             guard !reader.isExhausted else { throw .truncated }
-            guard next.block < extent.blocks, retained.last.map({ $0.key < next.key }) ?? true else { throw .badValue }
+            guard next.sequence < extent.next, retained.last.map({ $0.sequence < next.sequence }) ?? true else {
+                throw .badValue
+            }
             retained.append(next)
         }
         return retained
@@ -181,45 +180,26 @@ package struct SourcePulse: Equatable, Sendable {
         streamID.write(to: &writer)
         writer.uint64(clock)
         extent.write(to: &writer)
-        let sent = retained.prefix(Self.maximumKeys)
+        // Of too many the newest: what is not named is not refused for being old.
+        let sent = retained.suffix(Self.maximumRetained)
         writer.uint8(UInt8(sent.count))
         for entry in sent {
             writer.uint16(entry.key)
-            writer.uint64(entry.block)
-        }
-    }
-}
-
-/// That a stream is complete.
-package struct SourceEnd: Equatable, Sendable {
-    /// Which stream.
-    package var streamID: SignedStreamID
-    /// All of it.
-    package var extent: SourceExtent
-
-    /// Makes it of both.
-    package init(streamID: SignedStreamID, extent: SourceExtent) {
-        self.streamID = streamID
-        self.extent = extent
-    }
-
-    /// Reads what ``encoded()`` wrote.
-    package init(decoding bytes: [UInt8]) throws(FrameError) {
-        self = try WireReader.readWhole(bytes) { reader throws(FrameError) in
-            SourceEnd(streamID: SignedStreamID(&reader), extent: try SourceExtent(&reader))
+            writer.uint64(entry.sequence)
         }
     }
 
-    /// Its bytes.
-    package func encoded() -> [UInt8] {
-        var writer = WireWriter(capacity: 32)
-        write(to: &writer)
-        return writer.bytes
-    }
-
-    fileprivate func write(to writer: inout WireWriter) {
-        streamID.write(to: &writer)
-        extent.write(to: &writer)
+    /// Whether a message was retained under its key when the source said this, or has been since.
+    ///
+    /// - Parameter sequence: the number of its first chunk.
+    func isInForce(key: UInt16, sequence: UInt64) -> Bool {
+        var isNamed = false
+        var isNewest = true
+        for entry in retained where entry.key == key {
+            isNamed = isNamed || entry.sequence == sequence
+            isNewest = isNewest && entry.sequence < sequence
+        }
+        return isNamed || isNewest
     }
 }
 

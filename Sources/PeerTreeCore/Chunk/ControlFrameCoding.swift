@@ -124,7 +124,7 @@ extension ControlFrame {
             return try .pulse(next: checkedSequence(reader.uint64()), clock: reader.uint64())
         case .chunk:
             throw .badValue
-        case .signedChunk:
+        case .signedChunk, .sourceHead, .sourcePulse:
             // There is none in an unsigned tree; in a signed one it does not come here.
             throw .unknownType
         }

@@ -17,6 +17,8 @@ package enum FrameType: UInt8 {
     case pulse = 0x0F
     case chunk = 0x10
     case signedChunk = 0x11
+    case sourceHead = 0x12
+    case sourcePulse = 0x13
 }
 
 /// Why a frame from a neighbour was refused.

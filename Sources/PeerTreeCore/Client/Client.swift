@@ -57,9 +57,9 @@ public struct Client<Buffer: FrameBuffer, Random: RandomNumberGenerator> {
         case .finish: peer?.finish(timestamp: clock.reading(at: now), at: now)
         case .consumed(let sequence): peer?.handle(.consumed(through: sequence), at: now)
         case .roundTrip(_, let span): reception.roundTrip = span
-        case .signed(.block(let number), let signature): peer?.handle(.signed(block: number, signature), at: now)
         case .signed(.creation, let signature):
             if let request = creation.signed(signature) { outputs.append(.emit(.discover(request))) }
+        case .signed(let thing, let signature): peer?.handle(.signed(thing, signature), at: now)
         case .serverNamed(let socket, let host): creation.server = (socket, host)
         case .verified(let ticket, let isTrue): peer?.handle(.verified(ticket: ticket, isTrue), at: now)
         case .tick(let unixMicroseconds): tick(unixMicroseconds)
@@ -149,6 +149,7 @@ public struct Client<Buffer: FrameBuffer, Random: RandomNumberGenerator> {
             queues.close(link)
             peer?.handle(.linkClosed(link), at: now)
         case .connectFailed(let remote, let reason): peer?.handle(.connectFailed(remote, reason), at: now)
+        case .serverClock(let unixMicroseconds): peer?.handle(.serverClock(unixMicroseconds), at: now)
         case .treeEnded: peer?.handle(.treeEnded, at: now)
         case .handOver: peer?.handle(.leave, at: now)
         case .treeLost: ended(.sourceLost)
@@ -223,7 +224,7 @@ public struct Client<Buffer: FrameBuffer, Random: RandomNumberGenerator> {
         case .deliver(let message): return deliver(message)
         case .gap(let gap): return .gap(gap)
         case .writable: return .writable
-        case .sign(let block, let statement): return .sign(.block(block), statement: statement)
+        case .sign(let thing, let statement): return .sign(thing, statement: statement)
         case .verify(let ticket, let statement, let signature):
             return .verify(ticket: ticket, statement: statement, signature: signature)
         case .subtreeComplete: return .subtreeComplete
@@ -295,7 +296,8 @@ extension ClientOutput {
         case .left: self = .left
         case .emit(let event): self = .emit(event)
         case .begin, .assigned, .placed, .admitted, .childReleased, .standby, .wardAdmitted, .wardReleased, .linkOpened,
-            .linkRelayed, .linkClosed, .connectFailed, .treeEnded, .handOver, .treeLost, .discover, .statusDue,
+            .linkRelayed, .linkClosed, .connectFailed, .serverClock, .treeEnded, .handOver, .treeLost, .discover,
+            .statusDue,
             .closeChannel:
             return nil
         }

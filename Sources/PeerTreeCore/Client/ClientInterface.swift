@@ -162,14 +162,6 @@ public enum ClientOutput<Buffer: FrameBuffer> {
     case left
 }
 
-/// What a source has its host sign.
-public enum SignedThing: Equatable, Sendable {
-    /// A block of this number.
-    case block(UInt64)
-    /// That the tree is its own, for the server.
-    case creation
-}
-
 /// Whether a client can publish.
 public enum Writability: Equatable, Sendable {
     /// It can.

@@ -103,6 +103,7 @@ extension Membership {
         if let capacity = answer.additions?.capacity { self.capacity = capacity }
         if let advice = answer.additions?.iceServers { iceServers.take(advice, at: now) }
         if question == .enter { begin(answer, at: now) } else if ownID != answer.id { emit(.renamed(id: answer.id)) }
+        if let clock = answer.additions?.clock { emit(.serverClock(clock)) }
         ownID = answer.id
         sayPlace()
         take(answer)

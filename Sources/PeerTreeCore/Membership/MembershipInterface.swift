@@ -148,6 +148,8 @@ public enum MembershipOutput: Equatable, Sendable {
     case linkClosed(LinkID)
     /// Do without a link.
     case connectFailed(RemoteID, LossReason)
+    /// What the server's clock shows: microseconds since 1970-01-01 UTC.
+    case serverClock(UInt64)
     /// The tree is over.
     case treeEnded
     /// Hand the children over.

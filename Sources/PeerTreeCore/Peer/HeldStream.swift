@@ -14,6 +14,8 @@ struct HeldStream<Buffer: FrameBuffer> {
     var frontier: UInt64?
     /// What comes from neighbours waits here until it is proven; nil in an unsigned tree.
     var gate: ProofGate<Buffer>?
+    /// What the source says of it under its signature; nothing in an unsigned tree.
+    var word = SourceWord<Buffer>()
     /// How far the application is.
     var reading = Reading()
     /// The position turned out impossible: the next answer of a parent says where the stream begins anew.

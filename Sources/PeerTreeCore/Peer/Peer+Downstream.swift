@@ -47,18 +47,20 @@ extension Peer {
 
     /// Begins to feed a subscription, if this peer knows its own position and the server has admitted the child.
     mutating func start(_ id: LinkID, _ index: Int, at now: Instant) {
-        guard let frontier = stream.frontier, !stream.isStartingOver, let link = links[id],
+        guard let frontier = stream.frontier, !stream.isStartingOver, hasWord, let link = links[id],
             !link.feeding.subscriptions[index].isVoid,
             admissions.allow(link.remote, link.feeding.subscriptions[index].stripe)
         else { return }
         let subscription = link.feeding.subscriptions[index]
         let (position, isNewcomer) = startPosition(of: subscription)
         let lag = stream.replay.end > position ? stream.replay.end - position : 0
+        let allowance = UInt64(configuration.window) + lag
         links[id]?.feeding.subscriptions[index].cursor = position
-        links[id]?.feeding.subscriptions[index].allowance = UInt64(configuration.window) + lag
+        links[id]?.feeding.subscriptions[index].allowance = allowance
         links[id]?.feeding.creditLimit = stream.policy == .lossless ? position + UInt64(subscription.window) : .max
         links[id]?.feeding.isComplete = false
         if link.mode == .native {
+            sendWord(on: id)
             let frame = ControlFrame.subscribed(
                 stripe: subscription.stripe,
                 policy: stream.policy,

@@ -70,6 +70,11 @@ extension Peer {
     }
 
     private mutating func judge(_ standing: Inquiry.Standing, _ next: UInt64, at now: Instant) {
+        // What is held in a signed tree the source has written: somebody on the way of the answer lies.
+        guard !needsProof || standing.firstNeverWritten(next) == nil else {
+            counters.unexpectedFrames += 1
+            return
+        }
         guard !stream.isStartingOver, let frontier = stream.frontier, let then = standing.frontier else { return }
         let neverWritten = standing.firstNeverWritten(next)
         if min(then, frontier) > next || neverWritten.map({ $0 < frontier }) == true {
@@ -91,7 +96,7 @@ extension Peer {
     // MARK: Starting over
 
     /// Nobody has what comes next here: ask every parent for a join point.
-    private mutating func startOver(at now: Instant) {
+    mutating func startOver(at now: Instant) {
         stream.isStartingOver = true
         repair.removeAll()
         for index in upstreams.indices { subscribeAgain(index, at: now) }

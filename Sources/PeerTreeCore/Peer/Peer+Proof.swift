@@ -12,7 +12,7 @@ extension Peer {
     }
 
     private mutating func sign(_ requests: [BlockSigner<Buffer>.Request]) {
-        for request in requests { emit(.sign(block: request.block, statement: request.statement)) }
+        for request in requests { emit(.sign(.block(request.block), statement: request.statement)) }
     }
 
     /// When a block has to be closed.
@@ -25,7 +25,17 @@ extension Peer {
         sign(writing.signer?.closeIfDue(at: now) ?? [])
     }
 
-    mutating func signed(_ block: UInt64, _ signature: Signature, at now: Instant) {
+    /// The host has signed what it was asked to.
+    mutating func signed(_ thing: SignedThing, _ signature: Signature, at now: Instant) {
+        switch thing {
+        case .block(let number): blockSigned(number, signature, at: now)
+        case .head: headSigned(signature, at: now)
+        case .pulse(let clock): pulseSigned(clock, signature, at: now)
+        case .creation: break
+        }
+    }
+
+    private mutating func blockSigned(_ block: UInt64, _ signature: Signature, at now: Instant) {
         guard let chunks = writing.signer?.signed(block, signature), !chunks.isEmpty else { return }
         append(chunks, at: now)
         noteCompletion(at: now)
@@ -55,6 +65,8 @@ extension Peer {
             switch output {
             case .control(let id, let frame): if let link = links[id] { take(frame, from: link, at: now) }
             case .chunk(let id, let chunk, let streamID): take(chunk, of: streamID, from: id, at: now)
+            case .head(let id, let head, let frame): learn(head, frame, from: id, at: now)
+            case .pulse(let id, let pulse, let frame): learn(pulse, frame, from: id, at: now)
             case .malformed(let id): noteMalformed(on: id, at: now)
             case .forged(let id): partWithForger(id, at: now)
             case .contradicted: counters.contradictions += 1
@@ -68,8 +80,8 @@ extension Peer {
     private mutating func take(_ chunk: Chunk, of streamID: SignedStreamID, from id: LinkID, at now: Instant) {
         guard let link = links[id] else { return }
         // The source's words of another time are true, too.
-        guard streamID.high == stream.id else {
-            counters.unexpectedFrames += 1
+        guard streamID.high == stream.id, streamID == stream.word.head?.streamID ?? streamID else {
+            counters.staleStatements += 1
             return
         }
         do throws(FrameError) {

@@ -3,7 +3,7 @@
 extension Peer {
     /// When a pulse is due; only who numbers the stream says one by itself.
     var pulseDeadline: Instant {
-        guard numbersStream, !links.children.isEmpty, ending.sequence == nil, departure.isStaying else {
+        guard numbersStream, !isSigned, !links.children.isEmpty, ending.sequence == nil, departure.isStaying else {
             return .distantFuture
         }
         return pulse.deadline
@@ -18,7 +18,7 @@ extension Peer {
     /// only where it agrees with what this peer has, and then as a sign that the parent would have more to say if there
     /// were more.
     mutating func pulsed(_ next: UInt64, _ clock: UInt64, by id: LinkID, at now: Instant) {
-        guard let frontier = stream.frontier, upstreams.contains(where: { $0.isFed(by: id) }) else {
+        guard !isSigned, let frontier = stream.frontier, upstreams.contains(where: { $0.isFed(by: id) }) else {
             counters.unexpectedFrames += 1
             return
         }

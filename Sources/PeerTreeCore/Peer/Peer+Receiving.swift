@@ -211,6 +211,10 @@ extension Peer {
             if upstreams.count > 1 || !stream.replay.contains(chunk.header.sequence) { doubtPosition(at: now) }
             return
         }
+        guard isInForce(chunk.header) else {
+            counters.staleStatements += 1
+            return
+        }
         guard let whole = stream.retained.accept(chunk) else { return }
         links[id]?.intake.takeRetained()
         counters.messagesDelivered += 1
@@ -221,6 +225,7 @@ extension Peer {
 
     /// Delivers what has become contiguous.
     mutating func advance(at now: Instant) {
+        defer { advanceWord() }
         while let sequence = stream.frontier, let chunk = stream.replay[sequence] {
             stream.frontier = sequence + 1
             if ending.sequence != nil { resume() }

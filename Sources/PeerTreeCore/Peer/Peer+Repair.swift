@@ -176,6 +176,7 @@ extension Peer {
         links[id]?.intake.reached = range.end
         repair.close()
         pass(SequenceRange(start: frontier, end: range.end), isSkip: true)
+        claimPosition(range.end, at: now)
         advance(at: now)
         pumpChildren(at: now)
         updateFlow(at: now)

@@ -77,7 +77,8 @@ extension Peer {
             if let link = parentLink(to: standby.remote) {
                 backup.standby?.phase = .open(link)
             } else {
-                backup.standby?.phase = .connecting(deadline: now + configuration.connectTimeout)
+                let deadline = now + configuration.connectTimeout
+                backup.standby?.phase = .connecting(deadline: deadline)
                 if !isConnecting(to: standby.remote) { emit(.connect(standby.remote)) }
             }
         case .connecting(let deadline) where deadline <= now:

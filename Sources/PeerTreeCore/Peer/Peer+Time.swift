@@ -11,7 +11,7 @@ extension Peer {
         next = min(next, min(standbyDeadline, pullDeadline))
         next = min(next, min(repair.deadline, min(admissionDeadline, pulseDeadline)))
         next = min(next, min(links.absences.deadline, min(arrearsDeadline, budgetDeadline)))
-        next = min(next, signingDeadline)
+        next = min(next, min(signingDeadline, announcementDeadline))
         return min(next, min(ending.deadline ?? .distantFuture, departure.deadline))
     }
 
@@ -27,6 +27,7 @@ extension Peer {
         watchArrears(at: now)
         watchBudgets(at: now)
         watchSigner(at: now)
+        watchAnnouncements(at: now)
         if let deadline = ending.deadline, deadline <= now { end(.sourceLost) }
     }
 

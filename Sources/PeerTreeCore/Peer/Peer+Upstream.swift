@@ -157,6 +157,7 @@ extension Peer {
             dismiss(id, .protocolError, .closed, at: now)
             return
         }
+        guard believes(answer, from: id, at: now) else { return }
         let question = upstreams[index].question(to: id)
         guard isPossible(answer, to: question) else {
             counters.unexpectedFrames += 1
@@ -208,7 +209,8 @@ extension Peer {
         let isAnew = stream.frontier == nil || stream.isStartingOver || answer.streamID != stream.id
         let (formerID, formerPolicy) = (stream.id, stream.policy)
         if !isFedStripe(before: Int(answer.stripe)) { stream.policy = answer.policy }
-        links[id]?.intake.begin(answer.policy, at: answer.start, window: question.window, isAnew: isAnew, configuration)
+        let limits = configuration
+        links[id]?.intake.begin(answer.policy, at: answer.start, window: question.window, isAnew: isAnew, limits)
         if stream.frontier == nil {
             stream.id = answer.streamID
             begin(at: answer.start, now)
@@ -222,6 +224,7 @@ extension Peer {
         } else if stream.policy != formerPolicy {
             restartChildren(next: answer.next, at: now)
         }
+        if stream.frontier == answer.start { claimPosition(answer.start, at: now) }
     }
 
     private mutating func activate(_ index: Int, _ id: LinkID, at now: Instant) {

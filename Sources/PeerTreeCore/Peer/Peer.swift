@@ -122,10 +122,12 @@ public struct Peer<Buffer: FrameBuffer> {
         case .consumed(let sequence):
             stream.reading.consume(through: sequence)
             updateFlow(at: now)
-        case .signed(let block, let signature):
-            signed(block, signature, at: now)
+        case .signed(let thing, let signature):
+            signed(thing, signature, at: now)
         case .verified(let ticket, let isTrue):
             verified(ticket, isTrue, at: now)
+        case .serverClock(let unixMicroseconds):
+            setServerClock(unixMicroseconds, at: now)
         case .treeEnded:
             treeEnded(at: now)
         case .leave:

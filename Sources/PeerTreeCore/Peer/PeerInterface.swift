@@ -116,10 +116,12 @@ public enum PeerInput<Buffer: FrameBuffer> {
     case wardReleased(RemoteID)
     /// The application has taken everything up to this sequence number.
     case consumed(through: UInt64)
-    /// The source's host has signed a block: the answer to ``PeerOutput/sign(block:statement:)``.
-    case signed(block: UInt64, Signature)
+    /// The source's host has signed what it was asked to: the answer to ``PeerOutput/sign(_:statement:)``.
+    case signed(SignedThing, Signature)
     /// The host has checked a signature: the answer to ``PeerOutput/verify(ticket:statement:signature:)``.
     case verified(ticket: UInt64, Bool)
+    /// What the server's clock shows: microseconds since 1970-01-01 UTC.
+    case serverClock(UInt64)
     /// The server says that the tree is over.
     case treeEnded
     /// The application wants to leave: hand over the children, then ``PeerOutput/left``.
@@ -163,8 +165,8 @@ public enum PeerOutput<Buffer: FrameBuffer> {
     case neighbourGone(RemoteID, NeighbourRole)
     /// `publish` may be called again.
     case writable
-    /// Sign this with the source's key (Ed25519); report `signed`. Nothing of the block goes out before.
-    case sign(block: UInt64, statement: [UInt8])
+    /// Sign this with the source's key (Ed25519); report `signed`. Nothing of a block goes out before.
+    case sign(SignedThing, statement: [UInt8])
     /// Check that the source's key has signed this (Ed25519); report `verified`. What came on that link waits for it.
     case verify(ticket: UInt64, statement: [UInt8], signature: Signature)
     /// The stream is over for this peer.
@@ -223,6 +225,9 @@ public struct PeerCounters: Equatable, Sendable {
     public var contradictions: UInt64 = 0
     /// Frames for which there was no room while the host was checking what came before.
     public var unprovenDrops: UInt64 = 0
+    /// What the source did sign, but for another time: pulses long past, streams that others took the place of, retained
+    /// messages that are not in force any more.
+    public var staleStatements: UInt64 = 0
 
     /// All zero.
     public init() {}

@@ -3,6 +3,8 @@ struct Writing<Buffer: FrameBuffer> {
     var chunker: Chunker<Buffer>
     /// Signs what the application writes; nil in an unsigned tree.
     var signer: BlockSigner<Buffer>?
+    /// What the source says of the stream as a whole; nothing in an unsigned tree.
+    var announcements = Announcements()
     /// The application waits for ``PeerOutput/writable``.
     var isBlocked = false
     /// The application has ended the stream.

@@ -100,12 +100,19 @@ extension ServerEvent {
                 stripes: UInt8(clamping: max(1, extra[Field.stripes]?.integer(upTo: 255) ?? 1)),
                 capacity: capacity(extra),
                 parents: list(extra[Field.parents]).compactMap { ParentAssignment($0, parent: Field.id) },
-                iceServers: ICEServerAdvice(extra)
+                iceServers: ICEServerAdvice(extra),
+                clock: clock(extra)
             )
             additions?.key = extra[Field.key]?.text?.unhexed.flatMap { SourceKey($0) }
         }
         let peers = list(data["peers"]).compactMap { $0.text }
         return .discovered(Discovery(id: id, treeID: treeID, peers: peers, additions: additions))
+    }
+
+    /// The server says it in milliseconds.
+    private static func clock(_ payload: JSONReader) -> UInt64? {
+        guard let milliseconds = payload["clock"]?.number, milliseconds >= 0, milliseconds < 1e15 else { return nil }
+        return UInt64(milliseconds * 1_000)
     }
 
     private static func list(_ value: JSONReader?) -> [JSONReader] {

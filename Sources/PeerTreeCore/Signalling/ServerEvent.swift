@@ -64,6 +64,8 @@ public enum ServerEvent: Equatable, Sendable {
             public var parents: [ParentAssignment]
             /// STUN and TURN servers, if there are any.
             public var iceServers: ICEServerAdvice?
+            /// What the server's clock showed: microseconds since 1970-01-01 UTC; nil from a server that does not say.
+            public var clock: UInt64?
             /// The source's, if the tree is signed.
             public var key: SourceKey?
 
@@ -73,13 +75,15 @@ public enum ServerEvent: Equatable, Sendable {
                 stripes: UInt8,
                 capacity: Int? = nil,
                 parents: [ParentAssignment],
-                iceServers: ICEServerAdvice?
+                iceServers: ICEServerAdvice?,
+                clock: UInt64? = nil
             ) {
                 self.resumeToken = resumeToken
                 self.stripes = stripes
                 self.capacity = capacity
                 self.parents = parents
                 self.iceServers = iceServers
+                self.clock = clock
             }
         }
 

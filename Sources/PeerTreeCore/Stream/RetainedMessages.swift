@@ -94,6 +94,14 @@ struct RetainedMessages<Buffer: FrameBuffer> {
         return (older + newest).sorted { $0[0].header.sequence < $1[0].header.sequence }
     }
 
+    /// All that a newcomer may be sent, wherever it starts, in stream order.
+    var inForce: [SourcePulse.Retained] {
+        (replaced + inStreamOrder).map { message in
+            SourcePulse.Retained(key: Self.key(message), sequence: message[0].header.sequence)
+        }
+        .sorted { $0.sequence < $1.sequence }
+    }
+
     private static func key(_ message: [Chunk]) -> UInt16 {
         message[0].header.retainedKey
     }

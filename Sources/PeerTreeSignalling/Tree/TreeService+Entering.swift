@@ -193,7 +193,10 @@ extension TreeService {
                 "capacity": JSONValue(children(of: peer)),
                 "parents": .array(parents),
             ]
-            if let key = entry.key { native["key"] = .string(Text(hexadecimal: key.bytes).string) }
+            if let key = entry.key {
+                native["key"] = .string(Text(hexadecimal: key.bytes).string)
+                native["clock"] = JSONValue(unixMilliseconds)
+            }
             options.iceServers.add(for: member.id, unixTime: unixTime, security, to: &native)
             data["peerTree"] = .object(native)
         } else if peers.isEmpty, !peer.isSource {

@@ -105,6 +105,9 @@ package struct TreeService: Sendable {
     /// Seconds since 1970.
     var unixTime: UInt64 { options.unixTimeAtZero + now.nanoseconds / 1_000_000_000 }
 
+    /// The same in milliseconds.
+    var unixMilliseconds: UInt64 { options.unixTimeAtZero * 1_000 + now.nanoseconds / 1_000_000 }
+
     /// Takes in what happened.
     package mutating func handle(_ input: Input, at now: Instant) {
         self.now = max(self.now, now)

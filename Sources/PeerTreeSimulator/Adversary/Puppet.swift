@@ -20,11 +20,13 @@ extension Simulation {
         }
         let type = frame.bytes.first ?? 0
         let isSigned = type == FrameType.signedChunk.rawValue
-        let bit = type == FrameType.chunk.rawValue || isSigned ? 0 : type & 15
+        let bit = Self.heldBit(of: type)
         guard puppet.held & 1 << UInt16(bit) == 0 else { return }
         var frame = frame
         if puppet.isForging, isSigned {
             frame = forged(frame)
+        } else if puppet.isForging, type == FrameType.sourcePulse.rawValue, frame.bytes.reduce(0, ^) % 4 == 0 {
+            frame = SimulatedBuffer(bytes: frame.bytes.dropLast() + [(frame.bytes.last ?? 0) ^ 1])
         } else if puppet.isForging, bit == 0 {
             let payload = frame.count - min(frame.count, ChunkHeader.length)
             frame = SimulatedBuffer(
@@ -33,6 +35,15 @@ extension Simulation {
             )
         }
         transmit(frame, isText: false, from: end)
+    }
+
+    /// By which of its bits ``Puppet/held`` holds a type of frames back: chunks of both kinds by one, as are pulses.
+    private static func heldBit(of type: UInt8) -> UInt8 {
+        switch FrameType(rawValue: type) {
+        case .chunk, .signedChunk: 0
+        case .pulse, .sourceHead, .sourcePulse: FrameType.pulse.rawValue
+        default: type & 15
+        }
     }
 
     /// Changes a signed chunk: its payload, or a byte of what proves it.

@@ -26,6 +26,9 @@ struct SimulatedServer {
     /// The id of the one tree.
     var treeID: Text { key?.treeID ?? "T" }
 
+    /// What its clock shows at the beginning of the simulation, in microseconds since 1970-01-01 UTC.
+    private static let timeAtZero: UInt64 = 1_700_000_000_000_000
+
     var tracker: Tracker
     var tree: TreeHandle?
     private(set) var run = 1
@@ -164,7 +167,7 @@ struct SimulatedServer {
                 return
             }
             drainTracker()
-            reply(to: client)
+            reply(to: client, at: now)
         } catch {
             drainTracker()
             switch error {
@@ -232,7 +235,7 @@ struct SimulatedServer {
         clientOfPeer[peer] = client
     }
 
-    private mutating func reply(to client: Int) {
+    private mutating func reply(to client: Int, at now: Instant) {
         guard let peer = members[client]?.peer, let token = makeToken(for: client, peer) else { return }
         placed.append(peer)
         let parents = (0..<stripes).compactMap { stripe -> ParentAssignment? in
@@ -244,7 +247,8 @@ struct SimulatedServer {
             stripes: UInt8(stripes),
             capacity: children(of: peer),
             parents: parents.filter { $0.parent != nil },
-            iceServers: nil
+            iceServers: nil,
+            clock: Self.timeAtZero + now.nanoseconds / 1_000
         )
         additions.key = key
         let own = Text(client: client)

@@ -145,14 +145,13 @@ struct BlockCodecTests {
     func statements() throws {
         let head = SourceHead(streamID: Self.streamID, startedAt: 1_700_000_000_000_000, policy: .live)
         let extent = SourceExtent(blocks: 7, next: 13)
-        let retained = [SourcePulse.Retained(key: 3, block: 1), SourcePulse.Retained(key: 7, block: 5)]
+        let retained = [SourcePulse.Retained(key: 3, sequence: 1), SourcePulse.Retained(key: 7, sequence: 5)]
         let pulse = SourcePulse(
             streamID: Self.streamID,
             clock: 1_700_000_000_500_000,
             extent: extent,
             retained: retained
         )
-        let end = SourceEnd(streamID: Self.streamID, extent: extent)
         let proof = try #require(
             CreationProof(
                 socketID: "AbCdEfGhIjKlMnOpAAAB",
@@ -162,10 +161,8 @@ struct BlockCodecTests {
         )
         #expect(try SourceHead(decoding: Self.input("head")) == head)
         #expect(try SourcePulse(decoding: Self.input("pulse")) == pulse)
-        #expect(try SourceEnd(decoding: Self.input("end")) == end)
         #expect(try Self.input("head") == head.encoded())
         #expect(try Self.input("pulse") == pulse.encoded())
-        #expect(try Self.input("end") == end.encoded())
 
         let statements: [(SourceStatement, String)] = [
             (.head(head), "706565722d747265652068656164203100" + "a0a1a2a3a4a5a6a7a8a9aaabacadaeaf00060a24181e400002"),
@@ -174,10 +171,6 @@ struct BlockCodecTests {
                 "706565722d7472656520"
                     + "70756c7365203100a0a1a2a3a4a5a6a7a8a9aaabacadaeaf00060a241825e120"
                     + "0000000000000007000000000000000d020003000000000000000100070000000000000005"
-            ),
-            (
-                .end(end),
-                "706565722d7472656520656e64203100a0a1a2a3a4a5a6a7a8a9aaabacadaeaf0000000000000007000000000000000d"
             ),
             (
                 .create(proof),
@@ -195,19 +188,15 @@ struct BlockCodecTests {
 
     @Test("What a source says is refused if anything is missing, too much, or cannot be")
     func impossibleStatements() throws {
-        let (head, pulse, end) = try (Self.input("head"), Self.input("pulse"), Self.input("end"))
+        let (head, pulse) = try (Self.input("head"), Self.input("pulse"))
         for length in 0..<head.count {
             #expect(throws: FrameError.truncated) { try SourceHead(decoding: Array(head.prefix(length))) }
         }
         for length in 0..<pulse.count {
             #expect(throws: FrameError.truncated) { try SourcePulse(decoding: Array(pulse.prefix(length))) }
         }
-        for length in 0..<end.count {
-            #expect(throws: FrameError.truncated) { try SourceEnd(decoding: Array(end.prefix(length))) }
-        }
         #expect(throws: FrameError.badValue) { try SourceHead(decoding: head + [0]) }
         #expect(throws: FrameError.badValue) { try SourcePulse(decoding: pulse + [0]) }
-        #expect(throws: FrameError.badValue) { try SourceEnd(decoding: end + [0]) }
 
         func damaged(_ bytes: [UInt8], _ offset: Int, _ value: UInt8) -> [UInt8] {
             var bytes = bytes
@@ -216,13 +205,45 @@ struct BlockCodecTests {
         }
         #expect(throws: FrameError.badValue) { try SourceHead(decoding: damaged(head, 24, 3)) }
         // More blocks than chunks; none, and yet chunks; a number out of range.
-        #expect(throws: FrameError.badSequence) { try SourceEnd(decoding: damaged(end, 23, 14)) }
-        #expect(throws: FrameError.badSequence) { try SourceEnd(decoding: damaged(end, 23, 0)) }
-        #expect(throws: FrameError.badSequence) { try SourceEnd(decoding: damaged(end, 24, 0x80)) }
-        // More keys than allowed; one twice; a block that was not written yet.
+        #expect(throws: FrameError.badSequence) { try SourcePulse(decoding: damaged(pulse, 31, 14)) }
+        #expect(throws: FrameError.badSequence) { try SourcePulse(decoding: damaged(pulse, 31, 0)) }
+        #expect(throws: FrameError.badSequence) { try SourcePulse(decoding: damaged(pulse, 32, 0x80)) }
+        // More messages than allowed; not in stream order; one that was not written yet.
         #expect(throws: FrameError.badValue) { try SourcePulse(decoding: damaged(pulse, 40, 65)) }
-        #expect(throws: FrameError.badValue) { try SourcePulse(decoding: damaged(pulse, 52, 3)) }
-        #expect(throws: FrameError.badValue) { try SourcePulse(decoding: damaged(pulse, 60, 7)) }
+        #expect(throws: FrameError.badValue) { try SourcePulse(decoding: damaged(pulse, 60, 1)) }
+        #expect(throws: FrameError.badValue) { try SourcePulse(decoding: damaged(pulse, 60, 13)) }
+    }
+
+    @Test("On a link a head and a pulse have their type before and the signature behind, or are refused")
+    func frames() throws {
+        let signature = try #require(Self.signature)
+        for frame in [
+            SourceFrame.head(try SourceHead(decoding: Self.input("head")), signature),
+            .pulse(try SourcePulse(decoding: Self.input("pulse")), signature),
+        ] {
+            let bytes = frame.encoded()
+            #expect(try SourceFrame.decode(TestBuffer(bytes: bytes)) == frame)
+            for length in 0..<bytes.count {
+                let part = TestBuffer(bytes: Array(bytes.prefix(length)))
+                #expect(throws: FrameError.self) { try SourceFrame.decode(part) }
+            }
+            #expect(throws: FrameError.badValue) { try SourceFrame.decode(TestBuffer(bytes: bytes).changed(at: 1)) }
+            #expect(throws: FrameError.self) { try SourceFrame.decode(TestBuffer(bytes: bytes + [0])) }
+        }
+    }
+
+    @Test("A pulse names what is in force of a key: the messages it names, and what is newer")
+    func inForce() {
+        let retained = [(3, 4), (7, 5), (3, 9)].map { SourcePulse.Retained(key: $0.0, sequence: $0.1) }
+        let extent = SourceExtent(blocks: 10, next: 10)
+        let pulse = SourcePulse(streamID: Self.streamID, clock: 1, extent: extent, retained: retained)
+        let cases: [(UInt16, UInt64, Bool)] = [
+            (3, 3, false), (3, 4, true), (3, 5, false), (3, 9, true), (3, 10, true), (7, 4, false), (7, 5, true),
+            (8, 0, true),
+        ]
+        for (key, sequence, isInForce) in cases {
+            #expect(pulse.isInForce(key: key, sequence: sequence) == isInForce, "\(key), \(sequence)")
+        }
     }
 
     @Test("A proof of creation is told from every other by where one part ends and the next begins")

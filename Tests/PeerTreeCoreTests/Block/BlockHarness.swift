@@ -28,6 +28,20 @@ struct BlockWriter {
         return signed(signer.add(chunks, at: now)).map(\.frame)
     }
 
+    /// What the source says of its stream as a whole.
+    func head(startedAt: UInt64 = 1, policy: StreamPolicy = .live) -> TestBuffer {
+        let head = SourceHead(streamID: signer.streamID, startedAt: startedAt, policy: policy)
+        return TestBuffer(said: .head(head), { .head(head, $0) })
+    }
+
+    /// How far it is.
+    func pulse(clock: UInt64, _ retained: [SourcePulse.Retained] = [], next: UInt64? = nil) -> TestBuffer {
+        let next = next ?? chunker.nextSequence
+        let extent = SourceExtent(blocks: min(next, 1), next: next)
+        let pulse = SourcePulse(streamID: signer.streamID, clock: clock, extent: extent, retained: retained)
+        return TestBuffer(said: .pulse(pulse), { .pulse(pulse, $0) })
+    }
+
     /// What goes out once these blocks are signed.
     mutating func signed(_ requests: [BlockSigner<TestBuffer>.Request]) -> [ReplayBuffer<TestBuffer>.Chunk] {
         var chunks: [ReplayBuffer<TestBuffer>.Chunk] = []
@@ -40,6 +54,10 @@ struct BlockWriter {
 }
 
 extension TestBuffer {
+    fileprivate init(said statement: SourceStatement, _ frame: (Signature) -> SourceFrame) {
+        self.init(bytes: TestKey.sign(statement.signedBytes).map { frame($0).encoded() } ?? [])
+    }
+
     /// The frame with one bit of a byte turned.
     func changed(at offset: Int) -> TestBuffer {
         var changed = Array(bytes)

@@ -9,6 +9,7 @@ struct ProofGateTests {
     private enum Outcome: Equatable {
         case control(UInt32)
         case chunk(UInt32, UInt64)
+        case said(UInt32)
         case malformed(UInt32)
         case forged(UInt32)
         case contradicted(UInt32)
@@ -42,6 +43,7 @@ struct ProofGateTests {
                 switch output {
                 case .control(let link, _): outcomes.append(.control(link.rawValue))
                 case .chunk(let link, let chunk, _): outcomes.append(.chunk(link.rawValue, chunk.header.sequence))
+                case .head(let link, _, _), .pulse(let link, _, _): outcomes.append(.said(link.rawValue))
                 case .malformed(let link): outcomes.append(.malformed(link.rawValue))
                 case .forged(let link): outcomes.append(.forged(link.rawValue))
                 case .contradicted(let link): outcomes.append(.contradicted(link.rawValue))
@@ -56,6 +58,27 @@ struct ProofGateTests {
     }
 
     private let heartbeat = TestBuffer(bytes: ControlFrame.heartbeat(timestamp: 1, echo: 0, held: 0).encoded())
+
+    @Test("Heads and pulses wait for their signatures like chunks; a pulse is looked at only if it may be news")
+    func words() {
+        var (gate, writer) = (Gate(), BlockWriter())
+        #expect(gate.receive(writer.pulse(clock: 5), on: 1) == [])
+        #expect(gate.receive(writer.head(startedAt: 2), on: 1) == [.verify(1)])
+        #expect(gate.receive(writer.pulse(clock: 5), on: 1) == [])
+        #expect(gate.answer(1) == [.said(1), .verify(2)])
+        #expect(gate.answer(2) == [.said(1)])
+        // Known, and older than known.
+        #expect(gate.receive(writer.pulse(clock: 5), on: 2) == [])
+        #expect(gate.receive(writer.pulse(clock: 4).forged, on: 2) == [])
+        #expect(gate.receive(writer.head(startedAt: 2), on: 2) == [.said(2)])
+        #expect(gate.receive(writer.pulse(clock: 6).forged, on: 2) == [.verify(3)])
+        #expect(gate.answer(3) == [.forged(2)])
+        // An earlier stream of the source's.
+        writer.signer = BlockSigner(streamID: SignedStreamID(high: 1, low: 1))
+        #expect(gate.receive(writer.head(startedAt: 1), on: 1) == [.verify(4)])
+        #expect(gate.answer(4) == [.said(1)])
+        #expect(gate.receive(writer.pulse(clock: 7), on: 1) == [])
+    }
 
     @Test("A link waits for its chunk's block, in order, and the others do not")
     func order() {
