@@ -271,6 +271,7 @@ let package = Package(
         .target(
             name: "PeerTreeClient",
             dependencies: [
+                "COpenSSL",
                 "JSON",
                 "PeerTreeCore",
                 "SocketIO",

@@ -35,7 +35,9 @@ struct InputRecord {
         case .serverLost: return .serverLost
         case .serverUnreachable: return .serverUnreachable(reason: text(0) ?? .empty, isFinal: number(0) != 0)
         case .server: return ServerEvent(text(0) ?? .empty, text(1) ?? .empty).map { .server($0) }
-        case .signed: return Signature((text(0) ?? .empty).bytes).map { .signed(SignedThing(kind: number(0), number: number(1)), $0) }
+        case .signed:
+            let thing = SignedThing(kind: number(0), number: number(1))
+            return Signature((text(0) ?? .empty).bytes).map { .signed(thing, $0) }
         case .verified: return .verified(ticket: number(0).clamped, number(1) != 0)
         case .described: return .described(link, sdp: text(0) ?? .empty)
         case .candidate: return .candidate(link, text(0))

@@ -276,7 +276,7 @@ struct SoftStateTests {
             let reasons = new.payloads("new " + child, "peer-tree[assign]").map { $0["reason"] }
             #expect(reasons.allSatisfy { $0 == "restored" }, "seed \(seed): \(child) was moved")
         }
-        let shape = try #require(new.service.shape(of: tree))
+        let shape = try #require(new.shape(of: tree))
         #expect(shape.viewers == 5, "seed \(seed)")
         #expect(new.inconsistencies.isEmpty, "seed \(seed): \(new.inconsistencies)")
     }

@@ -103,8 +103,9 @@ struct SourceWord<Buffer: FrameBuffer> {
     /// Whether nothing that the source has said since speaks against a retained message.
     func isInForce(_ header: ChunkHeader) -> Bool {
         let first = header.sequence - min(UInt64(header.fragment), header.sequence)
-        let later = ((pulse.map { [$0] } ?? []) + early).map(\.pulse).filter { $0.extent.next > first }
-        return later.isEmpty || later.contains { $0.isInForce(key: header.retainedKey, sequence: first) }
+        let known = pulse.map { [$0] + early } ?? early
+        let later = known.filter { $0.pulse.extent.next > first }
+        return later.isEmpty || later.contains { $0.pulse.isInForce(key: header.retainedKey, sequence: first) }
     }
 
     // MARK: Positions
