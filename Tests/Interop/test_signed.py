@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 
 import pytest
 import wire
@@ -95,6 +96,32 @@ async def test_a_relay_that_forges_from_the_beginning_feeds_nobody(signed_stage)
         await scene.bystander()
         await scene.victim()
         await scene.everybody_is_whole()
+        await forger.vanish()
+        await scene.everybody_goes_on()
+
+
+async def test_a_forger_above_two_is_a_leaf_within_two_seconds(signed_stage):
+    async with signed_stage(k=2, k1=1) as scene:
+        forger = await scene.liar(capacity=2)
+        await forger.attach()
+        for _ in range(2):
+            await scene.bystander()
+        await forger.until(lambda: len(forger.children) == 2)
+        await scene.feed()
+        await scene.everybody_is_whole()
+        above = set(scene.parents().values())
+        # Two members' words count once both have been in the tree for so long.
+        await asyncio.sleep(10.5)
+        forger.tamper = overwritten
+        began = time.monotonic()
+        await scene.feed(1_000)
+        # The source feeds one of the two now, and that one the forger or the other.
+        await eventually(
+            lambda: len(set(scene.parents().values()) - above) == 1 and scene.count("evictions") == 1, scene.parents, 2
+        )
+        assert time.monotonic() - began < 2
+        await scene.everybody_is_whole()
+        assert scene.count("forgeries") == 2
         await forger.vanish()
         await scene.everybody_goes_on()
 
@@ -254,6 +281,18 @@ async def test_nobody_creates_the_tree_of_a_key_that_has_not_signed_for_it(tree)
             answer = await liar.discover(createNew=True, peerTree={"v": 2, **claim})
             assert answer["discoveryData"]["code"] == "bad-field"
     assert source.process.poll() is None
+
+
+async def test_a_proof_for_another_host_is_of_no_use(peer_tree, tmp_path):
+    clip = tmp_path / "clip"
+    clip.write_bytes(b"a few bytes")
+    command = ["broadcast", clip, "--viewers", 0, "--linger", 0, "--json", "--identity", tmp_path / "identity"]
+    for name, code in [("localhost, 127.0.0.1", 0), ("tree.example.org", 69)]:
+        with running(peer_tree, "serve", "--port", 0, "--hosts", name, "--json") as server:
+            url = f"http://127.0.0.1:{server.event('listening')['port']}"
+            arguments = [peer_tree, *command, "--server", url]
+            source = await in_thread(functools.partial(run, arguments, 30, capture_output=True, text=True))
+            assert source.returncode == code, source.stderr
 
 
 async def test_original_clients_get_no_children_in_a_signed_tree(tree):

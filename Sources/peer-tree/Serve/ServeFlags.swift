@@ -69,6 +69,14 @@ struct AccessFlags: SettingFlags {
     )
     var trustedProxies: String?
 
+    @Option(
+        help: """
+            What the server is called, with commas between: a source that takes a signed tree has to have dialled one of \
+            these, so that nobody can show its proof to this server who runs another (default: any).
+            """
+    )
+    var hosts: String?
+
     @Option(help: "What a client must send as its token to create trees; it may join them too (default: none).")
     var createSecret: String?
 

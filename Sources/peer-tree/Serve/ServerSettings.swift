@@ -56,6 +56,7 @@ struct ServerSettings: Sendable {
         try readTrees(&reader)
         try readAccess(&reader)
         try readProxies(&reader)
+        try readHosts(&reader)
         try readSecrets(&reader)
         try readLimits(&reader)
         signalling.iceServers = try ICEServerOptions(&reader)
@@ -95,6 +96,13 @@ struct ServerSettings: Sendable {
         let allowed = "addresses or networks such as 192.0.2.1 and 10.0.0.0/8"
         let ranges = try reader.list("trusted-proxies", allowed, default: []) { AddressRange($0) != nil }
         socketIO.trustedProxies = ranges.compactMap { AddressRange($0) }
+    }
+
+    private mutating func readHosts(_ reader: inout SettingsReader) throws {
+        let allowed = "names or addresses without ports, such as tree.example.org"
+        signalling.hosts = try reader.list("hosts", allowed, default: []) { host in
+            !host.isEmpty && host.utf8.count <= 255 && !host.contains { $0.isWhitespace || $0 == "/" }
+        }
     }
 
     private mutating func readSecrets(_ reader: inout SettingsReader) throws {
