@@ -72,7 +72,7 @@ struct AccessFlags: SettingFlags {
     @Option(
         help: """
             What the server is called, with commas between: a source that takes a signed tree has to have dialled one of \
-            these, so that nobody can show its proof to this server who runs another (default: any).
+            these, so that nobody can show its proof to this server who runs another (default: none, which is any).
             """
     )
     var hosts: String?
