@@ -135,7 +135,7 @@ FEED = """async ([viewers, k, k1]) => {
   const agents = ['Chrome 156', 'Firefox 153', 'peer-tree', null];
   const row = (number) => [label(number), number ? [label(parentOf(number))] : [], 7, 100_000,
     number ? Math.round(random() ** 4 * 900) : null, Math.round(random() * 80), agents[number % 4]];
-  const activity = { joins: 0, leaves: 0, repairs: 0, moves: 0 };
+  const activity = { joins: 0, leaves: 0, repairs: 0, moves: 0, forgeries: 0 };
   let seq = 0;
   const send = (peers, gone, complete) => {
     seq += 1;

@@ -105,8 +105,10 @@ struct DashboardTests {
         }
         let watcher = try harness.watch(tree)
         _ = try harness.changes(for: watcher)
+        harness.emit("b", "peer-tree[orphaned]", ["stripe": 0, "epoch": 1, "reason": "forged"])
         harness.emit("a", "peer-tree[leave]", [:])
         let activity = try harness.changes(for: watcher).activity
+        #expect(activity.forgeries == 1)
         #expect(activity.joins == 3)
         #expect(activity.leaves == 1)
         #expect(activity.repairs + activity.moves >= 1)

@@ -177,6 +177,8 @@ function renderFigures() {
   setText($('lag'), milliseconds(median));
   setText($('joins'), count(model.activity.joins));
   setText($('repairs'), count(model.activity.repairs));
+  setText($('forgeries'), count(model.activity.forgeries));
+  show($('forgeriesFigure'), model.activity.forgeries > 0);
   setText($('relayed'), bitRate(relayed));
   drawDepths($('depths'), depths);
   history.draw($('activity'));

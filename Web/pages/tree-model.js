@@ -43,7 +43,7 @@ export class TreeModel {
   peers = new Map();
   sourceLabel = null;
   viewers = 0;
-  activity = { joins: 0, leaves: 0, repairs: 0, moves: 0 };
+  activity = { joins: 0, leaves: 0, repairs: 0, moves: 0, forgeries: 0 };
   isComplete = false;
   stripes = 1;
   stripe = 0;

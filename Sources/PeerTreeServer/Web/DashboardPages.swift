@@ -124,7 +124,7 @@ enum DashboardJSON {
         let gone = changes.gone.map { "\"\($0)\"" }.joined(separator: ",")
         return #"{"seq":\#(changes.sequence),"viewers":\#(changes.viewers),"complete":\#(changes.isComplete),"#
             + #""activity":{"joins":\#(activity.joins),"leaves":\#(activity.leaves),"repairs":\#(activity.repairs),"#
-            + #""moves":\#(activity.moves)},"gone":[\#(gone)],"#
+            + #""moves":\#(activity.moves),"forgeries":\#(activity.forgeries)},"gone":[\#(gone)],"#
             + #""peers":[\#(changes.peers.map { text($0) }.joined(separator: ","))]}"#
     }
 

@@ -17,7 +17,7 @@ extension TreeService {
         let epoch = try payload.epoch()
         let reason = try payload.lossReason()
         try report(.orphaned(peer, stripe: stripe, epoch: epoch, reason: reason))
-        dashboard.changed(peer)
+        noteLoss(by: peer, reason)
     }
 
     mutating func promoted(_ value: JSONValue?, from peer: PeerHandle) throws(SignallingError) {
@@ -28,7 +28,7 @@ extension TreeService {
         // One that is gone meanwhile is nobody to stay with.
         let standby = memberIDs[try payload.string("standby")] ?? peer
         try report(.promoted(peer, stripe: stripe, epoch: epoch, reason: reason, standby: standby))
-        dashboard.changed(peer)
+        noteLoss(by: peer, reason)
     }
 
     mutating func childLost(_ value: JSONValue?, from peer: PeerHandle) throws(SignallingError) {

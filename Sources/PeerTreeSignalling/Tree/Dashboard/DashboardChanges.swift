@@ -59,6 +59,8 @@ package struct TreeActivity: Sendable, Equatable {
     package var repairs: UInt64 = 0
     /// Times that a viewer was moved to a better place.
     package var moves: UInt64 = 0
+    /// Times that a viewer left a parent because it brought what the source has not signed.
+    package var forgeries: UInt64 = 0
 }
 
 /// One line of the list of trees.

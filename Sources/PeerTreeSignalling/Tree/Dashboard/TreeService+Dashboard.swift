@@ -100,6 +100,12 @@ extension TreeService {
         dashboard.gone(peer, label: label(of: peer), limit: Self.goneLimit)
     }
 
+    /// A peer says that it has lost its parent.
+    mutating func noteLoss(by peer: PeerHandle, _ reason: LossReason) {
+        if reason == .forged { trees[peer.tree]?.activity.forgeries += 1 }
+        dashboard.changed(peer)
+    }
+
     /// The source of a restored tree is back: until now it had no label of its own.
     mutating func noteSourceIsBack(_ source: PeerHandle, insteadOf label: String) {
         dashboard.gone(source, label: label, limit: Self.goneLimit)
