@@ -9,7 +9,7 @@ import urllib.request
 
 import pytest
 from hostile_peer import HostilePeer
-from processes import running
+from processes import run, running
 from stage import eventually, in_thread
 
 PLAIN = b"The words that nobody on the way may read. "
@@ -151,3 +151,31 @@ def test_a_link_that_was_cut_is_refused_without_showing_what_is_left_of_its_key(
     assert done.returncode == 64
     assert "not whole" in done.stderr and "40 characters" in done.stderr
     assert cut not in done.stderr + done.stdout
+
+
+def test_with_an_identity_the_link_stays_the_same(peer_tree, tmp_path):
+    identity, clip = tmp_path / "identity", tmp_path / "clip"
+    clip.write_bytes(b"a few bytes")
+
+    def link(*options):
+        command = [peer_tree, "broadcast", clip, "--viewers", 0, "--linger", 0, "--json", "--identity", identity, *options]
+        done = run(command, 30, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout.splitlines()[0])["link"].partition(":")[2].partition("/watch/")[2]
+
+    first = link("--encrypt")
+    assert "#key=" in first
+    assert link("--encrypt") == first
+    assert link() == first.partition("#")[0]
+    assert identity.stat().st_mode & 0o777 == 0o600
+    # A key of another program's gets a secret when it needs one.
+    lines = identity.read_text().splitlines(keepends=True)
+    identity.write_text("".join(lines[:3]))
+    assert link() == first.partition("#")[0]
+    assert identity.read_text() == "".join(lines[:3])
+    second = link("--encrypt")
+    assert second.partition("#")[0] == first.partition("#")[0] and second != first
+    assert link("--encrypt") == second
+    identity.write_text("".join(lines[:4]) + "not a secret\n")
+    refused = run([peer_tree, "broadcast", clip, "--identity", identity], 30, capture_output=True, text=True)
+    assert refused.returncode == 66 and "the secret in it was changed" in refused.stderr

@@ -76,7 +76,7 @@ struct Broadcast: AsyncParsableCommand {
 
     @Option(
         help:
-            "Sign what is sent with the key in this file, which is made if it is not there. The link is always the same."
+            "Sign what is sent with the key in this file, which is made if it is not there, and keeps the secret of --encrypt, too. The link is always the same."
     )
     var identity: String?
 

@@ -13,8 +13,9 @@ struct BroadcastSession: Sendable {
         var configuration = PeerTreeClientConfiguration()
         configuration.capacity = command.childrenOfSource
         configuration.peer.policy = input.policy
-        if command.encrypt { configuration.secret = BroadcastSecret() }
-        configuration.identity = try command.identity.map { try IdentityFile.load($0) }
+        let file = try command.identity.map { try IdentityFile.load($0, needsSecret: command.encrypt) }
+        configuration.identity = file?.identity
+        if command.encrypt { configuration.secret = file?.secret ?? BroadcastSecret() }
         let logger = Logs.make("peer-tree", verbose: command.verbose)
         do {
             let client = try await Connecting.client(
