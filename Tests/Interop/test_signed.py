@@ -239,32 +239,33 @@ async def test_a_source_that_was_started_again_takes_its_tree_over(tree):
     await eventually(lambda: received(path) == FIRST + SECOND, lambda: len(received(path)), 20)
 
 
-async def test_yesterdays_stream_is_not_shown_again(tree):
+async def test_an_earlier_stream_does_not_take_the_place_of_the_present_one(tree):
     source = await in_thread(tree.broadcast, "--k1", 3)
     async with HostilePeer(tree.url) as relay:
         await relay.join(tree.tree)
         await relay.attach()
         say(source, FIRST)
         await relay.until(lambda: relay.next >= 2 and len(relay.said) == 2)
-        yesterday = dict(stream=relay.stream, said=dict(relay.said), held=dict(relay.held), next=relay.next)
+        earlier = dict(stream=relay.stream, said=dict(relay.said), held=dict(relay.held), next=relay.next, start=0)
     source.process.send_signal(signal.SIGKILL)
     await in_thread(source.wait, 10)
-    # The relay of yesterday keeps its place for a while.
+    # The relay of before keeps its place for a while.
     again = await in_thread(tree.broadcast, "--k1", 3)
     async with HostilePeer(tree.url) as relay:
         await relay.join(tree.tree, capacity=2)
         await relay.attach()
-        for name, value in yesterday.items():
-            setattr(relay, name, value)
-        relay.start = 0
-        _, honest = await in_thread(tree.watch, "honest")
-        viewers = [await in_thread(tree.watch, name) for name in ["one", "two", "three"]]
-        await relay.child()
+        paths = [(await in_thread(tree.watch, name))[1] for name in ["honest", "one", "two", "three"]]
+        link = await relay.child()
         say(again, SECOND)
-        # Whoever was placed below the relay got away, and was told nothing of yesterday.
-        for _, path in viewers:
+        for path in paths:
             await eventually(lambda: received(path) == SECOND, lambda: len(received(path)), 20)
-        assert received(honest) == SECOND
+        for name, value in earlier.items():
+            setattr(relay, name, value)
+        link.send(wire.restart(0))
+        await asyncio.wait_for(link.closed.wait(), 5)
+        say(again, FIRST)
+        for path in paths:
+            await eventually(lambda: received(path) == SECOND + FIRST, lambda: len(received(path)), 20)
 
 
 async def test_nobody_creates_the_tree_of_a_key_that_has_not_signed_for_it(tree):

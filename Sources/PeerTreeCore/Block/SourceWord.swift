@@ -28,7 +28,7 @@ struct SourceWord<Buffer: FrameBuffer> {
     /// The server's, if the server has said what it shows.
     private var clock: WallClock?
     /// Where a parent said that the stream goes on, and when by the server's clock; nil once that is known to be true.
-    private var claim: (start: UInt64, at: UInt64)?
+    private(set) var claim: (start: UInt64, at: UInt64)?
 
     /// A pulse of which the source's clock is so far behind the server's proves nothing, in microseconds.
     private static var maximumAge: UInt64 { 60_000_000 }

@@ -76,6 +76,10 @@ extension Peer {
             return
         }
         guard !stream.isStartingOver, let frontier = stream.frontier, let then = standing.frontier else { return }
+        guard !isPositionProven || min(then, frontier) <= next else {
+            counters.unexpectedFrames += 1
+            return
+        }
         let neverWritten = standing.firstNeverWritten(next)
         if min(then, frontier) > next || neverWritten.map({ $0 < frontier }) == true {
             // It was passed, then or while the question was on its way.
@@ -124,7 +128,7 @@ extension Peer {
             return
         }
         // What it never had cannot have come by it. But this peer may have come here a moment ago, ahead of it.
-        if let frontier = stream.frontier, frontier > next {
+        if let frontier = stream.frontier, frontier > next, !isPositionProven {
             startOver(at: now)
         } else {
             subscribeAgain(index, at: now)

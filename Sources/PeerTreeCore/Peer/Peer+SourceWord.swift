@@ -106,6 +106,9 @@ extension Peer {
         stream.word.advance(to: frontier)
     }
 
+    /// Whether the source has written something at this peer's position or beyond, whatever neighbours say.
+    var isPositionProven: Bool { needsProof && stream.word.claim == nil }
+
     /// This peer's position is what a parent says it is.
     mutating func claimPosition(_ start: UInt64, at now: Instant) {
         stream.word.claim(start, at: now)

@@ -353,6 +353,24 @@ struct PeerProofTests {
         #expect(world.asked.count == 2)
     }
 
+    @Test("A parent that denies what the source has signed makes nobody start over")
+    func deniedStream() {
+        var world = World()
+        world.receive(world.writer.frames(of: [1])[0], on: 1)
+        world.hear(.restart(stripe: 0, next: 0), on: 1)
+        #expect(world.asked.last == .subscribe(stripe: 0, start: .sequence(1), window: 1024, streamID: 9))
+        world.offer(on: 1)
+        world.hear(.subscribed(stripe: 0, policy: .live, streamID: 9, start: 1, next: 1), on: 1)
+        world.receive(world.writer.frames(of: [2])[0], on: 1)
+        #expect(world.delivered == [[1], [2]])
+        #expect(world.gaps == 0)
+        // Where nothing is proven yet, it may be so.
+        var other = World(start: 5)
+        other.hear(.restart(stripe: 0, next: 0), on: 1)
+        let again = ControlFrame.subscribe(stripe: 0, start: .sequence(5), window: 1024, streamID: 9)
+        #expect(other.asked.count == 2 && other.asked.last != again)
+    }
+
     @Test("An unsigned pulse says nothing in a signed tree")
     func unsignedPulse() {
         var world = World()
