@@ -43,7 +43,7 @@ package struct SignallingService: Sendable {
         /// Disconnect the client `id`, which was told why.
         case disconnect(id: String)
         /// Tell a dashboard.
-        case answer(watcher: Int, DashboardAnswer)
+        indirect case answer(watcher: Int, DashboardAnswer)
     }
 
     /// The sockets.

@@ -34,7 +34,7 @@ package struct Gateway: Sendable {
         /// Disconnect the client `id`, which was told why.
         case disconnect(id: String)
         /// Tell a dashboard.
-        case answer(watcher: Int, DashboardAnswer)
+        indirect case answer(watcher: Int, DashboardAnswer)
         /// Say this to the service of the tree.
         case send(ToTree)
     }
@@ -130,12 +130,11 @@ package struct Gateway: Sendable {
     // MARK: Events
 
     private mutating func receive(_ name: String, _ arguments: [JSONValue], from id: String) {
-        guard var client = clients[id] else { return }
+        guard let place = clients.index(forKey: id) else { return }
         events[SignallingName(fromClient: name)?.string ?? "other", default: 0] += 1
-        let isAllowed = client.rate.take(perSecond: options.eventsPerSecond, burst: options.eventBurst, at: now)
-        let mayComplain = !isAllowed && client.rate.mayComplain(at: now)
-        clients[id] = client
-        guard isAllowed else {
+        let (rate, burst) = (options.eventsPerSecond, options.eventBurst)
+        guard clients.values[place].rate.take(perSecond: rate, burst: burst, at: now) else {
+            let mayComplain = clients.values[place].rate.mayComplain(at: now)
             if mayComplain { refuse(name, .tooFast, to: id) } else { refused(.tooFast) }
             return
         }
@@ -147,26 +146,21 @@ package struct Gateway: Sendable {
     /// Takes up an event of a client that is not waiting for an answer.
     mutating func dispatch(_ name: String, _ arguments: [JSONValue], from id: String) {
         do throws(SignallingError) {
-            switch SignallingName(fromClient: name) {
+            guard let event = SignallingName(fromClient: name) else { throw .unknownEvent }
+            switch event {
             case .discover: discover(arguments.first, from: id)
             case .iceServers:
                 _ = try nativeMember(id)
                 sendICEServers(to: id)
             case .leave: send(.leave(try nativeMember(id)))
-            case .offer?, .signal?, .reject?:
-                send(.event(try member(id), try known(name), arguments.first))
-            case .attached?, .orphaned?, .promoted?, .childLost?, .status?:
-                send(.event(try nativeMember(id), try known(name), arguments.first))
+            case .offer, .signal, .reject: send(.event(try member(id), event, arguments.first))
+            case .attached, .orphaned, .promoted, .childLost, .status:
+                send(.event(try nativeMember(id), event, arguments.first))
             default: throw .unknownEvent
             }
         } catch {
             refuse(name, error, to: id)
         }
-    }
-
-    private func known(_ name: String) throws(SignallingError) -> SignallingName {
-        guard let name = SignallingName(fromClient: name) else { throw .unknownEvent }
-        return name
     }
 
     private func member(_ id: String) throws(SignallingError) -> MemberSocket {
@@ -175,9 +169,9 @@ package struct Gateway: Sendable {
     }
 
     private func nativeMember(_ id: String) throws(SignallingError) -> MemberSocket {
-        let member = try member(id)
-        guard clients[id]?.membership?.isNative ?? false else { throw .notNative }
-        return member
+        guard let membership = clients[id]?.membership else { throw .notAMember }
+        guard membership.isNative else { throw .notNative }
+        return MemberSocket(tree: membership.tree, number: membership.number, socket: id)
     }
 
     // MARK: Output

@@ -16,7 +16,7 @@ package enum ToGateway: Sendable {
     /// Emit an event with one argument to a member.
     case emit(MemberSocket, SignallingName, JSONValue)
     /// Tell a member that something it said was not taken.
-    case refuse(MemberSocket, event: String, SignallingError)
+    indirect case refuse(MemberSocket, event: String, SignallingError)
     /// Ask a member's socket whether it is there.
     case probe(MemberSocket)
     /// A member's place is gone. Its socket may enter again.
@@ -26,5 +26,5 @@ package enum ToGateway: Sendable {
     /// A tree is over that was made from this address.
     case treeEnded(address: UInt64)
     /// Tell a dashboard.
-    case answer(watcher: Int, DashboardAnswer)
+    indirect case answer(watcher: Int, DashboardAnswer)
 }

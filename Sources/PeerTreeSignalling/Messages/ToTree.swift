@@ -5,7 +5,7 @@ package import PeerTreeCore
 package enum ToTree: Sendable {
     /// A client asks for a place. What becomes of it is said by one `answered`, `refused` or `waits`, the last of which
     /// one of the others follows.
-    case enter(Entry)
+    indirect case enter(Entry)
     /// A client that has asked for a place, and may have it by now, is gone or wants it no more.
     case withdraw(tree: String, socket: String)
     /// The source is about to make another tree: it gives this one up if nobody is in it. Answered by `released` or

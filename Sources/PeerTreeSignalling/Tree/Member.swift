@@ -8,6 +8,8 @@ struct Member {
     var gateway: GatewayID
     /// Whether a socket is there now, under the last of `ids`.
     var isConnected = true
+    /// The id of its tree.
+    let tree: String
     let isNative: Bool
     /// Names the member in messages and in its resume token.
     let number: UInt64
@@ -29,6 +31,7 @@ struct Member {
 
     init(
         id: String,
+        tree: String,
         gateway: GatewayID,
         isNative: Bool,
         stripes: Int,
@@ -36,6 +39,7 @@ struct Member {
         statusInterval: TimeSpan
     ) {
         ids = id.isEmpty ? [] : [id]
+        self.tree = tree
         self.gateway = gateway
         self.isNative = isNative
         self.number = number
@@ -45,6 +49,9 @@ struct Member {
 
     /// The peer's id: that of its socket, or of the last one it had.
     var id: String { ids.last ?? "" }
+
+    /// The member as its gateway knows it.
+    var socket: MemberSocket { MemberSocket(tree: tree, number: number, socket: id) }
 
     /// Takes a new id and returns the one that is dropped for it, if any.
     mutating func rename(_ id: String) -> String? {

@@ -138,6 +138,7 @@ extension TreeService {
         let number = newNumber()
         members[peer] = Member(
             id: entry.socket,
+            tree: entry.tree,
             gateway: gateway,
             isNative: entry.request.isNative,
             stripes: stripes,
@@ -160,9 +161,9 @@ extension TreeService {
 
     /// Tells its gateway which place a socket has.
     mutating func tellEntered(_ peer: PeerHandle) {
-        guard let member = members[peer], let tree = trees[peer.tree] else { return }
+        guard let member = members[peer] else { return }
         let membership = Membership(
-            tree: tree.id,
+            tree: member.tree,
             number: member.number,
             isNative: member.isNative,
             isSource: peer.isSource

@@ -59,6 +59,7 @@ extension TreeService {
         let absent = label(of: entry.source)
         var member = Member(
             id: "",
+            tree: token.treeID,
             gateway: gateway,
             isNative: true,
             stripes: entry.stripes,
@@ -92,6 +93,7 @@ extension TreeService {
         }
         var standIn = Member(
             id: "",
+            tree: token.treeID,
             gateway: gateway,
             isNative: true,
             stripes: Int(token.stripes),

@@ -26,9 +26,9 @@ extension TreeService {
 
     mutating func takeOver(_ peer: PeerHandle, by id: String, at gateway: GatewayID) {
         guard let member = members[peer] else { return }
-        if member.isConnected, member.id != id, let old = memberSocket(peer) {
+        if member.isConnected, member.id != id {
             // The server has not noticed yet that the old socket is dead; should it live, it is told.
-            tell(.replaced(old), to: member.gateway)
+            tell(.replaced(member.socket), to: member.gateway)
         }
         withdrawAdmissions(of: peer, underOtherIDThan: id)
         if let dropped = members[peer]?.rename(id) { memberIDs[dropped] = nil }

@@ -115,7 +115,7 @@ extension TreeService {
         for sessionID in member.sessions.keys { endSession(sessionID, of: peer) }
         forgetClaim(of: peer)
         noteGone(peer)
-        if member.isConnected, let socket = memberSocket(peer) { tell(.left(socket), to: member.gateway) }
+        if member.isConnected { tell(.left(member.socket), to: member.gateway) }
         members[peer] = nil
         memberNumbers[member.number] = nil
         for id in member.ids where memberIDs[id] == peer { memberIDs[id] = nil }

@@ -176,27 +176,21 @@ package struct TreeService: Sendable {
         outputs.append(.tell(message, gateway))
     }
 
-    /// A member as its gateway knows it.
-    func memberSocket(_ peer: PeerHandle) -> MemberSocket? {
-        guard let member = members[peer], let tree = trees[peer.tree] else { return nil }
-        return MemberSocket(tree: tree.id, number: member.number, socket: member.id)
-    }
-
     mutating func probe(_ peer: PeerHandle) {
-        guard let member = members[peer], member.isConnected, let socket = memberSocket(peer) else { return }
-        tell(.probe(socket), to: member.gateway)
+        guard let member = members[peer], member.isConnected else { return }
+        tell(.probe(member.socket), to: member.gateway)
     }
 
     /// Emits to a member that has a socket now.
     mutating func emit(_ event: SignallingName, _ payload: JSONValue, to peer: PeerHandle) {
-        guard let member = members[peer], member.isConnected, let socket = memberSocket(peer) else { return }
-        tell(.emit(socket, event, payload), to: member.gateway)
+        guard let member = members[peer], member.isConnected else { return }
+        tell(.emit(member.socket, event, payload), to: member.gateway)
     }
 
     /// Tells a member why something it said was not taken.
     mutating func refuse(_ event: String, _ error: SignallingError, to peer: PeerHandle) {
-        guard let member = members[peer], let socket = memberSocket(peer) else { return }
-        tell(.refuse(socket, event: event, error), to: member.gateway)
+        guard let member = members[peer] else { return }
+        tell(.refuse(member.socket, event: event, error), to: member.gateway)
     }
 
     // MARK: The tracker
