@@ -36,16 +36,21 @@ actor SignallingDriver {
         var options = options
         options.unixTimeAtZero = Self.unixTimeAtZero
         let startedAt = Instant(nanoseconds: NIODeadline.now().uptimeNanoseconds)
-        service = SignallingService(options: options, security: security, startedAt: startedAt)
+        let term = Self.unixNanoseconds
+        service = SignallingService(options: options, security: security, term: term, startedAt: startedAt)
         eventLoop = MultiThreadedEventLoopGroup.singleton.next()
     }
 
     /// The Unix time, in seconds, at which the monotonic clock stood at zero.
     private static var unixTimeAtZero: UInt64 {
+        let (now, uptime) = (unixNanoseconds / 1_000_000_000, NIODeadline.now().uptimeNanoseconds / 1_000_000_000)
+        return now - min(uptime, now)
+    }
+
+    private static var unixNanoseconds: UInt64 {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
-        let uptime = NIODeadline.now().uptimeNanoseconds / 1_000_000_000
-        return UInt64(clamping: time.tv_sec) - min(uptime, UInt64(clamping: time.tv_sec))
+        return UInt64(clamping: time.tv_sec) &* 1_000_000_000 &+ UInt64(clamping: time.tv_nsec)
     }
 
     nonisolated func start() {

@@ -3,8 +3,8 @@
 /// As text: base64url (RFC 4648) of the fields below and an HMAC-SHA256 over them. Nobody but the server can read
 /// anything into it, since peers pass it back as it is.
 struct ResumeToken: Equatable {
-    /// The run of the server that gave it out.
-    var run: UInt64
+    /// The term of the service that gave it out.
+    var term: UInt64
     /// Whose it is.
     var number: UInt64
     /// Unix time in seconds from which it is void.
@@ -31,7 +31,7 @@ struct ResumeToken: Equatable {
     func text(signedBy security: SignallingSecurity) -> String {
         let flags: UInt8 = (isSource ? 1 : 0) | (isEncrypted ? 2 : 0)
         var bytes: [UInt8] = [Self.version, flags, stripes, interiorStripe ?? .max]
-        bytes.append(bigEndian: run)
+        bytes.append(bigEndian: term)
         bytes.append(bigEndian: number)
         bytes.append(bigEndian: expiry)
         bytes.append(bigEndian: capacity)
@@ -49,11 +49,11 @@ struct ResumeToken: Equatable {
         var reader = ByteReader(bytes: bytes)
         guard reader.integer(UInt8.self) == Self.version, let flags = reader.integer(UInt8.self),
             let stripes = reader.integer(UInt8.self), let interior = reader.integer(UInt8.self),
-            let run = reader.integer(UInt64.self), let number = reader.integer(UInt64.self),
+            let term = reader.integer(UInt64.self), let number = reader.integer(UInt64.self),
             let expiry = reader.integer(UInt32.self), let capacity = reader.integer(UInt16.self),
             let sourceCapacity = reader.integer(UInt16.self), let treeID = reader.text()
         else { return nil }
-        self.run = run
+        self.term = term
         self.number = number
         self.expiry = expiry
         isSource = flags & 1 != 0
@@ -68,7 +68,7 @@ struct ResumeToken: Equatable {
     }
 
     init(
-        run: UInt64,
+        term: UInt64,
         number: UInt64,
         expiry: UInt32,
         isSource: Bool,
@@ -80,7 +80,7 @@ struct ResumeToken: Equatable {
         treeID: String,
         ids: [String]
     ) {
-        self.run = run
+        self.term = term
         self.number = number
         self.expiry = expiry
         self.isSource = isSource

@@ -30,6 +30,10 @@ public struct SignallingOptions: Sendable {
     /// How many joins may wait so. Default 10,000; further ones are refused at once.
     public var maximumWaitingJoins = 10_000
 
+    /// Trees that are over and remembered as such while there may be resume tokens of them. Default 100,000; beyond it the
+    /// oldest is forgotten, and peers of it that come back could make it anew.
+    public var maximumEndedTrees = 100_000
+
     /// Sessions one peer may have begun and not ended. Beyond it the oldest is forgotten. Default 32.
     public var maximumSessionsBegun = 32
 

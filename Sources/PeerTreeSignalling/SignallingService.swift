@@ -60,16 +60,24 @@ package struct SignallingService: Sendable {
     /// - Parameters:
     ///   - security: Keys, and what is done with them. With the state key of an earlier run, peers of that run get their
     ///     places back.
+    ///   - term: Greater than that of every run of the server before, such as the time at which it was started.
     ///   - startedAt: When the server was started.
     ///   - random: Where ids of trees and numbers of members come from. It must be unpredictable, except in tests.
     package init(
         options: SignallingOptions = SignallingOptions(),
         security: SignallingSecurity,
+        term: UInt64,
         startedAt: Instant = .zero,
         random: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()
     ) {
         gateway = Gateway(options: options, security: security, random: random)
-        tree = TreeService(options: options, security: security, startedAt: startedAt, random: random)
+        tree = TreeService(
+            options: options,
+            security: security,
+            term: term,
+            takenOverAt: startedAt,
+            random: random
+        )
     }
 
     /// When to call ``handle(_:at:)`` again at the latest, or nil if nothing is pending.

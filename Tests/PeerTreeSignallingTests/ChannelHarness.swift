@@ -22,7 +22,7 @@ struct ChannelHarness {
         var options = SignallingOptions()
         configure(&options)
         random = SeededGenerator(seed: seed)
-        trees = TreeService(options: options, security: .test(), random: SeededGenerator(seed: seed &+ 1))
+        trees = TreeService(options: options, security: .test(), term: 1, random: SeededGenerator(seed: seed &+ 1))
         for number in 0..<count {
             let random = SeededGenerator(seed: seed &+ 2 &+ UInt64(number))
             gateways.append(Gateway(options: options, security: .test(), random: random))

@@ -1,5 +1,6 @@
 import JSON
 import PeerTreeCore
+import Synchronization
 import TestSupport
 import Testing
 
@@ -32,7 +33,19 @@ struct SignallingHarness {
     ) {
         var options = SignallingOptions()
         configure(&options)
-        service = SignallingService(options: options, security: security, random: SeededGenerator(seed: seed))
+        service = SignallingService(
+            options: options,
+            security: security,
+            term: Self.nextTerm(),
+            random: SeededGenerator(seed: seed)
+        )
+    }
+
+    private static let terms = Atomic<UInt64>(0)
+
+    /// Whoever is made later has come after.
+    private static func nextTerm() -> UInt64 {
+        terms.add(1, ordering: .relaxed).newValue
     }
 
     mutating func connect(_ ids: String...) {

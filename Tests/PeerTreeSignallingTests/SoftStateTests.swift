@@ -350,6 +350,44 @@ struct SoftStateTests {
         #expect(comeBack("V0", as: "again", memory, to: &harness)?["code"] == "unknown-resume")
     }
 
+    @Test("A token of a later term restores nothing: who has it belongs to a service that came after this one")
+    func laterTerm() throws {
+        var stale = SignallingHarness(seed: 40)
+        let (harness, _) = try makeTree(viewers: 1, seed: 41)
+        let memory = try #require(try memories(harness)["V0"])
+        #expect(comeBack("V0", as: "v", memory, to: &stale)?["code"] == "unknown-resume")
+    }
+
+    @Test("A tree that is over is not made anew by tokens from before, however long ago it ended")
+    func tombstones() throws {
+        let (old, tree) = try makeTree(viewers: 2, seed: 42)
+        let memories = try memories(old)
+        var new = SignallingHarness(seed: 43)
+        comeBack("S", as: "s", try #require(memories["S"]), to: &new)
+        new.wait(.seconds(3_600))
+        new.emit("s", "peer-tree[leave]", [:])
+        new.wait(.seconds(3_600))
+        #expect(comeBack("V0", as: "v", try #require(memories["V0"]), to: &new)?["code"] == "unknown-tree")
+        #expect(new.service.tree.endedTrees.contains(tree))
+    }
+
+    @Test("A tree that is over is remembered as long as its tokens live, and only so many are")
+    func forgottenTombstones() {
+        var options = SignallingOptions()
+        options.resumeTokenLifetime = .seconds(10)
+        options.maximumEndedTrees = 3
+        var ended = Tombstones()
+        for tree in ["a", "b", "c", "d"] { ended.insert(tree, at: .zero, options: options) }
+        #expect(["a", "b", "c", "d"].map { ended.contains($0) } == [false, true, true, true])
+        // One that is there again, and over once more, is remembered from then on.
+        ended.remove("b")
+        #expect(!ended.contains("b"))
+        ended.insert("b", at: .zero + .seconds(5), options: options)
+        ended.insert("e", at: .zero + .seconds(10), options: options)
+        #expect(["b", "c", "d", "e"].map { ended.contains($0) } == [true, false, false, true])
+        #expect(ended.count == 2)
+    }
+
     @Test("After two restarts in a row peers still come back with what they were given last")
     func twoRestarts() throws {
         var (harness, tree) = try makeTree(viewers: 5, seed: 10)

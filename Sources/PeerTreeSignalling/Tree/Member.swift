@@ -101,8 +101,6 @@ struct TreeEntry {
     var key: SourceKey?
     /// Where it was made.
     var origin: TreeOrigin?
-    /// Whether it was there before the server was started.
-    var isRestored = false
     /// What has happened in it.
     var activity = TreeActivity()
     /// Whether a summary is due to its source.

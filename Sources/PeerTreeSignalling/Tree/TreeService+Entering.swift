@@ -48,8 +48,8 @@ extension TreeService {
 
     // MARK: Waiting for a tree to be restored
 
-    /// When joins stop to wait for trees of the run before.
-    var restorationEnd: Instant { startedAt + options.restorationWait }
+    /// When joins stop to wait for trees of an earlier term.
+    var restorationEnd: Instant { takenOverAt + options.restorationWait }
 
     /// Whether peers of an earlier run may be about to come back.
     func isRestoring(at now: Instant) -> Bool { security.isStateKept && now < restorationEnd }
@@ -59,7 +59,7 @@ extension TreeService {
         guard isRestoring(at: now), entry.token == nil, !entry.makesTree, treeIDs[entry.tree] == nil,
             Credentials.isTreeID(entry.tree) || SourceKey.isTreeID(Text(entry.tree))
         else { return false }
-        return !endedTreeIDs.contains(entry.tree) && waitingJoins.count < options.maximumWaitingJoins
+        return !endedTrees.contains(entry.tree) && waitingJoins.count < options.maximumWaitingJoins
     }
 
     private mutating func admitWaiting(for tree: String) {
@@ -87,7 +87,7 @@ extension TreeService {
     private mutating func create(_ entry: Entry, from gateway: GatewayID) throws(SignallingError) -> PeerHandle {
         guard members.count < options.maximumPeers else { throw .serverFull }
         let request = entry.request
-        endedTreeIDs.remove(entry.tree)
+        endedTrees.remove(entry.tree)
         let source = try ask { tracker, now throws(TrackerError) in
             try tracker.createTree(
                 isNative: request.isNative,
@@ -238,7 +238,7 @@ extension TreeService {
         let number = newNumber()
         let capacity = UInt16(clamping: (try? tracker.capacity(of: entry.source)) ?? 0)
         return ResumeToken(
-            run: run,
+            term: term,
             number: number,
             expiry: .max,
             isSource: true,

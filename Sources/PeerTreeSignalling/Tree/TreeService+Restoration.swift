@@ -103,7 +103,7 @@ extension TreeService {
         standIn.isConnected = false
         members[source] = standIn
         treeIDs[token.treeID] = source.tree
-        var entry = TreeEntry(id: token.treeID, source: source, stripes: Int(token.stripes), isRestored: true)
+        var entry = TreeEntry(id: token.treeID, source: source, stripes: Int(token.stripes))
         entry.isEncrypted = token.isEncrypted
         trees[source.tree] = entry
         return source.tree

@@ -14,9 +14,9 @@ extension TreeService {
             takeOver(found, by: entry.socket, at: gateway)
             peer = found
         } else {
-            // One of this run whose peer is gone has left, or came too late; so has one that was restored and is gone.
-            guard token.run != run, !restoredNumbers.contains(token.number) else { throw .unknownResume }
-            guard !endedTreeIDs.contains(token.treeID) else { throw .unknownTree }
+            // One of this term whose peer is gone has left, or came too late; so has one that was restored and is gone.
+            guard token.term < term, !restoredNumbers.contains(token.number) else { throw .unknownResume }
+            guard !endedTrees.contains(token.treeID) else { throw .unknownTree }
             peer = try restore(token, at: entry.request.place, entry, gateway)
         }
         learnKey(entry.request.key, of: peer.tree)
@@ -67,7 +67,7 @@ extension TreeService {
         let expiry = UInt32(clamping: unixTime + options.resumeTokenLifetime.nanoseconds / 1_000_000_000)
         members[peer]?.tokenExpiry = expiry
         let token = ResumeToken(
-            run: run,
+            term: term,
             number: member.number,
             expiry: expiry,
             isSource: peer.isSource,

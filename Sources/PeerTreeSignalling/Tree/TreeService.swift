@@ -36,43 +36,45 @@ package struct TreeService: Sendable {
     var claims: [PeerHandle: RestorationClaim] = [:]
     /// Restored peers by the id of a parent that has not come back yet.
     var awaitedParents: [String: [PeerHandle]] = [:]
-    /// Whom this run of the server has restored: no token of theirs from before is good again once they are gone. As many
-    /// as there were peers when the server stopped, at most.
+    /// Whom this service has restored: no token of theirs from before is good again once they are gone. As many as there
+    /// were peers when the one before it was gone, at most.
     var restoredNumbers: Set<UInt64> = []
-    /// Restored trees that are over, and those that ended while joins wait for others to be restored.
-    var endedTreeIDs: Set<String> = []
+    /// Trees that are over, for as long as there may be tokens of them: none of those makes them anew.
+    var endedTrees = Tombstones()
     /// Joins of trees that may come back.
     var waitingJoins = WaitingJoins()
-    /// When the server was started.
-    let startedAt: Instant
+    /// When the service came to have its trees.
+    let takenOverAt: Instant
     var summaries = SummaryQueue()
     /// Who watches trees, and what they have yet to be told.
     var dashboard = DashboardFeed()
     /// Where numbers come from.
     var random: any RandomNumberGenerator & Sendable
-    /// Tells the tokens of this run from those of earlier ones.
-    let run: UInt64
+    /// Counts the services that have had these trees, one after the other: tells the tokens of this one from those of
+    /// earlier ones.
+    let term: UInt64
     private(set) var now = Instant.zero
     private var outputs = OutputQueue<Output>(keptCapacity: 1_024)
 
     /// A service without trees.
     ///
     /// - Parameters:
-    ///   - security: Keys, and what is done with them. With the state key of an earlier run, peers of that run get their
-    ///     places back.
-    ///   - startedAt: When the server was started.
+    ///   - security: Keys, and what is done with them. With the state key of an earlier service, peers of that one get
+    ///     their places back.
+    ///   - term: Greater than that of every service which had these trees before.
+    ///   - takenOverAt: When it came to have them.
     ///   - random: Where numbers of members come from.
     package init(
         options: SignallingOptions,
         security: SignallingSecurity,
-        startedAt: Instant = .zero,
+        term: UInt64,
+        takenOverAt: Instant = .zero,
         random: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()
     ) {
         self.options = options
         self.security = security
-        self.startedAt = startedAt
-        var random = random
-        run = random.next()
+        self.term = term
+        self.takenOverAt = takenOverAt
         self.random = random
         tracker = Tracker(options: options.tracker)
     }
