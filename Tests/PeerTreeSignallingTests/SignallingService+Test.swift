@@ -16,9 +16,9 @@ extension SignallingService {
     var memberNumbers: [UInt64: PeerHandle] { tree.memberNumbers }
     var trees: [TreeHandle: TreeEntry] { tree.trees }
     var treeIDs: [String: TreeHandle] { tree.treeIDs }
-    var claims: [PeerHandle: RestorationClaim] { tree.claims }
-    var awaitedParents: [String: [PeerHandle]] { tree.awaitedParents }
-    var waitingJoins: WaitingJoins { tree.waitingJoins }
+    var claims: [PeerHandle: RestorationClaim] { tree.restoration.claims }
+    var awaitedParents: [String: [PeerHandle]] { tree.restoration.awaitedParents }
+    var waitingJoins: WaitingJoins { tree.restoration.waitingJoins }
     var treeCount: Int { tree.treeCount }
     var peerCount: Int { tree.peerCount }
     var trackerStatistics: TrackerStatistics { tree.trackerStatistics }

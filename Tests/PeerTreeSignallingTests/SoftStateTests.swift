@@ -368,7 +368,7 @@ struct SoftStateTests {
         new.emit("s", "peer-tree[leave]", [:])
         new.wait(.seconds(3_600))
         #expect(comeBack("V0", as: "v", try #require(memories["V0"]), to: &new)?["code"] == "unknown-tree")
-        #expect(new.service.tree.endedTrees.contains(tree))
+        #expect(new.service.tree.restoration.endedTrees.contains(tree))
     }
 
     @Test("A tree that is over is remembered as long as its tokens live, and only so many are")

@@ -6,7 +6,7 @@ extension TreeService {
     /// A client asks for a place.
     mutating func enter(_ entry: Entry, from gateway: GatewayID) {
         guard !mayComeBack(entry) else {
-            waitingJoins.add(entry, from: gateway)
+            restoration.waitingJoins.add(entry, from: gateway)
             return tell(.waits(entry.wish), to: gateway)
         }
         answer(entry, from: gateway)
@@ -30,7 +30,7 @@ extension TreeService {
 
     /// A client that has asked for a place is gone, or wants it no more.
     mutating func withdraw(_ socket: String, from tree: String) {
-        waitingJoins.remove(socket)
+        restoration.waitingJoins.remove(socket)
         guard let peer = memberIDs[socket], trees[peer.tree]?.id == tree else { return }
         lostSocket(socket, of: peer)
     }
@@ -49,7 +49,7 @@ extension TreeService {
     // MARK: Waiting for a tree to be restored
 
     /// When joins stop to wait for trees of an earlier term.
-    var restorationEnd: Instant { takenOverAt + options.restorationWait }
+    var restorationEnd: Instant { restoration.takenOverAt + options.restorationWait }
 
     /// Whether peers of an earlier run may be about to come back.
     func isRestoring(at now: Instant) -> Bool { security.isStateKept && now < restorationEnd }
@@ -59,17 +59,18 @@ extension TreeService {
         guard isRestoring(at: now), entry.token == nil, !entry.makesTree, treeIDs[entry.tree] == nil,
             Credentials.isTreeID(entry.tree) || SourceKey.isTreeID(Text(entry.tree))
         else { return false }
-        return !endedTrees.contains(entry.tree) && waitingJoins.count < options.maximumWaitingJoins
+        return !restoration.endedTrees.contains(entry.tree)
+            && restoration.waitingJoins.count < options.maximumWaitingJoins
     }
 
     private mutating func admitWaiting(for tree: String) {
-        for (entry, gateway) in waitingJoins.take(tree) { answer(entry, from: gateway) }
+        for (entry, gateway) in restoration.waitingJoins.take(tree) { answer(entry, from: gateway) }
     }
 
     /// Answers whoever has waited for long enough.
     mutating func endWaiting() {
-        guard waitingJoins.count > 0, now >= restorationEnd else { return }
-        for (entry, gateway) in waitingJoins.takeAll() { answer(entry, from: gateway) }
+        guard restoration.waitingJoins.count > 0, now >= restorationEnd else { return }
+        for (entry, gateway) in restoration.waitingJoins.takeAll() { answer(entry, from: gateway) }
     }
 
     // MARK: Places
@@ -87,7 +88,7 @@ extension TreeService {
     private mutating func create(_ entry: Entry, from gateway: GatewayID) throws(SignallingError) -> PeerHandle {
         guard members.count < options.maximumPeers else { throw .serverFull }
         let request = entry.request
-        endedTrees.remove(entry.tree)
+        restoration.endedTrees.remove(entry.tree)
         let source = try ask { tracker, now throws(TrackerError) in
             try tracker.createTree(
                 isNative: request.isNative,

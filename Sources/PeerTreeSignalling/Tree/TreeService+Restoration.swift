@@ -55,7 +55,7 @@ extension TreeService {
                 )
             }
         }
-        restoredNumbers.insert(token.number)
+        restoration.restoredNumbers.insert(token.number)
         let absent = label(of: entry.source)
         var member = Member(
             id: "",
@@ -71,7 +71,7 @@ extension TreeService {
         memberNumbers[token.number] = peer
         for name in member.ids { memberIDs[name] = peer }
         tellEntered(peer)
-        claims[peer] = RestorationClaim(place: place)
+        restoration.claims[peer] = RestorationClaim(place: place)
         if token.isSource { noteSourceIsBack(peer, insteadOf: absent) } else { dashboard.changed(peer) }
         if !token.isSource { settleParents(of: peer, place) }
         settleChildren(of: peer, place)
@@ -118,10 +118,10 @@ extension TreeService {
                 continue
             }
             guard let parent = memberIDs[claimed.id], parent.tree == peer.tree else {
-                awaitedParents[claimed.id, default: []].append(peer)
+                restoration.awaitedParents[claimed.id, default: []].append(peer)
                 continue
             }
-            let isAgreed = claims[parent]?.names(child: member.ids, stripe: stripe) ?? false
+            let isAgreed = restoration.claims[parent]?.names(child: member.ids, stripe: stripe) ?? false
             if !isAgreed || !reattach(peer, to: parent, stripe: stripe, isAnnounced: false) {
                 placeRestored(peer, stripe: stripe, isAnnounced: false)
             }
@@ -133,14 +133,14 @@ extension TreeService {
         guard let member = members[peer] else { return }
         for claimed in place.children where (0..<member.stripes).contains(claimed.stripe) {
             guard let child = memberIDs[claimed.id], child.tree == peer.tree, child != peer,
-                claims[child]?.names(parent: member.ids, stripe: claimed.stripe) ?? false
+                restoration.claims[child]?.names(parent: member.ids, stripe: claimed.stripe) ?? false
             else { continue }
             _ = reattach(child, to: peer, stripe: claimed.stripe, isAnnounced: true)
         }
         for name in member.ids {
-            for child in awaitedParents.removeValue(forKey: name) ?? [] where child.tree == peer.tree {
+            for child in restoration.awaitedParents.removeValue(forKey: name) ?? [] where child.tree == peer.tree {
                 for stripe in 0..<member.stripes
-                where claims[child]?.names(parent: [name], stripe: stripe) ?? false {
+                where restoration.claims[child]?.names(parent: [name], stripe: stripe) ?? false {
                     placeRestored(child, stripe: stripe, isAnnounced: true)
                 }
             }
@@ -164,9 +164,11 @@ extension TreeService {
     /// The session of a link goes on too, so that its ends still reach each other, and are told of each other by the
     /// ids they know.
     private mutating func restoreSession(of child: PeerHandle, with parent: PeerHandle, stripe: Int) {
-        guard let up = claims[child]?.place.parents[stripe]?.neighbour, let id = up.sessionID,
+        guard let up = restoration.claims[child]?.place.parents[stripe]?.neighbour, let id = up.sessionID,
             let childIDs = members[child]?.ids,
-            let down = claims[parent]?.place.children.first(where: { $0.sessionID == id && childIDs.contains($0.id) }),
+            let down = restoration.claims[parent]?.place.children.first(where: {
+                $0.sessionID == id && childIDs.contains($0.id)
+            }),
             members[child]?.sessions[id] == nil, members[parent]?.sessions[id] == nil
         else { return }
         members[child]?.add(Session(other: parent, otherID: up.id, isInitiator: true), id: id)
@@ -181,12 +183,12 @@ extension TreeService {
 
     /// Drops what a peer said of its links.
     mutating func forgetClaim(of peer: PeerHandle) {
-        guard let claim = claims.removeValue(forKey: peer) else { return }
+        guard let claim = restoration.claims.removeValue(forKey: peer) else { return }
         for parent in claim.place.parents.values {
             let id = parent.neighbour.id
-            guard var waiting = awaitedParents[id] else { continue }
+            guard var waiting = restoration.awaitedParents[id] else { continue }
             waiting.removeAll { $0 == peer }
-            awaitedParents[id] = waiting.isEmpty ? nil : waiting
+            restoration.awaitedParents[id] = waiting.isEmpty ? nil : waiting
         }
     }
 }

@@ -15,8 +15,8 @@ extension TreeService {
             peer = found
         } else {
             // One of this term whose peer is gone has left, or came too late; so has one that was restored and is gone.
-            guard token.term < term, !restoredNumbers.contains(token.number) else { throw .unknownResume }
-            guard !endedTrees.contains(token.treeID) else { throw .unknownTree }
+            guard token.term < term, !restoration.restoredNumbers.contains(token.number) else { throw .unknownResume }
+            guard !restoration.endedTrees.contains(token.treeID) else { throw .unknownTree }
             peer = try restore(token, at: entry.request.place, entry, gateway)
         }
         learnKey(entry.request.key, of: peer.tree)

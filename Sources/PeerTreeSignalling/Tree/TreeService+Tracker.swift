@@ -48,7 +48,7 @@ extension TreeService {
             guard let entry = trees.removeValue(forKey: tree) else { return }
             treeIDs[entry.id] = nil
             if let origin = entry.origin { tell(.treeEnded(address: origin.address), to: origin.gateway) }
-            endedTrees.insert(entry.id, at: now, options: options)
+            restoration.endedTrees.insert(entry.id, at: now, options: options)
         }
     }
 

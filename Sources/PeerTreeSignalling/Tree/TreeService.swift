@@ -32,19 +32,8 @@ package struct TreeService: Sendable {
     var memberNumbers: [UInt64: PeerHandle] = [:]
     var trees: [TreeHandle: TreeEntry] = [:]
     var treeIDs: [String: TreeHandle] = [:]
-    /// What restored peers said of links that are not settled yet.
-    var claims: [PeerHandle: RestorationClaim] = [:]
-    /// Restored peers by the id of a parent that has not come back yet.
-    var awaitedParents: [String: [PeerHandle]] = [:]
-    /// Whom this service has restored: no token of theirs from before is good again once they are gone. As many as there
-    /// were peers when the one before it was gone, at most.
-    var restoredNumbers: Set<UInt64> = []
-    /// Trees that are over, for as long as there may be tokens of them: none of those makes them anew.
-    var endedTrees = Tombstones()
-    /// Joins of trees that may come back.
-    var waitingJoins = WaitingJoins()
-    /// When the service came to have its trees.
-    let takenOverAt: Instant
+    /// What there is to know after an earlier service of these trees was gone.
+    var restoration: Restorations
     var summaries = SummaryQueue()
     /// Who watches trees, and what they have yet to be told.
     var dashboard = DashboardFeed()
@@ -74,7 +63,7 @@ package struct TreeService: Sendable {
         self.options = options
         self.security = security
         self.term = term
-        self.takenOverAt = takenOverAt
+        restoration = Restorations(takenOverAt: takenOverAt)
         self.random = random
         tracker = Tracker(options: options.tracker)
     }
@@ -83,7 +72,7 @@ package struct TreeService: Sendable {
     package var deadline: Instant? {
         var earliest = tracker.deadline ?? .distantFuture
         if let due = summaries.deadline { earliest = min(earliest, due) }
-        if waitingJoins.count > 0 { earliest = min(earliest, restorationEnd) }
+        if restoration.waitingJoins.count > 0 { earliest = min(earliest, restorationEnd) }
         return earliest == .distantFuture ? nil : earliest
     }
 
@@ -99,7 +88,7 @@ package struct TreeService: Sendable {
     package var peerCount: Int { members.count }
 
     /// Joins that wait for trees of an earlier run.
-    package var waitingCount: Int { waitingJoins.count }
+    package var waitingCount: Int { restoration.waitingJoins.count }
 
     /// What placement has done so far.
     package var trackerStatistics: TrackerStatistics { tracker.statistics }
