@@ -43,7 +43,7 @@ enum Counter: UInt32, CaseIterable {
     // PeerCounters
     case chunksReceived, bytesReceived, chunksSent, bytesSent, messagesDelivered, duplicates, malformedFrames
     case unexpectedFrames, unknownFrames, repairRequests, chunksLost, discardedChunks, parentsLost, slowChildren
-    case strangers, skips, forgeries, contradictions, unprovenDrops
+    case strangers, skips, forgeries, contradictions, unprovenDrops, staleStatements
     // Peer
     case children, parentRoundTrip, isFed, isEnded, isSubtreeComplete
     // Client

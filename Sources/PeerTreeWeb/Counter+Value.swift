@@ -45,6 +45,7 @@ extension PeerCounters {
         case .forgeries: forgeries
         case .contradictions: contradictions
         case .unprovenDrops: unprovenDrops
+        case .staleStatements: staleStatements
         default: 0
         }
     }

@@ -4,6 +4,7 @@ Each gets STAGE, which opens a scene whose victim is of the kind under test: a n
 """
 
 import asyncio
+import functools
 import time
 from contextlib import asynccontextmanager
 
@@ -325,4 +326,55 @@ async def end_of_a_stranger(stage):
         await scene.line.restore()
         assert scene.count("trees_ended") == 0
         await scene.bystander()
+        await scene.everybody_goes_on()
+
+
+# In a signed tree.
+
+
+def flipped(frame, offset):
+    """The frame with another bit at OFFSET, counted from its end if that is negative."""
+    changed = bytearray(frame)
+    changed[offset] ^= 1
+    return bytes(changed)
+
+
+def overwritten(frame):
+    """The frame with zeros for its payload."""
+    start = wire.signed_payload(frame)
+    return frame[:start] + bytes(len(frame) - start)
+
+
+FORGERIES = {
+    "payload": overwritten,
+    "a bit of it": functools.partial(flipped, offset=-1),
+    "marks": functools.partial(flipped, offset=3),
+    "block": functools.partial(flipped, offset=71),
+    "signature": functools.partial(flipped, offset=100),
+    # Without a proof, as in a tree that is not signed.
+    "no proof": lambda frame: b"\x10" + frame[1:32] + frame[wire.signed_payload(frame) :],
+}
+# What contradicts itself, or has no proof, is malformed: so often, and the link is closed as well.
+FALSE_PROOFS = ["payload", "a bit of it", "signature"]
+
+
+async def forging_relay(stage, forgery):
+    """A relay that has been honest changes what it passes on. It is parted with, and the stream comes by another branch."""
+    async with stage(k1=2) as scene:
+        forger = await scene.relay()
+        await scene.bystander()
+        await scene.victim()
+        await scene.feed()
+        await scene.everybody_is_whole()
+        link = await forger.child()
+        forger.tamper = FORGERIES[forgery]
+        for _ in range(20):
+            await scene.feed(1_000)
+            await asyncio.sleep(0.03)
+        await asyncio.wait_for(link.closed.wait(), 5)
+        assert (await link.next(wire.Close)).reason == wire.PROTOCOL_ERROR
+        # These bytes, and no others.
+        await scene.everybody_is_whole()
+        assert scene.count("forgeries") == (forgery in FALSE_PROOFS)
+        await forger.vanish()
         await scene.everybody_goes_on()

@@ -11,6 +11,7 @@ import { OVERHEAD, drawSecret, secretBytes } from './message-cipher.js';
 import { Neighbour } from './neighbour.js';
 import { OriginalClient } from './original.js';
 import { SocketIOClient } from './socket-io.js';
+import { isSignedTree } from './source-key.js';
 
 const DEFAULTS = {
   timeout: 10_000,
@@ -20,6 +21,7 @@ const DEFAULTS = {
   maximumUnreadBytes: 64 << 20,
   maximumUnsentBytes: 1 << 20,
   mode: 'auto',
+  verify: 'always',
 };
 // What credit and retained messages can bring of a lossless stream, beside one message of the size that is set.
 const BACKLOG = 48 << 20;
@@ -32,6 +34,7 @@ const UNREADABLE = {
   changed: 'A message was changed on its way, and is left out.',
 };
 const MODES = ['auto', 'tree', 'original'];
+const VERIFY = ['always', 'when-possible'];
 
 /** A peer of a broadcast tree: its source, or a viewer that passes on what it receives. See peer-tree.d.ts. */
 export class PeerTreeClient extends Emitter {
@@ -65,9 +68,13 @@ export class PeerTreeClient extends Emitter {
     super((name) => this.#handlerAdded(name));
     this.#options = { ...DEFAULTS, ...options };
     if (!MODES.includes(this.#options.mode)) throw new TypeError(`opts.mode is one of ${MODES.join(', ')}.`);
+    if (!VERIFY.includes(this.#options.verify)) throw new TypeError(`opts.verify is one of ${VERIFY.join(', ')}.`);
     if (this.#options.encrypt) this.#options.secret ??= drawSecret();
     if (this.#options.secret && this.#options.mode === 'original') {
       throw new TypeError('An encrypted broadcast needs opts.mode tree: original clients cannot read it.');
+    }
+    if (this.#options.identity && this.#options.mode === 'original') {
+      throw new TypeError('A signed broadcast needs opts.mode tree: original clients sign nothing.');
     }
     this.#ownsSocket = typeof socket === 'string' || socket instanceof URL;
     this.#socket = this.#ownsSocket ? new SocketIOClient(socket, this.#options) : socket;
@@ -120,10 +127,6 @@ export class PeerTreeClient extends Emitter {
     if (typeof treeID !== 'string' || treeID === '') {
       return this.#rejected(new PeerTreeError('bad-tree', `'${treeID}' is not the id of a tree.`));
     }
-    if (/^s[a-z2-7]{31}$/.test(treeID)) {
-      const problem = 'This broadcast is signed, which browsers cannot check yet: use `peer-tree watch`.';
-      return this.#rejected(new PeerTreeError('signed-tree', problem));
-    }
     return this.#enter(treeID, options);
   }
 
@@ -144,7 +147,7 @@ export class PeerTreeClient extends Emitter {
     // A page of the original may subscribe to events right after the call: they decide how it is served.
     const entering = Promise.resolve().then(() => {
       if (this.destroyed) throw new PeerTreeError('closed', 'This client was destroyed.');
-      if (this.#isOriginalPage()) return this.#enterAsOriginal(treeID);
+      if (this.#isOriginalPage(treeID)) return this.#enterAsOriginal(treeID);
       const handle = (name, ...values) => this.#handle(name, values);
       this.#driver = new Driver(this.#socket, this.#ownsSocket, this.#options, handle);
       return this.#driver.enter(treeID, limits).catch((error) => {
@@ -175,15 +178,19 @@ export class PeerTreeClient extends Emitter {
   }
 
   /** Pages of the original pass messages on themselves, from `upstreamPeer` to each `downstreamPeer`. */
-  #isOriginalPage() {
-    const { mode } = this.#options;
+  #isOriginalPage(treeID) {
+    const { mode, secret, identity } = this.#options;
     if (mode !== 'auto') return mode === 'original';
-    if (this.#options.secret) return false;
+    if (secret || (treeID === null && identity)) return false;
     const handles = (...names) => names.some((name) => this.listenerCount(name) > 0);
     return handles('upstreamPeer', 'downstreamPeer') && !handles('data', 'stream') && !this.#readable && !this.#writable;
   }
 
   #enterAsOriginal(treeID) {
+    if (isSignedTree(treeID) && this.#options.verify === 'always') {
+      throw new PeerTreeError('signed-tree', "This broadcast is signed, and original clients check nothing: use opts.mode 'tree', or "
+        + "accept what nobody has checked with opts.verify 'when-possible'.");
+    }
     this.#original = new OriginalClient(this.#socket, this.#options, (name, ...values) => this.emit(name, ...values));
     return this.#original.enter(treeID);
   }

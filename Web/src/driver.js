@@ -7,6 +7,7 @@ import { startEngine } from './engine-host.js';
 import { PeerTreeError } from './errors.js';
 import { secretBytes } from './message-cipher.js';
 import { Connection } from './session.js';
+import { prepareSigning } from './source-key.js';
 
 const AGENT = agentName();
 
@@ -27,6 +28,7 @@ export class Driver {
   #entering = null;
   #left = null;
   #isClosed = false;
+  #isSigning = false;
 
   /**
    * @param options of the client, with its defaults
@@ -46,13 +48,17 @@ export class Driver {
     this.#requested = treeID;
     this.isSource = treeID === null;
     const { stripes, capacity, timeout: discoverTimeout, maximumSessions, delivers } = this.#options;
+    const signing = await prepareSigning(treeID, this.#options);
+    this.#isSigning = signing.identity !== undefined;
     const secret = this.#options.secret ? secretBytes(this.#options.secret) : null;
     const settings = {
       stripes, capacity, discoverTimeout, maximumSessions, waitsForReader: delivers, encrypted: secret !== null, ...limits,
     };
+    // Neighbours would take it for the forger of whatever it passed on.
+    if (signing.isUnchecked) settings.capacity = 0;
     const perform = (name, ...values) => this.#perform(name, values);
     const { wasm, engine: placement } = this.#options;
-    const engine = await startEngine({ wasm, limits: settings, agent: AGENT, delivers, secret }, perform, placement);
+    const engine = await startEngine({ wasm, limits: settings, agent: AGENT, delivers, secret, ...signing }, perform, placement);
     if (this.#isClosed) {
       engine.stop();
       throw this.#failure('closed');
@@ -104,7 +110,7 @@ export class Driver {
   #listen() {
     const { engine } = this;
     for (const name of EVENTS) this.#on(name, (payload) => engine.input('server', name, JSON.stringify(payload) ?? null));
-    this.#on('connect', () => engine.input('serverConnected'));
+    this.#on('connect', () => this.#connected());
     this.#on('disconnect', () => engine.input('serverLost'));
     this.#on('connect_error', (error) => {
       engine.input('serverUnreachable', String(error?.message), this.#socket.active === false);
@@ -113,7 +119,13 @@ export class Driver {
     const online = () => engine.input('networkChanged', true);
     globalThis.addEventListener?.('online', online);
     this.#handlers.push(() => globalThis.removeEventListener?.('online', online));
-    if (this.#socket.connected !== false) engine.input('serverConnected');
+    if (this.#socket.connected !== false) this.#connected();
+  }
+
+  #connected() {
+    // What a source proves is good for one socket to one server.
+    if (this.#isSigning) this.engine.input('serverNamed', String(this.#socket.id), dialledHost(this.#socket));
+    this.engine.input('serverConnected');
   }
 
   #on(name, handler) {
@@ -215,6 +227,8 @@ export class Driver {
       'server-timeout': `The server did not answer within ${this.#options.timeout / 1000} s.`,
       'server-unreachable': `The server cannot be reached: ${said}`,
       'already-in-tree': 'Already connected to a tree.',
+      'unproven-tree': `The server does not know whose key tree '${this.#requested}' has, or does not know signed trees: use the `
+        + 'server of the link, or update it.',
       closed: 'This client was destroyed: make a new one.',
     };
     return new PeerTreeError(code, texts[code] ?? said);
@@ -231,4 +245,10 @@ export class Driver {
     this.#entering?.reject(this.#failure('closed'));
     this.#left?.();
   }
+}
+
+/** The host of a socket's server, without the brackets of an IPv6 address; sockets of socket.io-client know it, too. */
+function dialledHost(socket) {
+  const { hostname } = new URL(socket.url ?? socket.io?.uri ?? '', globalThis.location?.href);
+  return hostname.replace(/^\[|\]$/g, '');
 }

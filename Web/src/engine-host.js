@@ -13,7 +13,7 @@ const START_TIMEOUT = 5000;
 /**
  * Starts an engine.
  *
- * @param options {wasm, limits, agent, delivers, secret}
+ * @param options those of `Engine.make`
  * @param placement 'worker' to move the engine and its channels there; otherwise the page
  * @returns the engine, or a stand-in with the same methods; `placement` says where it runs
  */

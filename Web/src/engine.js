@@ -4,6 +4,7 @@
 import { OUTPUT } from './boundary.js';
 import { Machine } from './machine.js';
 import { MessageOpener, MessageSealer } from './message-cipher.js';
+import { ProofChecker, sign } from './source-key.js';
 
 export class Engine {
   #machine;
@@ -18,6 +19,9 @@ export class Engine {
   /** What is told in order, after all that is being opened. */
   #telling = Promise.resolve();
   #unreadable = new Set();
+  #privateKey;
+  #isUnchecked;
+  #checker = null;
   #isDraining = false;
   #wakeAt = Infinity;
   #wakeTimer = null;
@@ -32,15 +36,21 @@ export class Engine {
     this.#emit = emit;
     this.#clock = clock;
     this.#delivers = options.delivers;
+    this.#privateKey = options.identity?.privateKey;
+    this.#isUnchecked = options.isUnchecked;
     if (!options.secret) return;
     this.#sealer = new MessageSealer(options.secret);
     this.#opener = new MessageOpener(options.secret);
   }
 
-  /** @param options {wasm, limits, agent, delivers, secret}: `secret` is bytes, or null where nothing is encrypted */
+  /**
+   * @param options {wasm, limits, agent, delivers, secret, identity, isUnchecked}: `secret` is bytes, or null where nothing is
+   * encrypted; `identity` {publicKey, privateKey} that of a source that signs; `isUnchecked` believes all signatures
+   */
   static async make(options, emit, clock) {
-    const { wasm, limits, agent } = options;
-    return new Engine(await Machine.make(wasm, limits, { agent }, clock.now()), options, emit, clock);
+    const { wasm, limits, agent, identity } = options;
+    const machine = await Machine.make(wasm, limits, { agent, publicKey: identity?.publicKey }, clock.now());
+    return new Engine(machine, options, emit, clock);
   }
 
   /** Does something with the client and carries out what follows. One that trapped cannot go on: the page is told. */
@@ -198,6 +208,22 @@ export class Engine {
     if (reason === 'changed') this.#emit('gap', 0, sequence, lastSequence + 1);
   }
 
+  // The source's key
+
+  /** What is signed has two numbers, by which the client knows it again. */
+  async #sign(kind, number, [statement]) {
+    try {
+      this.input('signed', kind, number, await sign(this.#privateKey, statement));
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  async #verify(ticket, [statement, signature]) {
+    if (!this.#isUnchecked) this.#checker ??= new ProofChecker(this.#machine.sourceKey);
+    this.input('verified', ticket, this.#isUnchecked || await this.#checker.isTrue(statement, signature));
+  }
+
   // Outputs
 
   #drain() {
@@ -229,6 +255,8 @@ export class Engine {
         const output = machine.output(kind);
         return this.#tell(() => this.#emit(...output));
       }
+      case OUTPUT.sign: return this.#sign(machine.value(0), machine.value(1), machine.parts);
+      case OUTPUT.verify: return this.#verify(machine.value(0), machine.parts);
       case OUTPUT.writable: return this.#clock.soon(() => this.#publishWaiting());
       case OUTPUT.askBuffered: return this.#reportBuffered(link());
       case OUTPUT.setLowThreshold: {

@@ -24,6 +24,8 @@ export class SocketIOClient implements SignallingSocket {
   constructor(url: string | URL, options?: { auth?: object });
   readonly connected: boolean;
   readonly id: string | null;
+  /** The address of the server. */
+  readonly url: string;
   on(event: string, handler: (...values: any[]) => void): this;
   once(event: string, handler: (...values: any[]) => void): this;
   off(event: string, handler?: (...values: any[]) => void): this;
@@ -133,6 +135,20 @@ export interface ClientOptions {
    * fragment of links, as `#key=…`, and nowhere else. Needs a page that came over https or from this machine.
    */
   secret?: string;
+  /**
+   * Of a source: sign the broadcast, so that viewers take, pass on and repair from nothing that others wrote. The tree's id is
+   * that of the key. `true`: a new key, which is gone with the page. A name: the key that this browser keeps under it for
+   * pages of this origin, in IndexedDB, made the first time; it cannot be read out. A pair of Ed25519 keys: these. Whoever
+   * creates a tree with the same key again takes it over. Needs a page that came over https or from this machine. Default
+   * false.
+   */
+  identity?: boolean | string | CryptoKeyPair;
+  /**
+   * Whether a viewer enters a signed tree where the browser cannot check signatures: on pages over plain http, and without
+   * Ed25519. `always`, the default: no, with the error `no-crypto` or `no-ed25519`. `when-possible`: yes, and what it delivers
+   * there may be anybody's; it feeds nobody.
+   */
+  verify?: 'always' | 'when-possible';
   /** In original mode: a MediaStream for the peers below. */
   stream?: MediaStream;
 }
@@ -198,6 +214,8 @@ export interface Statistics extends PeerStatus {
   contradictions: number;
   /** Frames for which there was no room until they were checked; they can be asked for again. */
   unprovenDrops: number;
+  /** What the source has signed, but for another time. */
+  staleStatements: number;
   /** Round trip to the parent in milliseconds, as the stream's own frames show it; negative if not known. */
   parentRoundTrip: number;
   policy: StreamPolicy;

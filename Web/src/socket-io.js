@@ -10,6 +10,8 @@ const CONNECT_TIMEOUT = 10_000;
 export class SocketIOClient extends Emitter {
   connected = false;
   id = null;
+  /** The address of the server. */
+  url;
   #url;
   #auth;
   #socket = null;
@@ -27,6 +29,7 @@ export class SocketIOClient extends Emitter {
   constructor(url, { auth } = {}) {
     super();
     const address = new URL(url, globalThis.location?.href);
+    this.url = address.href;
     const scheme = { 'http:': 'ws:', 'https:': 'wss:', 'ws:': 'ws:', 'wss:': 'wss:' }[address.protocol];
     if (!scheme) throw new TypeError(`'${url}' is no address of a server: use http, https, ws or wss.`);
     const path = address.pathname === '/' ? '/socket.io/' : address.pathname;

@@ -26,7 +26,7 @@ is<string>(failure.code);
 const own = new SocketIOClient(new URL('https://signal.example'), { auth: { token: 'secret' } });
 own.on('connect', () => {}).once('connect', () => {}).off('connect').addListener('x', (value) => value)
   .removeListener('x').emit('event', 1).close().connect().disconnect();
-is<[boolean, string | null, number]>([own.connected, own.id, own.listenerCount('connect')]);
+is<[boolean, string | null, string, number]>([own.connected, own.id, own.url, own.listenerCount('connect')]);
 const foreign: SignallingSocket = {
   on: (event, handler) => handler(event), off: () => {}, emit: () => true, connected: true, active: true,
   connect: () => {}, disconnect: () => {},
@@ -45,8 +45,10 @@ const limits: Limits = {
 const options: ClientOptions = {
   config: { iceServers: [{ urls: 'stun:stun.example' }] }, capacity: 0, stripes: 2, encrypt: true, secret: 'A'.repeat(43), policy: policies[0], timeout: 1000,
   delivers: false, maximumUnreadBytes: 1, maximumUnsentBytes: 1, maximumSessions: 1, limits, wasm, engine: 'page',
-  mode: 'tree', auth: {}, stream: new MediaStream(),
+  mode: 'tree', auth: {}, stream: new MediaStream(), identity: true, verify: 'always',
 };
+is<ClientOptions>({ identity: 'talks', verify: 'when-possible' });
+crypto.subtle.generateKey('Ed25519', false, ['sign', 'verify']).then((identity) => is<ClientOptions>({ identity: identity as CryptoKeyPair }));
 is<ClientOptions>({ wasm: new URL(wasm), engine: 'worker', mode: 'auto' });
 is<ClientOptions>({ wasm: new WebAssembly.Module(new Uint8Array()), mode: 'original' });
 
@@ -138,7 +140,7 @@ client.statistics().then((all: Partial<Statistics>) => {
     all.rate, all.children, all.roundTrip, all.bytesReceived, all.bytesSent, all.chunksReceived, all.chunksSent,
     all.messagesDelivered, all.duplicates, all.malformedFrames, all.unexpectedFrames, all.unknownFrames, all.repairRequests,
     all.chunksLost, all.discardedChunks, all.parentsLost, all.slowChildren, all.strangers, all.skips, all.forgeries, all.contradictions,
-    all.unprovenDrops, all.parentRoundTrip,
+    all.unprovenDrops, all.staleStatements, all.parentRoundTrip,
     all.iceRestarts,
   ]);
   is<(boolean | undefined)[]>([all.isFed, all.isEnded, all.isSubtreeComplete]);
