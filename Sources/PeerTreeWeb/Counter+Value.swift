@@ -3,8 +3,8 @@ import PeerTreeCore
 #endif
 
 extension Client {
-    /// What is counted so.
-    func value(of counter: Counter) -> Double {
+    /// What is counted so. Nothing changes: see `Exports.swift`.
+    mutating func value(of counter: Counter) -> Double {
         switch counter {
         case .children: return Double(peer?.childCount ?? 0)
         case .parentRoundTrip: return parentRoundTrip ?? -1

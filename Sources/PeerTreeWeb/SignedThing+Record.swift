@@ -1,4 +1,6 @@
+#if canImport(PeerTreeCore)
 import PeerTreeCore
+#endif
 
 /// What is to be signed crosses the boundary as two numbers, which the scripts give back with the signature.
 extension SignedThing {

@@ -105,7 +105,7 @@ public struct Client<Buffer: FrameBuffer, Random: RandomNumberGenerator> {
     private mutating func tick(_ unixMicroseconds: UInt64) {
         clock = WallClock(unixMicroseconds, at: now)
         if membership.deadline <= now { membership.handle(.tick, at: now) }
-        if let peer, peer.deadline <= now { self.peer?.handle(.tick, at: now) }
+        if let due = peer?.deadline, due <= now { peer?.handle(.tick, at: now) }
     }
 
     private mutating func buffered(_ link: LinkID, _ bytes: Int) {
@@ -122,10 +122,10 @@ public struct Client<Buffer: FrameBuffer, Random: RandomNumberGenerator> {
 
     /// Whether ``ClientInput/publish(_:_:)`` does anything now.
     public var writability: Writability {
-        guard let peer, membership.treeID != nil else { return .notInTree }
-        guard peer.isSource else { return .notSource }
-        if peer.isEnded || end != nil { return .ended }
-        return peer.isWritable ? .writable : .blocked
+        guard membership.treeID != nil, let isSource = peer?.isSource else { return .notInTree }
+        guard isSource else { return .notSource }
+        if end != nil || peer?.isEnded == true { return .ended }
+        return peer?.isWritable == true ? .writable : .blocked
     }
 
     // MARK: What the membership wants
