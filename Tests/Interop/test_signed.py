@@ -10,6 +10,7 @@ import subprocess
 import time
 
 import pytest
+import wire
 
 pytest.register_assert_rewrite("hostile_acts", "stage")
 import hostile_acts as acts  # noqa: E402
@@ -70,7 +71,7 @@ async def test_a_forger_above_two_is_a_leaf_within_two_seconds(signed_stage):
         above = set(scene.parents().values())
         # Two members' words count once both have been in the tree for so long.
         await asyncio.sleep(10.5)
-        forger.tamper = overwritten
+        forger.tamper = acts.overwritten
         began = time.monotonic()
         await scene.feed(1_000)
         # The source feeds one of the two now, and that one the forger or the other.
@@ -99,7 +100,7 @@ async def test_a_relay_that_changes_the_policy_feeds_nobody(signed_stage):
         await scene.everybody_goes_on()
 
 
-@pytest.mark.parametrize("forgery", [functools.partial(flipped, offset=-1), functools.partial(flipped, offset=25)])
+@pytest.mark.parametrize("forgery", [functools.partial(acts.flipped, offset=-1), functools.partial(acts.flipped, offset=25)])
 async def test_a_relay_that_speaks_for_the_source_feeds_nobody(signed_stage, forgery):
     async with signed_stage(k1=2) as scene:
         forger = await scene.relay()
