@@ -40,8 +40,11 @@ const OPTIONS = { capacity: 'capacity', stripes: 'stripes', reports: 'statusInte
 const LEFT_OUT = ['setLowThreshold', 'askRoundTrip', 'status'].map((name) => OUTPUT[name]);
 const FAILURES = {
   'unknown-tree': 'unknownTree', 'server-timeout': 'timeout', 'server-unreachable': 'unreachable',
-  'already-in-tree': 'alreadyInTree', closed: 'closed',
+  'already-in-tree': 'alreadyInTree', closed: 'closed', 'unproven-tree': 'unproven',
 };
+// What a source signs, by the number that it has on the boundary.
+const THINGS = ['block', 'head', 'pulse', 'creation'];
+const hexadecimal = (bytes) => Buffer.from(bytes).toString('hex');
 
 /** An output in the words of a transcript. */
 function written([name, ...values]) {
@@ -66,6 +69,9 @@ function values(name, words) {
     case 'serverUnreachable': return [words[0] === 'final', rest(1)];
     case 'networkChanged': return [words[0] === 'lost'];
     case 'candidate': return [Number(words[0]), optional(rest(1))];
+    case 'serverNamed': return words;
+    case 'signed': return [THINGS.indexOf(words[0]), Number(words[1]), Buffer.from(words[2], 'hex')];
+    case 'verified': return [Number(words[0]), words[1] === 'true'];
     case 'described': case 'path': return [Number(words[0]), rest(1)];
     default: return words.map(Number);
   }
@@ -94,11 +100,15 @@ class Transcript {
 
   async add([name, ...settings]) {
     const options = { waitsForReader: false };
-    for (let index = 0; index < settings.length; index += 2) options[OPTIONS[settings[index]]] = Number(settings[index + 1]);
+    let publicKey = null;
+    for (let index = 0; index < settings.length; index += 2) {
+      if (settings[index] === 'identity') publicKey = Buffer.from(settings[index + 1], 'hex');
+      else options[OPTIONS[settings[index]]] = Number(settings[index + 1]);
+    }
     const host = { name, ahead: 0, generator: new Generator(BigInt(this.hosts.length + 1)) };
     this.hosts.push(host);
     this.enter(host);
-    host.machine = await Machine.make(wasm, options, {}, this.now);
+    host.machine = await Machine.make(wasm, options, { publicKey }, this.now);
   }
 
   /** What follows happens on this host. */
@@ -152,6 +162,11 @@ class Transcript {
         machine.input('buffered', [link, 0], this.now);
       } else if (kind === OUTPUT.deliver) {
         console.log(`${host.name} < deliver ${new TextDecoder().decode(machine.message(0).payload)}`);
+      } else if (kind === OUTPUT.sign) {
+        const [thing, number] = [THINGS[machine.value(0)], machine.value(1)];
+        console.log(`${host.name} < sign ${thing} ${number} ${hexadecimal(machine.parts[0])}`);
+      } else if (kind === OUTPUT.verify) {
+        console.log(`${host.name} < verify ${machine.value(0)} ${machine.parts.map(hexadecimal).join(' ')}`);
       } else if (!LEFT_OUT.includes(kind)) {
         console.log(`${host.name} < ${this.symbolic(written(machine.output(kind)).join(' '))}`);
       }

@@ -67,6 +67,10 @@ struct Transcript {
         var configuration = ClientConfiguration()
         configuration.waitsForReader = false
         for index in stride(from: 1, to: words.count, by: 2) {
+            if words[index] == "identity", words.indices.contains(index + 1) {
+                configuration.membership.identity = Text(Array(words[index + 1].utf8)).unhexed.flatMap { SourceKey($0) }
+                continue
+            }
             let value = try number(words, index + 1, line)
             switch words[index] {
             case "capacity": configuration.membership.capacity = UInt16(clamping: value)
@@ -135,6 +139,19 @@ struct Transcript {
         case "connectionFailed": feed(.connectionFailed(arguments.link()), to: host)
         case "channelOpened": feed(.channelOpened(arguments.link()), to: host)
         case "channelClosed": feed(.channelClosed(arguments.link()), to: host)
+        case "serverNamed": feed(.serverNamed(socket: arguments.next(), host: arguments.rest()), to: host)
+        case "signed":
+            let (kind, number) = (arguments.next().string, UInt64(arguments.next().string) ?? 0)
+            let things: [String: SignedThing] = [
+                "block": .block(number), "head": .head, "pulse": .pulse(clock: number), "creation": .creation,
+            ]
+            guard let thing = things[kind], let signature = arguments.rest().unhexed.flatMap({ Signature($0) }) else {
+                throw Mistake(line: line)
+            }
+            feed(.signed(thing, signature), to: host)
+        case "verified":
+            let ticket = UInt64(arguments.next().string) ?? 0
+            feed(.verified(ticket: ticket, arguments.rest() == "true"), to: host)
         case "networkChanged": feed(.networkChanged(isLost: arguments.rest() == "lost"), to: host)
         default:
             let plain: [String: ClientInput<TestBuffer>] = [
@@ -263,7 +280,21 @@ extension ClientOutput<TestBuffer> {
         case .refused(let code, let message): return "refused \(code.string) \(message.string)"
         case .tree(let json): return "tree \(json.string)"
         case .left: return "left"
-        case .send, .sendMessage, .setLowThreshold, .askBuffered, .askRoundTrip, .status, .sign, .verify: return nil
+        case .sign(let thing, let statement): return "sign \(thing.transcript) \(hexadecimal(statement))"
+        case .verify(let ticket, let statement, let signature):
+            return "verify \(ticket) \(hexadecimal(statement)) \(hexadecimal(signature.bytes))"
+        case .send, .sendMessage, .setLowThreshold, .askBuffered, .askRoundTrip, .status: return nil
+        }
+    }
+}
+
+extension SignedThing {
+    fileprivate var transcript: String {
+        switch self {
+        case .block(let number): "block \(number)"
+        case .head: "head 0"
+        case .pulse(let clock): "pulse \(clock)"
+        case .creation: "creation 0"
         }
     }
 }
