@@ -13,6 +13,13 @@ struct ChannelHarness {
     /// What is on its way to the trees from each gateway.
     private(set) var up: [[ToTree]] = []
     private(set) var down: [[ToGateway]] = []
+    /// Whom gateways want disconnected.
+    private(set) var cut: [(id: String, gateway: Int)] = []
+    /// How each gateway is called now: one that takes the place of another has a name of its own.
+    private var names: [GatewayID] = []
+    private let options: SignallingOptions
+    private let seed: UInt64
+    private var term: UInt64 = 1
     private var inboxes: [String: [SignallingHarness.Message]] = [:]
     /// Of a hundred messages that may come twice, how many do.
     var repeats = 0
@@ -21,6 +28,8 @@ struct ChannelHarness {
     init(seed: UInt64, gateways count: Int = 2, _ configure: (inout SignallingOptions) -> Void = { _ in }) {
         var options = SignallingOptions()
         configure(&options)
+        self.options = options
+        self.seed = seed
         random = SeededGenerator(seed: seed)
         trees = TreeService(options: options, security: .test(), term: 1, random: SeededGenerator(seed: seed &+ 1))
         for number in 0..<count {
@@ -28,6 +37,7 @@ struct ChannelHarness {
             gateways.append(Gateway(options: options, security: .test(), random: random))
             up.append([])
             down.append([])
+            names.append(GatewayID(UInt32(number)))
         }
     }
 
@@ -39,7 +49,8 @@ struct ChannelHarness {
             case .send(let message): up[gateway].append(message)
             case .emit(let id, let event, let payload):
                 inboxes[id, default: []].append(SignallingHarness.Message(event: event, payload: payload))
-            case .probe, .disconnect, .answer: break
+            case .disconnect(let id): cut.append((id, gateway))
+            case .probe, .answer: break
             }
         }
     }
@@ -70,7 +81,7 @@ struct ChannelHarness {
         up[gateway].removeFirst(batch.count)
         for message in batch {
             let isTwice = mayComeTwice(message) && Int.random(in: 0..<100, using: &random) < repeats
-            for _ in 0..<(isTwice ? 2 : 1) { hand(.told(message, by: GatewayID(UInt32(gateway)))) }
+            for _ in 0..<(isTwice ? 2 : 1) { hand(.told(message, by: names[gateway])) }
         }
     }
 
@@ -103,10 +114,42 @@ struct ChannelHarness {
         hand(.deadlineReached)
     }
 
+    // MARK: Crashes
+
+    /// The service of the trees is gone with all that was on its way, and another one takes its place.
+    mutating func replaceTrees() {
+        term += 1
+        let random = SeededGenerator(seed: seed &+ term &* 1_000)
+        trees = TreeService(options: options, security: .test(), term: term, takenOverAt: now, random: random)
+        for gateway in gateways.indices {
+            up[gateway] = []
+            down[gateway] = []
+            handle(.lostTrees, at: gateway)
+        }
+    }
+
+    /// A gateway is gone with its sockets and all that was on its way, and another one takes its place.
+    mutating func replaceGateway(_ gateway: Int) {
+        let random = SeededGenerator(seed: seed &+ UInt64(names[gateway].number) &* 77)
+        gateways[gateway] = Gateway(options: options, security: .test(), random: random)
+        up[gateway] = []
+        down[gateway] = []
+        let gone = names[gateway]
+        names[gateway] = GatewayID(gone.number + 100)
+        hand(.lost(gone))
+    }
+
+    /// Whom gateways have wanted disconnected since the last time.
+    mutating func takeCut() -> [(id: String, gateway: Int)] {
+        defer { cut = [] }
+        return cut
+    }
+
     private mutating func hand(_ input: TreeService.Input) {
         trees.handle(input, at: now)
         while let output = trees.nextOutput() {
-            if case .tell(let message, let gateway) = output { down[Int(gateway.number)].append(message) }
+            guard case .tell(let message, let name) = output, let gateway = names.firstIndex(of: name) else { continue }
+            down[gateway].append(message)
         }
     }
 

@@ -148,6 +148,79 @@ struct ChannelTests {
         #expect(harness.trees.memberIDs.isEmpty && harness.trees.memberNumbers.isEmpty)
     }
 
+    @Test("A gateway that is gone takes its sockets along: who does not come back loses the place")
+    func lostGateway() throws {
+        var harness = ChannelHarness(seed: 6) { $0.restorationWait = .seconds(100) }
+        let tree = try makeTree("S", &harness)
+        harness.connect("V", at: 1)
+        harness.emit("V", discover, join(tree), at: 1)
+        // Another one waits for a tree that may come back.
+        harness.connect("W", at: 1)
+        harness.emit("W", discover, join("c" + String(repeating: "0", count: 24)), at: 1)
+        harness.settle()
+        #expect(harness.trees.waitingCount == 1)
+        harness.replaceGateway(1)
+        harness.settle()
+        #expect(harness.trees.waitingCount == 0)
+        #expect(harness.disagreements == [])
+        harness.wait(.seconds(20))
+        harness.settle()
+        #expect(harness.trees.peerCount == 1)
+    }
+
+    @Test(
+        "Behind a tree service that is gone, who was not answered is asked for again, and trees count anew for addresses"
+    )
+    func lostTrees() throws {
+        var harness = ChannelHarness(seed: 7) { $0.maximumTreesPerAddress = 1 }
+        _ = try makeTree("S", &harness)
+        harness.connect("T", at: 1)
+        harness.emit("T", discover, create, at: 1)
+        harness.replaceTrees()
+        harness.settle()
+        #expect(harness.takeCut().map(\.id) == ["S"])
+        #expect(harness.discoveries("T").last?["treeID"] != nil)
+        harness.handle(.disconnected(id: "S"))
+        _ = try makeTree("U", &harness)
+        #expect(harness.trees.treeCount == 2)
+        #expect(harness.disagreements == [])
+    }
+
+    @Test(
+        "Whoever crashes and whenever, in the end everybody is in the tree, and nobody twice",
+        arguments: 0..<60
+    )
+    func crashes(seed: UInt64) throws {
+        var harness = ChannelHarness(seed: seed)
+        harness.repeats = seed % 2 == 0 ? 0 : 20
+        var clients = ReturningClients(seed: seed, viewers: 12)
+        for step in 0..<160 {
+            clients.act(on: &harness)
+            for _ in 0..<8 { harness.deliverSome() }
+            harness.wait(.milliseconds(150))
+            switch Int.random(in: 0..<24, using: &harness.random) {
+            case 0 where step > 10: harness.replaceTrees()
+            case 1:
+                let gateway = Int.random(in: 0..<2, using: &harness.random)
+                clients.lose(gateway)
+                harness.replaceGateway(gateway)
+            case 2...4: clients.breakOne(&harness)
+            default: break
+            }
+        }
+        for _ in 0..<200 {
+            clients.act(on: &harness)
+            harness.settle()
+            harness.wait(.milliseconds(300))
+        }
+        harness.settle()
+        #expect(harness.disagreements == [], "seed \(seed)")
+        #expect(harness.trees.treeCount == 1, "seed \(seed)")
+        #expect(harness.trees.members.values.count(where: \.isConnected) == clients.count, "seed \(seed)")
+        #expect(harness.trees.peerCount == clients.count, "seed \(seed)")
+        #expect(clients.ended == 0, "seed \(seed)")
+    }
+
     @Test("The same messages at the same times make the same answers")
     func deterministic() {
         func run() -> [String] {

@@ -62,6 +62,23 @@ extension Gateway {
         send(.enter(entry))
     }
 
+    /// The service that was asked is gone: the one in its place is asked what that was. A tree that a source had to give up
+    /// first is gone with it.
+    mutating func askAgain(_ id: String) {
+        guard let entry = pending[id] else { return }
+        if entry.phase == .releasing { return enter(entry.entry) }
+        if entry.hasReserved, let address = entry.entry.address { addresses.createTree(address) }
+        pending[id]?.phase = .entering
+        send(.enter(entry.entry))
+    }
+
+    /// No answer will come.
+    mutating func giveUp(_ id: String) {
+        guard let entry = pending.removeValue(forKey: id), entry.hasReserved else { return }
+        clients[id]?.treesCreated -= 1
+        if let address = entry.entry.address { addresses.endTree(address) }
+    }
+
     private func resumeToken(_ text: String, _ request: DiscoverRequest) throws(SignallingError) -> ResumeToken {
         guard let token = ResumeToken(text, security: security), UInt64(token.expiry) > unixTime,
             request.treeID == nil || request.treeID == token.treeID

@@ -58,11 +58,8 @@ extension Gateway {
 
     /// A client is answered. What it said meanwhile is next.
     private mutating func finish(_ socket: String, hasMadeTree: Bool) {
-        guard let entry = pending.removeValue(forKey: socket) else { return }
-        if entry.hasReserved, !hasMadeTree {
-            clients[socket]?.treesCreated -= 1
-            if let address = entry.entry.address { addresses.endTree(address) }
-        }
+        guard let entry = pending[socket] else { return }
+        if hasMadeTree { pending[socket] = nil } else { giveUp(socket) }
         guard !entry.isAbandoned else { return }
         var held = entry.held[...]
         while let next = held.popFirst() {

@@ -21,6 +21,8 @@ package struct Gateway: Sendable {
         case asked(watcher: Int, DashboardQuestion)
         /// The service of a tree speaks.
         case told(ToGateway)
+        /// The service of the trees is gone, and another one has taken its place that knows nobody.
+        case lostTrees
         /// The server is about to stop.
         case goingAway
     }
@@ -89,6 +91,7 @@ package struct Gateway: Sendable {
         case .disconnected(let id): disconnect(id)
         case .asked(let watcher, let question): send(.asked(watcher: watcher, question))
         case .told(let message): take(message)
+        case .lostTrees: loseTrees()
         case .goingAway: leave()
         }
     }
@@ -117,6 +120,21 @@ package struct Gateway: Sendable {
         withdraw(id)
         if let address = client.address { addresses.disconnect(address) }
         if let member = client.member(id) { send(.disconnected(member)) }
+    }
+
+    /// Members come back by themselves: with the token and the place that each knows, on a socket of its own. Original
+    /// clients have no token; they go on while their links last. Who was not answered yet asks the new service.
+    private mutating func loseTrees() {
+        for id in clients.keys.sorted() {
+            guard let membership = clients[id]?.membership else { continue }
+            clients[id]?.membership = nil
+            guard membership.isNative else { continue }
+            giveUp(id)
+            outputs.append(.disconnect(id: id))
+        }
+        for id in pending.keys.sorted() where pending[id]?.isAbandoned ?? false { giveUp(id) }
+        addresses.forgetTrees()
+        for id in pending.keys.sorted() { askAgain(id) }
     }
 
     private mutating func leave() {

@@ -11,6 +11,8 @@ package struct TreeService: Sendable {
     package enum Input: Sendable {
         /// A gateway speaks.
         case told(ToTree, by: GatewayID)
+        /// A gateway is gone, and with it every socket it had.
+        case lost(GatewayID)
         /// ``TreeService/deadline`` has come.
         case deadlineReached
     }
@@ -105,7 +107,11 @@ package struct TreeService: Sendable {
         // Whatever is due comes before the input, so that it meets the state it would have met in time.
         track(.deadlineReached)
         endWaiting()
-        if case .told(let message, let gateway) = input { take(message, from: gateway) }
+        switch input {
+        case .told(let message, let gateway): take(message, from: gateway)
+        case .lost(let gateway): lose(gateway)
+        case .deadlineReached: break
+        }
         sendDueSummaries()
     }
 
@@ -133,6 +139,15 @@ package struct TreeService: Sendable {
     func peer(_ member: MemberSocket) -> PeerHandle? {
         guard let peer = memberNumbers[member.number], members[peer]?.id == member.socket else { return nil }
         return peer
+    }
+
+    /// Its members may come back by another gateway.
+    private mutating func lose(_ gateway: GatewayID) {
+        restoration.waitingJoins.removeAll(of: gateway)
+        dashboard.removeAll(of: gateway)
+        let lost = members.filter { $0.value.gateway == gateway && $0.value.isConnected }
+        let ordered = lost.sorted { ($0.key.tree.index, $0.key.index) < ($1.key.tree.index, $1.key.index) }
+        for (peer, member) in ordered { lostSocket(member.id, of: peer) }
     }
 
     mutating func lostSocket(_ socket: String, of peer: PeerHandle) {

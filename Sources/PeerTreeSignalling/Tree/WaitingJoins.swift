@@ -22,6 +22,11 @@ struct WaitingJoins {
         if byTree[tree]?.isEmpty ?? false { byTree[tree] = nil }
     }
 
+    /// A gateway is gone, and its clients with it.
+    mutating func removeAll(of gateway: GatewayID) {
+        for (socket, waiting) in entries where waiting.gateway == gateway { remove(socket) }
+    }
+
     /// Takes out those that wait for a tree.
     mutating func take(_ tree: String) -> [(entry: Entry, gateway: GatewayID)] {
         (byTree.removeValue(forKey: tree) ?? []).compactMap { entries.removeValue(forKey: $0) }

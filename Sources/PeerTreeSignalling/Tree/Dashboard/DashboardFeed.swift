@@ -56,6 +56,11 @@ struct DashboardFeed: Sendable {
         if watchersByTree[watcher.tree]?.isEmpty ?? false { watchersByTree[watcher.tree] = nil }
     }
 
+    /// A gateway is gone, and its watchers with it.
+    mutating func removeAll(of gateway: GatewayID) {
+        for id in watchers.keys where id.gateway == gateway { remove(id) }
+    }
+
     /// Notes that a peer is there, hangs elsewhere, or reports other figures.
     mutating func changed(_ peer: PeerHandle) {
         guard !watchersByTree.isEmpty, let ids = watchersByTree[peer.tree] else { return }

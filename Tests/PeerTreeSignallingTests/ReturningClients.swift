@@ -1,0 +1,125 @@
+import JSON
+import PeerTreeCore
+import TestSupport
+
+@testable import PeerTreeSignalling
+
+/// A source and viewers who want to be in its tree, and come back whenever their socket or their place is gone: as clients
+/// do, with the token that they were given last.
+struct ReturningClients {
+    private struct Client {
+        var socket: String?
+        var gateway = 0
+        var token: JSONValue?
+        /// Whether it has asked and was not answered, or is in the tree.
+        var isSettled = false
+    }
+
+    private var random: SeededGenerator
+    private var clients: [Client]
+    private var sockets = 0
+    private var tree: String?
+    /// Trees that ended under somebody.
+    private(set) var ended = 0
+
+    var count: Int { clients.count }
+
+    init(seed: UInt64, viewers: Int) {
+        random = SeededGenerator(seed: seed &+ 5_000)
+        clients = Array(repeating: Client(), count: viewers + 1)
+    }
+
+    /// Everybody takes in what it was told, and does what is to be done, in any order.
+    mutating func act(on harness: inout ChannelHarness) {
+        closeCut(&harness)
+        for number in clients.indices.shuffled(using: &random) {
+            read(number, &harness)
+            if number > 0, tree == nil { continue }
+            if clients[number].socket == nil { connect(number, &harness) }
+            if !clients[number].isSettled, Int.random(in: 0..<3, using: &random) > 0 { ask(number, &harness) }
+        }
+    }
+
+    /// The sockets at a gateway that is gone are gone.
+    mutating func lose(_ gateway: Int) {
+        for number in clients.indices where clients[number].gateway == gateway { drop(number) }
+    }
+
+    /// Some socket breaks.
+    mutating func breakOne(_ harness: inout ChannelHarness) {
+        let number = Int.random(in: 0..<clients.count, using: &random)
+        guard let socket = clients[number].socket else { return }
+        harness.handle(.disconnected(id: socket), at: clients[number].gateway)
+        drop(number)
+    }
+
+    private mutating func closeCut(_ harness: inout ChannelHarness) {
+        for (id, gateway) in harness.takeCut() {
+            harness.handle(.disconnected(id: id), at: gateway)
+            if let number = clients.firstIndex(where: { $0.socket == id }) { drop(number) }
+        }
+    }
+
+    private mutating func drop(_ number: Int) {
+        clients[number].socket = nil
+        clients[number].isSettled = false
+    }
+
+    private mutating func connect(_ number: Int, _ harness: inout ChannelHarness) {
+        sockets += 1
+        clients[number].socket = "socket \(sockets)"
+        clients[number].gateway = Int.random(in: 0..<harness.gateways.count, using: &random)
+        harness.connect("socket \(sockets)", at: clients[number].gateway)
+    }
+
+    private mutating func ask(_ number: Int, _ harness: inout ChannelHarness) {
+        guard let socket = clients[number].socket else { return }
+        clients[number].isSettled = true
+        var native: JSONObject = ["v": 2]
+        var request: JSONObject = [:]
+        if let token = clients[number].token {
+            native["resume"] = token
+        } else if number == 0 {
+            request["createNew"] = true
+        } else if let tree {
+            request["treeID"] = .string(tree)
+        }
+        request["peerTree"] = .object(native)
+        harness.emit(socket, "simple-signal[discover]", .object(request), at: clients[number].gateway)
+    }
+
+    private mutating func read(_ number: Int, _ harness: inout ChannelHarness) {
+        guard let socket = clients[number].socket else { return }
+        for message in harness.take(socket) {
+            switch message.event {
+            case "simple-signal[discover]": answered(number, message.payload["discoveryData"] ?? [:], &harness)
+            case "peer-tree[resume]": clients[number].token = message.payload["resume"]
+            case "peer-tree[assign]": attach(number, message.payload, &harness)
+            case "peer-tree[end]":
+                ended += 1
+                clients[number].isSettled = false
+            case "peer-tree[error]":
+                let code = message.payload["code"]?.stringValue ?? ""
+                if ["attach-timeout", "resumed-elsewhere"].contains(code) { clients[number].isSettled = false }
+            default: break
+            }
+        }
+    }
+
+    private mutating func answered(_ number: Int, _ data: JSONValue, _ harness: inout ChannelHarness) {
+        guard let found = data["treeID"]?.stringValue else {
+            // Without its token a viewer joins anew.
+            if number > 0 { clients[number].token = nil }
+            clients[number].isSettled = false
+            return
+        }
+        tree = found
+        clients[number].token = data["peerTree"]?["resume"]
+        for parent in data["peerTree"]?["parents"]?.arrayValue ?? [] { attach(number, parent, &harness) }
+    }
+
+    private func attach(_ number: Int, _ assignment: JSONValue, _ harness: inout ChannelHarness) {
+        guard let socket = clients[number].socket, let epoch = assignment["epoch"] else { return }
+        harness.emit(socket, "peer-tree[attached]", ["stripe": 0, "epoch": epoch], at: clients[number].gateway)
+    }
+}
