@@ -13,6 +13,7 @@ import os
 import statistics
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "Tests" / "Interop"))
@@ -53,16 +54,19 @@ def processor_seconds(process):
 
 
 def once(peer_tree, server, path, options):
-    """Processor time of source and viewer for one file, without what they need to begin."""
+    """Processor time of source and viewer for one file, without what they need to begin, and the seconds that it takes from
+    the viewer's first link to its last byte."""
     command = [peer_tree, "broadcast", path, "--raw", "--server", server, "--json", "--linger", 30, *options]
     with running(*command) as source:
         link = source.event("link")["link"]
         with running(peer_tree, "watch", link, "--output", "/dev/null", "--json") as viewer:
             viewer.event("connect")
+            began = time.monotonic()
             before = [processor_seconds(process) for process in (source, viewer)]
             # What a viewer has written it has hashed: its last word comes after the last byte.
             assert viewer.event("end", 300)["bytes"] == path.stat().st_size
-            return [processor_seconds(process) - at for process, at in zip((source, viewer), before)]
+            taken = time.monotonic() - began
+            return [*(processor_seconds(process) - at for process, at in zip((source, viewer), before)), taken]
 
 
 async def measure_browser(options):

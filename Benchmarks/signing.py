@@ -10,28 +10,12 @@ import os
 import statistics
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "Tests" / "Interop"))
 
-from encryption import processor_seconds  # noqa: E402
+from encryption import once  # noqa: E402
 from processes import running  # noqa: E402
-
-
-def once(peer_tree, server, path, options):
-    """Processor time of source and viewer for one file, and the seconds that it took."""
-    command = [peer_tree, "broadcast", path, "--raw", "--server", server, "--json", "--linger", 30, *options]
-    with running(*command) as source:
-        link = source.event("link")["link"]
-        with running(peer_tree, "watch", link, "--output", "/dev/null", "--json") as viewer:
-            viewer.event("connect")
-            began = time.monotonic()
-            before = [processor_seconds(process) for process in (source, viewer)]
-            # What a viewer has written it has hashed: its last word comes after the last byte.
-            assert viewer.event("end", 300)["bytes"] == path.stat().st_size
-            taken = time.monotonic() - began
-            return [*(processor_seconds(process) - at for process, at in zip((source, viewer), before)), taken]
 
 
 def main():

@@ -187,7 +187,7 @@ struct ChannelTests {
     }
 
     @Test(
-        "Whoever crashes and whenever, in the end everybody is in the tree, and nobody twice",
+        "Whoever dies and whenever, in the end everybody is in the tree, and nobody twice",
         arguments: 0..<60
     )
     func crashes(seed: UInt64) throws {
