@@ -50,14 +50,15 @@ struct PacingTests {
         #expect(try Self.departures(of: 40_000, pair).allSatisfy { $0 == .zero })
     }
 
-    @Test("What the owner knows of the path counts for more than what was measured")
+    @Test("Of what the owner knows of the path and what was measured the shorter round trip counts")
     func hint() throws {
-        let long = try Self.grown(.milliseconds(25))
-        long.a.association.pathRoundTrip = .milliseconds(1)
-        #expect(try Self.departures(of: 40_000, long).allSatisfy { $0 == .zero })
-        let short = try Self.grown(.microseconds(500))
-        short.a.association.pathRoundTrip = .milliseconds(50)
-        #expect(try Self.departures(of: 40_000, short).contains { $0 > .zero })
+        let queued = try Self.grown(.milliseconds(25))
+        queued.a.association.pathRoundTrip = .milliseconds(1)
+        #expect(try Self.departures(of: 40_000, queued).allSatisfy { $0 == .zero })
+        // A check that was answered while the process was busy says nothing of the path.
+        let busy = try Self.grown(.microseconds(500))
+        busy.a.association.pathRoundTrip = .milliseconds(50)
+        #expect(try Self.departures(of: 40_000, busy).allSatisfy { $0 == .zero })
     }
 
     @Test("A message whose time passes while the pacing holds it back is dropped")

@@ -145,8 +145,9 @@ public final class Association {
         self.sender?.streams.buffered ?? self.early.reduce(0) { $0 + $1.payload.readableBytes }
     }
 
-    /// The shortest round trip of the path, if a layer below knows it better: packets are spread over it where it is above
-    /// 2 ms. Default nil: the shortest that was measured lately, in which the other side's patience is contained.
+    /// The shortest round trip of the path as a layer below has measured it. Packets are spread over it, or over the shortest
+    /// that was measured here lately, whichever is shorter, where that is above 2 ms: what is measured here contains the other
+    /// side's patience and this side's queue, what is measured below how busy both were then. Default nil: not known.
     public var pathRoundTrip: TimeAmount? {
         get { self.sender?.pathRoundTrip }
         set { self.sender?.pathRoundTrip = newValue }

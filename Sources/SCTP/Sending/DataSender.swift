@@ -14,7 +14,7 @@ struct DataSender {
     var suspicions = Suspicions()
     var timers = SendTimers()
     var pacer: Pacer
-    /// The shortest round trip of the path as the owner knows it; nil for what was measured here.
+    /// The shortest round trip of the path as the owner knows it, if it does.
     var pathRoundTrip: TimeAmount?
     var deliveryRate = DeliveryRate()
     var peer: Receiver
@@ -133,7 +133,16 @@ struct DataSender {
     }
 
     private var pacingRate: Int? {
-        self.pacer.rate(window: self.congestion.window, roundTrip: self.pathRoundTrip ?? self.estimator.minimum)
+        self.pacer.rate(window: self.congestion.window, roundTrip: self.shortestRoundTrip)
+    }
+
+    /// The owner may have measured the path while it was busy, and this association behind a queue of its own: the shorter
+    /// round trip of both is that of the path.
+    private var shortestRoundTrip: TimeAmount? {
+        guard let known = self.pathRoundTrip, let measured = self.estimator.minimum else {
+            return self.pathRoundTrip ?? self.estimator.minimum
+        }
+        return min(known, measured)
     }
 
     /// Whether a packet with something waiting would leave now.
