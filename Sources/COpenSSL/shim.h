@@ -52,12 +52,12 @@ static inline int pt_ssl_set_server_name(SSL *ssl, const char *name) {
     return (int)SSL_set_tlsext_host_name(ssl, name);
 }
 
-// The SHA-256 of a prefix and what follows it; 0 if there was no memory for it.
-static inline int pt_sha256(const void *prefix, size_t prefix_length, const void *rest, size_t rest_length,
-                            unsigned char hash[32]) {
+// The SHA-256, which `algorithm` is, of a prefix and what follows it; 0 if there was no memory for it.
+static inline int pt_sha256(const EVP_MD *algorithm, const void *prefix, size_t prefix_length, const void *rest,
+                            size_t rest_length, unsigned char hash[32]) {
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     if (context == NULL) return 0;
-    int ok = EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1 &&
+    int ok = EVP_DigestInit_ex(context, algorithm, NULL) == 1 &&
              EVP_DigestUpdate(context, prefix, prefix_length) == 1 &&
              EVP_DigestUpdate(context, rest, rest_length) == 1 && EVP_DigestFinal_ex(context, hash, NULL) == 1;
     EVP_MD_CTX_free(context);

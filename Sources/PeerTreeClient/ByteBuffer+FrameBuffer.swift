@@ -27,13 +27,23 @@ extension ByteBuffer: FrameBuffer {
 
     /// By OpenSSL, which uses what the processor has for it: several times as fast as swift-crypto, and that as the core.
     public func hash(after prefix: [UInt8]) -> Hash256 {
+        withUnsafeReadableBytes { Self.hash(prefix, $0) }
+    }
+
+    /// By OpenSSL, too.
+    public static func hash(_ bytes: [UInt8]) -> Hash256 {
+        hash(bytes, UnsafeRawBufferPointer(start: nil, count: 0))
+    }
+
+    private static func hash(_ prefix: [UInt8], _ rest: UnsafeRawBufferPointer) -> Hash256 {
         withUnsafeTemporaryAllocation(byteCount: Hash256.length, alignment: 1) { hash in
-            let isDone = withUnsafeReadableBytes { bytes in
-                pt_sha256(prefix, prefix.count, bytes.baseAddress, bytes.count, hash.baseAddress) == 1
-            }
+            let isDone = pt_sha256(algorithm, prefix, prefix.count, rest.baseAddress, rest.count, hash.baseAddress) == 1
             return (isDone ? Hash256(UnsafeRawBufferPointer(hash)) : nil) ?? Hash256()
         }
     }
+
+    /// To look it up by name takes longer than to hash a short text. It is never changed nor freed, so it can be shared.
+    nonisolated(unsafe) private static let algorithm = EVP_MD_fetch(nil, "SHA256", nil)
 }
 
 extension Message where Buffer == ByteBuffer {

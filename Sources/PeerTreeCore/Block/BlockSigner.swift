@@ -74,7 +74,7 @@ struct BlockSigner<Buffer: FrameBuffer> {
     /// - Returns: nothing if nothing was written.
     private mutating func close(at now: Instant) -> [Request] {
         guard let first = open.first else { return [] }
-        let tree = MerkleTree(leaves: open.map { $0.header.leaf($0.payload) })
+        let tree = MerkleTree(leaves: open.map { $0.header.leaf($0.payload) }, hash: Buffer.hash)
         guard let root = tree.root else { return [] }
         let header = BlockHeader(
             streamID: streamID,

@@ -8,12 +8,14 @@ package struct MerkleTree {
 
     /// Makes the tree over entries, of which there is at least one.
     ///
-    /// - Parameter leaves: the ``leaf(_:)`` of each.
-    package init(leaves: [Hash256]) {
+    /// - Parameters:
+    ///   - leaves: the ``leaf(_:)`` of each.
+    ///   - hash: SHA-256; the core's own by default.
+    package init(leaves: [Hash256], hash: ([UInt8]) -> Hash256 = SHA256Hasher.hash) {
         var levels = [leaves]
         while var level = levels.last, level.count > 1 {
             let unpaired = level.count % 2 == 1 ? level.removeLast() : nil
-            var above = stride(from: 0, to: level.count, by: 2).map { Self.node(level[$0], level[$0 + 1]) }
+            var above = stride(from: 0, to: level.count, by: 2).map { Self.node(level[$0], level[$0 + 1], hash) }
             if let unpaired { above.append(unpaired) }
             levels.append(above)
         }
@@ -49,8 +51,15 @@ package struct MerkleTree {
 
     /// The root of the list that has an entry at this place, if the path is true.
     ///
+    /// - Parameter hash: SHA-256; the core's own by default.
     /// - Returns: nil for a place that is not in the list, or a path that is too short or too long for it.
-    package static func root(over leaf: Hash256, at index: Int, of count: Int, by path: [Hash256]) -> Hash256? {
+    package static func root(
+        over leaf: Hash256,
+        at index: Int,
+        of count: Int,
+        by path: [Hash256],
+        hash: ([UInt8]) -> Hash256 = SHA256Hasher.hash
+    ) -> Hash256? {
         guard index >= 0, index < count, path.count == pathLength(to: index, of: count) else { return nil }
         var node = leaf
         var (position, last) = (index, count - 1)
@@ -60,7 +69,7 @@ package struct MerkleTree {
                 position >>= 1
                 last >>= 1
             }
-            node = position & 1 == 1 ? Self.node(neighbour, node) : Self.node(node, neighbour)
+            node = position & 1 == 1 ? Self.node(neighbour, node, hash) : Self.node(node, neighbour, hash)
             position >>= 1
             last >>= 1
         }
@@ -76,11 +85,11 @@ package struct MerkleTree {
     static var leafPrefix: [UInt8] { [0] }
 
     /// The hash of two neighbours.
-    static func node(_ left: Hash256, _ right: Hash256) -> Hash256 {
+    private static func node(_ left: Hash256, _ right: Hash256, _ hash: ([UInt8]) -> Hash256) -> Hash256 {
         var writer = WireWriter(capacity: 1 + 2 * Hash256.length)
         writer.uint8(1)
         writer.hash(left)
         writer.hash(right)
-        return SHA256Hasher.hash(writer.bytes)
+        return hash(writer.bytes)
     }
 }

@@ -75,9 +75,10 @@ package struct SignedChunk: Equatable, Sendable {
     }
 
     /// The root of the block, if the chunk is one of it: what the signature has to be true of.
-    package func root(over payload: borrowing some FrameBuffer) -> Hash256? {
+    package func root<Payload: FrameBuffer>(over payload: borrowing Payload) -> Hash256? {
         guard let index = block.index(of: header) else { return nil }
-        return MerkleTree.root(over: header.leaf(payload), at: index, of: Int(block.count), by: path)
+        let leaf = header.leaf(payload)
+        return MerkleTree.root(over: leaf, at: index, of: Int(block.count), by: path, hash: Payload.hash)
     }
 }
 

@@ -22,6 +22,9 @@ public protocol FrameBuffer {
 
     /// The SHA-256 of `prefix` and the bytes behind it. A host that has a faster one than the core says so.
     func hash(after prefix: [UInt8]) -> Hash256
+
+    /// The SHA-256 of a few bytes that are in no buffer, likewise.
+    static func hash(_ bytes: [UInt8]) -> Hash256
 }
 
 extension FrameBuffer {
@@ -34,4 +37,7 @@ extension FrameBuffer {
             return hasher.finish()
         }
     }
+
+    /// By the core's own SHA-256.
+    public static func hash(_ bytes: [UInt8]) -> Hash256 { SHA256Hasher.hash(bytes) }
 }
