@@ -25,14 +25,14 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     rounds = {"unsigned": [], "signed": []}
-    with tempfile.NamedTemporaryFile() as file, tempfile.TemporaryDirectory() as folder:
+    with tempfile.NamedTemporaryFile() as file:
         for _ in range(options.megabytes):
             file.write(os.urandom(1_000_000))
         file.flush()
         with running(options.peer_tree, "serve", "--port", 0, "--json") as server:
             url = f"http://127.0.0.1:{server.event('listening')['port']}"
             for _ in range(options.rounds):
-                for name, flags in {"unsigned": [], "signed": ["--identity", Path(folder, "identity")]}.items():
+                for name, flags in {"unsigned": ["--unsigned"], "signed": []}.items():
                     rounds[name].append(once(options.peer_tree, url, Path(file.name), flags))
     medians = {name: [statistics.median(column) for column in zip(*values)] for name, values in rounds.items()}
     for index, end in enumerate(["source", "viewer"]):

@@ -37,7 +37,7 @@ public enum PeerTreeError: Error, Equatable, Sendable, CustomStringConvertible {
         case .refused(let code, let message):
             "The server refused (\(code)): \(message)"
         case .unprovenTree(let id):
-            "The server does not know whose key tree '\(id)' has, or does not know signed trees: use the server of the link, or update it."
+            "The server does not know whose key tree '\(id)' has, or does not know signed trees: use the server of the link, or update it; a source can do without an identity (--unsigned)."
         case .serverTimeout(let seconds):
             "The server did not answer within \(seconds) s."
         case .serverUnreachable(let reason):

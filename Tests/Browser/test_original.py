@@ -59,7 +59,8 @@ async def test_a_page_of_the_original_passes_on_between_native_and_legacy_peers(
     (tmp_path / "payload").write_bytes(data)
     with serve(k=2, k1=1) as server:
         source = running(
-            peer_tree, "broadcast", tmp_path / "payload", "--raw", "--rate", "200k", "--viewers", 3, "--k1", 1, "--server", server
+            *[peer_tree, "broadcast", tmp_path / "payload", "--raw", "--unsigned", "--rate", "200k", "--viewers", 3, "--k1", 1],
+            *["--server", server],
         )
         with source as native:
             link = await in_thread(native.line)

@@ -169,6 +169,7 @@ FAULTS = [
     (["broadcast", "-", "--port", "{port}"], 71, "in use"),
     (["broadcast", "-", "--rate", "fast"], 64, "not a number of bytes"),
     (["broadcast", "-", "--loop"], 64, "--loop needs a file"),
+    (["broadcast", "-", "--identity", "key", "--unsigned"], 64, "leave it or --unsigned out"),
     (["broadcast", "/dev/null", "--pace", "slow"], 64, "'slow' is invalid"),
     (["serve", "--port", "{port}"], 71, "in use"),
     (["serve", "--port", "70000"], 64, "--port must be 0 to 65535"),

@@ -105,7 +105,7 @@ async def test_without_the_key_a_viewer_says_so_and_passes_the_stream_on(broadca
 
 async def test_what_a_relay_changes_is_left_out_and_reported(broadcast, peer_tree, tmp_path):
     # Every write is a message, and nothing is said of what they are.
-    told = await in_thread(broadcast, "--raw")
+    told = await in_thread(broadcast, "--raw", "--unsigned")
     path = tmp_path / "viewer"
     async with HostilePeer(told.url) as relay:
         await relay.join(told.tree)

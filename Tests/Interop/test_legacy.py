@@ -72,7 +72,9 @@ class Network:
 
     def source(self, *options):
         """A source of ours that sends what `feed` writes, and its tree."""
-        command = [self.peer_tree, "broadcast", "-", "--raw", "--server", self.url, "--linger", 1, "--json", *options]
+        # Original clients relay what they cannot check.
+        command = [self.peer_tree, "broadcast", "-", "--raw", "--unsigned", "--server", self.url, "--linger", 1, "--json"]
+        command += options
         source = self.start(*command, stdin=-1)
         return source, source.event("link")["tree"]
 
@@ -583,8 +585,9 @@ def file(tmp_path):
 
 
 def broadcast(network, file, *options):
-    """A source of ours that sends a file, with everything that a user need not say left out."""
-    source = network.start(network.peer_tree, "broadcast", file, "--raw", "--server", network.url, "--json", *options)
+    """A source of ours that sends a file, with everything left out that its user need not say at an original server."""
+    command = [network.peer_tree, "broadcast", file, "--raw", "--unsigned", "--server", network.url, "--json", *options]
+    source = network.start(*command)
     return source, source.event("link")["tree"]
 
 
@@ -635,4 +638,7 @@ def test_what_an_original_server_does_not_know_is_said_clearly(network):
     viewer = network.watch("nosuchtree", "out")
     assert viewer.wait() == 69
     assert "No tree has the id 'nosuchtree'" in viewer.error_text
+    source = network.start(network.peer_tree, "broadcast", "-", "--server", network.url)
+    assert source.wait() == 69
+    assert "does not know signed trees" in source.error_text and "--unsigned" in source.error_text
     assert os.listdir(network.folder) == []

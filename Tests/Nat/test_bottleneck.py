@@ -123,7 +123,7 @@ def broadcast_from(network, side, program, path):
     near = [*network.enter(side), program("peer-tree")]
     with running(*near, "serve", "--host", networks.ADDRESSES[side], "--port", 0, "--json") as server:
         url = f"http://{networks.ADDRESSES[side]}:{server.event('listening')['port']}"
-        with running(*near, "broadcast", path, "--raw", "--viewers", 1, "--server", url, "--json") as source:
+        with running(*near, "broadcast", path, "--raw", "--unsigned", "--viewers", 1, "--server", url, "--json") as source:
             yield url, source.event("link")["link"].rsplit("/", 1)[1]
 
 

@@ -141,8 +141,8 @@ async function start() {
     startedAt = performance.now();
     last = null;
     transmission = new Transmission(mode, options, {
-      started: (treeID, isAgain) => {
-        if (isAgain) notice('The server had forgotten this broadcast. It goes on under a new link: pass it on to your viewers.');
+      started: (treeID, isElsewhere) => {
+        if (isElsewhere) notice('The server had forgotten this broadcast. It goes on under a new link: pass it on to your viewers.');
         else notice(null);
         showLink(treeID, transmission.secret);
         render();

@@ -1,10 +1,15 @@
 // A broadcast under way: the tree, what goes into it, and its figures. It goes on by itself when the server is gone for
-// a while, and begins again under a new link when the server has forgotten it.
+// a while, and begins again when the server has forgotten it: signed, under the same link.
 
 import { PeerTreeClient, KEYS } from '/peer-tree.js';
 import { writeDescription } from '../player/content.js';
 import { Backoff } from '../player/backoff.js';
 import { clientOptions } from './dom.js';
+
+/** A key for one broadcast, also where it has to begin again; undefined on plain http, and without Ed25519. */
+async function makeIdentity() {
+  return globalThis.crypto?.subtle?.generateKey('Ed25519', false, ['sign', 'verify']).catch(() => undefined);
+}
 
 const FILE_PIECE = 64 * 1024;
 
@@ -21,6 +26,8 @@ export class Transmission {
   #on;
   #client = null;
   #broadcast = null;
+  /** What signs it; undefined where this browser or page cannot. */
+  #identity;
   #backoff = new Backoff(1, 8);
   #isStopped = false;
   #generation = 0;
@@ -28,13 +35,16 @@ export class Transmission {
   /**
    * @param kind `media`, `file` or `text`
    * @param options {stream, bitrate, title, file, isEncrypted}
-   * @param on {started(treeID, isAgain), notice(text or null), tree(summary), failed(text), ended(text)}
+   * @param on {started(treeID, isElsewhere), notice(text or null), tree(summary), failed(text), ended(text)}
    */
   constructor(kind, options, on) {
     this.#kind = kind;
     this.#options = options;
     this.#on = on;
-    this.#begin(false);
+    makeIdentity().then((identity) => {
+      this.#identity = identity;
+      if (!this.#isStopped) this.#begin();
+    });
   }
 
   get codec() {
@@ -46,12 +56,13 @@ export class Transmission {
     return this.#broadcast?.statistics ?? null;
   }
 
-  async #begin(isAgain) {
+  async #begin() {
     const generation = ++this.#generation;
     const client = new PeerTreeClient(location.origin, {
       ...clientOptions(),
       policy: this.#kind === 'media' ? 'live' : 'lossless',
       encrypt: this.#options.isEncrypted,
+      identity: this.#identity,
       secret: this.secret ?? undefined,
     });
     this.secret = client.secret;
@@ -73,8 +84,9 @@ export class Transmission {
     }
     if (this.#isStopped || generation !== this.#generation) return;
     this.#backoff.reset();
+    const isElsewhere = this.treeID !== null && this.treeID !== client.treeID;
     this.treeID = client.treeID;
-    this.#on.started(this.treeID, isAgain);
+    this.#on.started(this.treeID, isElsewhere);
   }
 
   async #sendMedia(client) {
@@ -104,8 +116,8 @@ export class Transmission {
   #forgotten() {
     if (this.#isStopped) return;
     this.#retire();
-    this.#on.notice('The server has forgotten this broadcast. It begins again, under a new link.');
-    this.#begin(true);
+    this.#on.notice('The server has forgotten this broadcast. It begins again.');
+    this.#begin();
   }
 
   #failed(error) {
@@ -116,7 +128,7 @@ export class Transmission {
       this.#on.notice(isServer
         ? `${error.code === 'server-full' ? 'The server is full.' : 'The server cannot be reached.'} This page tries again by itself.`
         : 'Something went wrong inside this page. It begins again.');
-      this.#backoff.wait(() => this.#begin(this.treeID !== null));
+      this.#backoff.wait(() => this.#begin());
     } else {
       this.stop();
       this.#on.failed(error.code === 'forbidden'

@@ -17,7 +17,8 @@ const FINAL = {
   forbidden: 'This broadcast is for invited viewers: open the link you were given, which has its token.',
   'bad-tree': 'This link is not complete. Ask for it again.',
   'bad-secret': 'The key at the end of this link is not whole. Ask for the link again.',
-  'no-crypto': 'This broadcast is encrypted or signed, and browsers open it only on pages that came over https, or from this machine.',
+  'no-crypto': 'This broadcast is encrypted or signed, and browsers open it only on pages that came over https, or from this '
+    + 'machine: ask for a link with https, or watch it with the peer-tree command.',
   'no-ed25519': 'This broadcast is signed, and this browser is too old to check that: update it, or open the link in another one.',
   'needs-stripes': 'This broadcast needs a newer version of this page.',
 };

@@ -14,7 +14,9 @@ struct Broadcast: AsyncParsableCommand {
             WebM and Matroska (VP8, VP9, AV1, H.264; Opus, Vorbis, AAC) are sent frame by frame and play in browsers and
             players; a viewer that comes late starts at the newest key frame. Everything else travels as bytes.
 
-            With --identity the broadcast is signed: viewers take nothing that this source did not write, whoever relays it.
+            The broadcast is signed: viewers take nothing that this source did not write, whoever relays it. With --identity
+            the key stays the same, and so does the link. Browsers check signatures only on pages that came over https, or
+            from their own machine: --unsigned is for those who watch over plain http, and for servers of the original.
 
             EXAMPLES
               peer-tree broadcast clip.webm --host 0.0.0.0
@@ -76,9 +78,12 @@ struct Broadcast: AsyncParsableCommand {
 
     @Option(
         help:
-            "Sign what is sent with the key in this file, which is made if it is not there, and keeps the secret of --encrypt, too. The link is always the same."
+            "Sign with the key in this file, which is made if it is not there, and keeps the secret of --encrypt, too: the link is always the same. Without it every broadcast has a key of its own."
     )
     var identity: String?
+
+    @Flag(help: "Do not sign: whoever relays the broadcast can change it.")
+    var unsigned = false
 
     @Flag(help: "Print events and the result as JSON, one object a line, on standard output.")
     var json = false
@@ -92,6 +97,9 @@ struct Broadcast: AsyncParsableCommand {
     }
 
     func validate() throws {
+        if unsigned, identity != nil {
+            throw ValidationError("--identity is a key to sign with: leave it or --unsigned out.")
+        }
         guard loop else { return }
         if input == "-" { throw ValidationError("--loop needs a file: standard input cannot begin again.") }
         if raw { throw ValidationError("--loop is for media: leave out --raw.") }

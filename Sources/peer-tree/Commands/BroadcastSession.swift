@@ -14,7 +14,7 @@ struct BroadcastSession: Sendable {
         configuration.capacity = command.childrenOfSource
         configuration.peer.policy = input.policy
         let file = try command.identity.map { try IdentityFile.load($0, needsSecret: command.encrypt) }
-        configuration.identity = file?.identity
+        if !command.unsigned { configuration.identity = file?.identity ?? SourceIdentity() }
         if command.encrypt { configuration.secret = file?.secret ?? BroadcastSecret() }
         let logger = Logs.make("peer-tree", verbose: command.verbose)
         do {
@@ -39,7 +39,13 @@ struct BroadcastSession: Sendable {
 
     private func send(with client: PeerTreeClient, server: String, secret: BroadcastSecret?) async throws {
         let treeID = try await client.create()
-        announce(WatchLink(server: server, treeID: treeID, secret: secret), treeID)
+        let link = WatchLink(server: server, treeID: treeID, secret: secret)
+        announce(link, treeID)
+        if !command.unsigned, !link.isSecureContext {
+            Terminal.note(
+                "peer-tree: browsers check signatures only over https: over http this link is for peer-tree watch, or use --unsigned"
+            )
+        }
         let meter = BroadcastMeter(client: client, total: input.reader.size, json: command.json)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await meter.run() }

@@ -17,6 +17,12 @@ struct WatchLink: CustomStringConvertible {
         self.secret = secret
     }
 
+    /// Whether browsers that open it have the cryptography that checks signatures: over https, and on this machine.
+    var isSecureContext: Bool {
+        guard let url = URL(string: server), url.scheme == "http", let host = url.host else { return true }
+        return host == "localhost" || host.hasPrefix("127.") || host == "::1" || host == "[::1]"
+    }
+
     /// Reads a link.
     init(_ text: String) throws(WatchLinkError) {
         guard let range = text.range(of: "/watch/"), text.hasPrefix("http://") || text.hasPrefix("https://") else {
