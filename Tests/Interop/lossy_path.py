@@ -8,6 +8,11 @@ CANDIDATE = re.compile(r"^a=candidate:\S+ 1 udp \d+ (\d+\.\d+\.\d+\.\d+) (\d+) t
 ANY_CANDIDATE = re.compile(r"^a=candidate:.*\r?\n", re.MULTILINE)
 
 
+# So many in a row are lost each way: Pion doubles its time-out to a minute, and a fifth of all datagrams lost now and then
+# takes five of its attempts in a row.
+LONGEST_RUN = 2
+
+
 class LossyPath:
     """Two doors, one before each peer: what comes in by one goes out by the other. All accidents follow from the seed."""
 
@@ -17,6 +22,7 @@ class LossyPath:
         self.loss = 0.0
         self.reordering = 0.0
         self.lost = 0
+        self.run = [0, 0]
         self.doors = []
         self.homes = [None, None]
 
@@ -52,9 +58,12 @@ class LossyPath:
         if target is None:
             return
         is_lost, is_late = self.random.random() < self.loss, self.random.random() < self.reordering
-        if is_lost:
+        if is_lost and self.run[side] < LONGEST_RUN:
             self.lost += 1
-        elif is_late:
+            self.run[side] += 1
+            return
+        self.run[side] = 0
+        if is_late:
             asyncio.get_running_loop().call_later(0.01, self.send, datagram, 1 - side)
         else:
             self.send(datagram, 1 - side)

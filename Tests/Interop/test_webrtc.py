@@ -360,7 +360,8 @@ def test_loses_nothing_at_1_5_and_20_percent_loss_with(loop, stacks, table, prog
                         await sender.command(cmd="send", label="chat", kind="binary", size=size, seed=seed)
                 expected = [checksum(pattern(size, seed)) for seed, size in enumerate(sizes)] * (round + 1)
                 for _, receiver in session.directions():
-                    messages = await receiver.wait(event="message", label="chat", count=len(expected))
+                    # Others double their time-outs from a second on.
+                    messages = await receiver.wait(event="message", label="chat", count=len(expected), patience=3 * PATIENCE)
                     assert [m["checksum"] for m in messages] == expected, f"seed {path.seed}"
             assert path.lost > 0
         finally:

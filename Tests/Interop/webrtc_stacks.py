@@ -49,15 +49,15 @@ class Peer:
             self.events += events
             self.changed.notify_all()
 
-    async def wait(self, count=1, **fields):
-        """Waits until `count` events have these fields; returns all that have."""
+    async def wait(self, count=1, patience=PATIENCE, **fields):
+        """Waits until `count` events have these fields, so many seconds at most; returns all that have."""
 
         def matching():
             return [e for e in self.events if all(e.get(key) == value for key, value in fields.items())]
 
         async with self.changed:
             try:
-                await asyncio.wait_for(self.changed.wait_for(lambda: len(matching()) >= count), PATIENCE)
+                await asyncio.wait_for(self.changed.wait_for(lambda: len(matching()) >= count), patience)
             except asyncio.TimeoutError:
                 raise AssertionError(
                     f"{self} told {len(matching())} instead of {count} of {fields}; last: {self.events[-5:]}"
