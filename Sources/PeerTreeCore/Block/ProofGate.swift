@@ -168,7 +168,7 @@ struct ProofGate<Buffer: FrameBuffer> {
         case .chunk(let chunk, let streamID):
             outputs.append(.chunk(link, chunk, streamID))
         case .head(let head):
-            if newest.map({ $0.head.startedAt < head.startedAt }) ?? true { newest = (head, 0) }
+            if head.supersedes(newest?.head) { newest = (head, 0) }
             outputs.append(.head(link, head, frame))
         case .pulse(let pulse):
             newest?.clock = pulse.clock

@@ -35,7 +35,7 @@ package enum SourceStatement: Equatable, Sendable {
     }
 }
 
-/// What holds for a whole stream. Of two of one source the one that began later counts.
+/// What holds for a whole stream.
 package struct SourceHead: Equatable, Sendable {
     /// Which stream.
     package var streamID: SignedStreamID
@@ -49,6 +49,11 @@ package struct SourceHead: Equatable, Sendable {
         self.streamID = streamID
         self.startedAt = startedAt
         self.policy = policy
+    }
+
+    /// Of two streams of one source the one that began later counts.
+    func supersedes(_ other: SourceHead?) -> Bool {
+        other.map { $0.startedAt < startedAt } ?? true
     }
 
     /// Reads what ``encoded()`` wrote.

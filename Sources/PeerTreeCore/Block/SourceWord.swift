@@ -53,11 +53,9 @@ struct SourceWord<Buffer: FrameBuffer> {
 
     // MARK: The head
 
-    /// Of two streams of one source the one that began later counts.
-    ///
     /// - Returns: whether this is another one than before.
     mutating func learn(_ head: SourceHead, _ frame: Buffer) -> Bool {
-        guard self.head.map({ $0.startedAt < head.startedAt }) ?? true else { return false }
+        guard head.supersedes(self.head) else { return false }
         self.head = head
         headFrame = frame
         pulse = nil

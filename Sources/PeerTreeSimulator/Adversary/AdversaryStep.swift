@@ -43,6 +43,8 @@ package struct HostileFrame: Equatable, Sendable {
     package enum Kind: String, CaseIterable, Sendable {
         case chunk, subscribe, subscribed, unsubscribe, credit, request, unavailable, skip, heartbeat, close, inquire
         case head, restart, stream, pulling, pulse
+        /// One of ``EarlierStream/frames``, from the one with the number of its marks on.
+        case earlier
     }
 
     var kind: Kind

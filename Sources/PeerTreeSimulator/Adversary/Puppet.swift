@@ -84,6 +84,9 @@ extension HostileFrame {
         let control: ControlFrame
         switch kind {
         case .chunk: return chunk(first, victim, second, third)
+        case .earlier:
+            let frames = EarlierStream.frames
+            return frames[Int((UInt64(marks) + shift) % UInt64(frames.count))]
         case .subscribe:
             let start = marks & 1 == 0 ? SubscriptionStart.sequence(first) : .joinPoint
             control = .subscribe(stripe: stripe, start: start, window: size, streamID: streamID)
