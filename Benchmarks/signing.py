@@ -1,47 +1,102 @@
 """What signing costs: a file through two `peer-tree` processes, unsigned and signed by turns: their processor time, and the
-rate from the viewer's first link to its last byte.
+rate from the viewer's first link to its last byte. With --paced, messages of 10 KB thirty times a second (2.5 Mbit/s) down a
+chain of four viewers: what a hop takes, and the bytes on the loopback, on which nothing else should be going on then.
 
     python3 Benchmarks/signing.py --peer-tree PROGRAM [--megabytes 200] [--rounds 3]
+    python3 Benchmarks/signing.py --peer-tree PROGRAM --paced [--seconds 20] [--rounds 3]
 """
 
 import argparse
 import json
 import os
 import statistics
+import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "Tests" / "Interop"))
 
-from encryption import once  # noqa: E402
-from processes import running  # noqa: E402
+from encryption import MESSAGE, MESSAGES_A_SECOND, once  # noqa: E402
+from trees import Viewer, server  # noqa: E402
+
+WAYS = {"unsigned": ["--unsigned"], "signed": []}
+HOPS = 4
+
+
+def bulk(options):
+    """Files."""
+    rounds = {name: [] for name in WAYS}
+    with tempfile.NamedTemporaryFile() as file:
+        for _ in range(options.megabytes):
+            file.write(os.urandom(1_000_000))
+        file.flush()
+        with server(options.peer_tree, k=1, k1=1) as url:
+            for _ in range(options.rounds):
+                for name, flags in WAYS.items():
+                    rounds[name].append(once(options.peer_tree, url, Path(file.name), flags))
+    columns = {name: [statistics.median(column) for column in zip(*values)] for name, values in rounds.items()}
+    seconds = {name: [value * 1000 / options.megabytes for value in values[:2]] for name, values in columns.items()}
+    for index, end in enumerate(["source", "viewer"]):
+        show(f"{end}, s of processor time a GB", {name: values[index] for name, values in seconds.items()})
+    show("both, s of processor time a GB", {name: sum(values) for name, values in seconds.items()})
+    show("MB a second", {name: options.megabytes / values[2] for name, values in columns.items()})
+
+
+def paced(options):
+    """Messages of 2.5 Mbit/s."""
+    rounds = {name: [] for name in WAYS}
+    for _ in range(options.rounds):
+        for name, flags in WAYS.items():
+            rounds[name].append(chain(options.peer_tree, flags, options.seconds))
+    columns = {name: [statistics.median(column) for column in zip(*values)] for name, values in rounds.items()}
+    show("ms a hop, p50", {name: values[0] for name, values in columns.items()})
+    show("bytes on all links for a byte of content and link", {name: values[1] for name, values in columns.items()})
+
+
+def chain(program, flags, seconds):
+    """Median lag of a hop, and bytes on the loopback for each byte of content and viewer."""
+    with server(program, k=1, k1=1) as url:
+        command = [program, "broadcast", "-", "--raw", "--server", url, "--k1", "1", "--viewers", str(HOPS), "--json", *flags]
+        source = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+        link = json.loads(source.stdout.readline())["link"]
+        viewers = []
+        for _ in range(HOPS):
+            viewers.append(Viewer(program, link, 1))
+            viewers[-1].event("connect")
+        time.sleep(1.2)  # Until the source has heard of the last viewer: the server tells once a second.
+        before, message, count = loopback_bytes(), os.urandom(MESSAGE), seconds * MESSAGES_A_SECOND
+        for number in range(count):
+            source.stdin.write(message)
+            time.sleep(1 / MESSAGES_A_SECOND)
+        carried = loopback_bytes() - before
+        source.stdin.close()
+        lags = [viewer.event("end")["lag_p50_ms"] for viewer in viewers]
+        for process in [source, *(viewer.process for viewer in viewers)]:
+            process.wait(30)
+    return (lags[-1] - lags[0]) / (HOPS - 1), carried / (count * MESSAGE * HOPS)
+
+
+def loopback_bytes():
+    line = next(line for line in Path("/proc/net/dev").read_text().splitlines() if line.strip().startswith("lo:"))
+    return int(line.split()[1])
+
+
+def show(what, values):
+    ratio = values["signed"] / values["unsigned"]
+    print(json.dumps({"what": what, **{name: round(value, 4) for name, value in values.items()}, "ratio": round(ratio, 4)}))
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
     parser.add_argument("--peer-tree", required=True)
+    parser.add_argument("--paced", action="store_true")
     parser.add_argument("--megabytes", type=int, default=200)
+    parser.add_argument("--seconds", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    rounds = {"unsigned": [], "signed": []}
-    with tempfile.NamedTemporaryFile() as file:
-        for _ in range(options.megabytes):
-            file.write(os.urandom(1_000_000))
-        file.flush()
-        with running(options.peer_tree, "serve", "--port", 0, "--json") as server:
-            url = f"http://127.0.0.1:{server.event('listening')['port']}"
-            for _ in range(options.rounds):
-                for name, flags in {"unsigned": ["--unsigned"], "signed": []}.items():
-                    rounds[name].append(once(options.peer_tree, url, Path(file.name), flags))
-    medians = {name: [statistics.median(column) for column in zip(*values)] for name, values in rounds.items()}
-    for index, end in enumerate(["source", "viewer"]):
-        seconds = {name: columns[index] * 1000 / options.megabytes for name, columns in medians.items()}
-        ratio = seconds["signed"] / seconds["unsigned"]
-        print(json.dumps({"end": end, **{f"{name}_s_per_GB": round(value, 2) for name, value in seconds.items()}, "ratio": round(ratio, 2)}))
-    rates = {name: options.megabytes / columns[2] for name, columns in medians.items()}
-    ratio = rates["signed"] / rates["unsigned"]
-    print(json.dumps({**{f"{name}_MB_per_s": round(rate) for name, rate in rates.items()}, "ratio": round(ratio, 2)}))
+    (paced if options.paced else bulk)(options)
 
 
 if __name__ == "__main__":
