@@ -10,7 +10,9 @@ struct PacingTests {
 
     /// A pair whose window has grown to at least fifty packets on a path without loss, with nothing under way.
     private static func grown(_ delay: TimeAmount) throws -> Pair {
-        let pair = Pair.connected(PathConditions(delay: delay))
+        var configuration = Pair.configuration()
+        configuration.congestionControl = { Reno(packetSize: $0) }
+        let pair = Pair.connected(PathConditions(delay: delay), a: configuration)
         for _ in 0..<20 { try pair.a.association.send(OutgoingMessage(0, [UInt8](repeating: 0, count: 50_000))) }
         // No longer: a window that lies idle shrinks.
         pair.run(for: .seconds(60)) { !pair.a.association.hasUnacknowledgedData }

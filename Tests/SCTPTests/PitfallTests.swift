@@ -246,7 +246,13 @@ struct PitfallTests {
                 message: 0,
                 offset: 0,
                 fragment: 0,
-                sentAt: .uptimeNanoseconds(0)
+                sentAt: .uptimeNanoseconds(0),
+                stamp: DeliveryStamp(
+                    delivered: 0,
+                    deliveredAt: .uptimeNanoseconds(0),
+                    firstSentAt: .uptimeNanoseconds(0),
+                    isLimited: false
+                )
             )
             _ = chunks.append(chunk)
         }

@@ -17,6 +17,10 @@ struct RenoTests {
             isWindowLimited: isLimited,
             isInRecovery: isRepairing,
             roundTrip: nil,
+            leastRoundTrip: nil,
+            sample: nil,
+            delivered: bytes,
+            lost: 0,
             packetsPerAcknowledgement: 2,
             at: .uptimeNanoseconds(1)
         )

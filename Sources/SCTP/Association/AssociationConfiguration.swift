@@ -56,7 +56,8 @@ public struct AssociationConfiguration: Sendable {
     /// How long a state cookie is good for (Valid.Cookie.Life). Default 60 s.
     public var cookieLifetime = TimeAmount.seconds(60)
 
-    /// Makes the congestion control of an association from its packets' payload in bytes. Default: `Reno`.
+    /// Makes the congestion control of an association from its packets' payload in bytes. Default: `Reno`;
+    /// `BBR` keeps its rate where a path loses at random.
     public var congestionControl: @Sendable (_ packetSize: Int) -> any CongestionControl = { Reno(packetSize: $0) }
 
     /// Where sequence numbers begin. Default nil: transmission sequence numbers at random, message numbers at 0. Tests begin

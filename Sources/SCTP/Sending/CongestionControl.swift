@@ -6,8 +6,9 @@ public import NIOCore
 public protocol CongestionControl: Sendable {
     /// Bytes that may be in flight.
     var window: Int { get }
-    /// Below this the window grows quickly; for statistics.
-    var slowStartThreshold: Int { get }
+    /// Bytes a second at which packets leave where the round trip is long enough for that; nil spreads twice the window over
+    /// it.
+    var pacingRate: Int? { get }
     /// So much was sent.
     mutating func didSend(_ bytes: Int, inFlight: Int, at now: NIODeadline)
     /// An acknowledgement brought something new.
@@ -19,7 +20,7 @@ public protocol CongestionControl: Sendable {
     /// Nothing had been lost: the last reduction is taken back.
     mutating func undo()
     /// Nothing was sent for so many retransmission time-outs.
-    mutating func didIdle(timeouts: Int)
+    mutating func didIdle(timeouts: Int, at now: NIODeadline)
 }
 
 /// What an acknowledgement brought.
@@ -36,6 +37,14 @@ public struct Acknowledgement: Sendable {
     public var isInRecovery: Bool
     /// A round trip that was measured with it.
     public var roundTrip: TimeAmount?
+    /// The shortest round trip known of the path.
+    public var leastRoundTrip: TimeAmount?
+    /// How fast the path delivered what it names.
+    public var sample: DeliverySample?
+    /// Bytes that have arrived so far.
+    public var delivered: Int
+    /// Bytes that were taken for lost so far.
+    public var lost: Int
     /// Packets that the other side acknowledges at once, by agreement; at least 2.
     public var packetsPerAcknowledgement: Int
     /// When it came.
@@ -47,6 +56,8 @@ public struct Reno: CongestionControl {
     /// See `CongestionControl`.
     public private(set) var window: Int
     /// See `CongestionControl`.
+    public var pacingRate: Int? { nil }
+    /// `ssthresh`: below this the window grows quickly.
     public private(set) var slowStartThreshold = Int.max
     private let packetSize: Int
     /// `partial_bytes_acked`.
@@ -109,7 +120,7 @@ public struct Reno: CongestionControl {
     }
 
     /// See `CongestionControl`.
-    public mutating func didIdle(timeouts: Int) {
+    public mutating func didIdle(timeouts: Int, at now: NIODeadline) {
         let floor = Self.initialPackets * self.packetSize
         for _ in 0..<min(timeouts, 32) where self.window > floor { self.window = max(self.window / 2, floor) }
     }

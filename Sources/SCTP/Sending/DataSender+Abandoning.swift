@@ -46,7 +46,8 @@ extension DataSender {
             message: Int32(truncatingIfNeeded: index),
             offset: 0,
             fragment: self.messages[index].fragments,
-            sentAt: now
+            sentAt: now,
+            stamp: self.sampler.stamp(inFlight: self.chunks.inFlight, at: now)
         )
         self.messages[index].lastTSN = self.chunks.append(ending)
         self.streams[stream].lastTSN = self.messages[index].lastTSN

@@ -61,6 +61,10 @@ extension DataSender {
                 isWindowLimited: progress.isWindowLimited,
                 isInRecovery: self.recovery != nil,
                 roundTrip: roundTrip,
+                leastRoundTrip: self.shortestRoundTrip,
+                sample: self.sampler.sample(at: now),
+                delivered: self.sampler.delivered,
+                lost: self.sampler.lost,
                 packetsPerAcknowledgement: self.packetsPerAcknowledgement,
                 at: now
             )
@@ -101,6 +105,7 @@ extension DataSender {
         case .inFlight: break
         }
         progress.bytes += Int(chunk.length)
+        self.sampler.arrived(chunk, at: now)
         self.loss.arrived(chunk, tsn: tsn, leastRoundTrip: self.estimator.minimum, at: now)
         // Karn's rule: what was sent twice does not tell which of them is answered (section 6.3.1, rule C5).
         if chunk.transmissions == 1, chunk.order > progress.measured?.order ?? 0 {
@@ -179,6 +184,7 @@ extension DataSender {
             self.suspicions.began()
         }
         self.suspicions.add(tsn)
+        self.sampler.lost(Int(self.chunks[tsn].length))
         self.chunks.set(.lost, of: tsn)
     }
 

@@ -17,6 +17,7 @@ struct DataSender {
     /// The shortest round trip of the path as the owner knows it, if it does.
     var pathRoundTrip: TimeAmount?
     var deliveryRate = DeliveryRate()
+    var sampler = DeliverySampler()
     var peer: Receiver
     var forward: ForwardPoint
     var counters = SendCounters()
@@ -65,7 +66,7 @@ struct DataSender {
             packetsPerAcknowledgement: configuration.packetsPerAcknowledgement
         )
         self.congestion = configuration.congestionControl(packetSize)
-        self.pacer = Pacer(packetSize: configuration.maximumPacketSize)
+        self.pacer = Pacer(packetSize: packetSize, hasRate: self.congestion.pacingRate != nil)
         self.peer = Receiver(
             window: Int(remote.receiveWindow),
             hasPartialReliability: capabilities.contains(.partialReliability),
@@ -109,12 +110,16 @@ struct DataSender {
             if self.hasSendable { self.pacer.hold(at: rate) }
             return
         }
-        let start = writer.count
+        let before = self.counters.payloadBytes
         let last = self.writeChunks(into: &writer, at: now)
         let hasMore = self.hasSendable
+        if !hasMore {
+            self.pacer.rest()
+            if self.chunks.inFlight < self.congestion.window { self.sampler.ranDry(inFlight: self.chunks.inFlight) }
+        }
         if self.streams.isEmpty { self.deliveryRate.ranDry() } else if !hasMore { self.turns += 1 }
         guard let last else { return }
-        self.pacer.pay(writer.count - start, at: rate, at: now)
+        self.pacer.pay(self.counters.payloadBytes - before, at: rate, at: now)
         // Nothing follows at once: the other side need not wait for it (RFC 7053 section 4).
         self.timers.isAcknowledgedAtOnce = !hasMore
         if !hasMore { writer.setFlags(DataChunk.immediate, ofChunkAt: last) }
@@ -133,12 +138,13 @@ struct DataSender {
     }
 
     private var pacingRate: Int? {
-        self.pacer.rate(window: self.congestion.window, roundTrip: self.shortestRoundTrip)
+        guard let roundTrip = self.shortestRoundTrip, roundTrip > Pacer.shortestRoundTrip else { return nil }
+        return self.congestion.pacingRate ?? self.pacer.rate(window: self.congestion.window, roundTrip: roundTrip)
     }
 
     /// The owner may have measured the path while it was busy, and this association behind a queue of its own: the shorter
     /// round trip of both is that of the path.
-    private var shortestRoundTrip: TimeAmount? {
+    var shortestRoundTrip: TimeAmount? {
         guard let known = self.pathRoundTrip, let measured = self.estimator.minimum else {
             return self.pathRoundTrip ?? self.estimator.minimum
         }
@@ -255,7 +261,8 @@ struct DataSender {
             message: Int32(truncatingIfNeeded: index),
             offset: Int32(truncatingIfNeeded: self.messages[index].sent),
             fragment: self.messages[index].fragments,
-            sentAt: now
+            sentAt: now,
+            stamp: self.sampler.stamp(inFlight: self.chunks.inFlight, at: now)
         )
         self.messages[index].sent += length
         self.messages[index].fragments &+= 1
@@ -282,7 +289,10 @@ struct DataSender {
     /// Writes a chunk that has its TSN. Returns where it begins.
     private mutating func write(_ tsn: Int, into writer: inout PacketWriter, at now: NIODeadline) -> Int {
         self.counters.transmissions += 1
-        if self.chunks[tsn].state == .lost { self.chunks.set(.inFlight, of: tsn) }
+        if self.chunks[tsn].state == .lost {
+            self.chunks[tsn].stamp = self.sampler.stamp(inFlight: self.chunks.inFlight, at: now)
+            self.chunks.set(.inFlight, of: tsn)
+        }
         self.chunks[tsn].sentAt = now
         self.chunks[tsn].order = self.counters.transmissions
         self.chunks[tsn].transmissions &+= 1
@@ -304,6 +314,7 @@ struct DataSender {
             writer.write(UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + Int(chunk.length)]))
         }
         writer.endChunk()
+        self.counters.payloadBytes += Int(chunk.length)
         self.congestion.didSend(Int(chunk.length), inFlight: self.chunks.inFlight, at: now)
         return start
     }
@@ -313,6 +324,8 @@ struct DataSender {
 struct SendCounters {
     /// Transmissions of DATA chunks, first and repeated.
     var transmissions = 0
+    /// Their payload.
+    var payloadBytes = 0
     var retransmittedChunks: UInt64 = 0
     /// Packets with any of them.
     var retransmittedPackets: UInt64 = 0

@@ -24,6 +24,8 @@ struct OutstandingChunk {
     /// When it was last sent, and as the how many-eth transmission of the association.
     var sentAt: NIODeadline
     var order = 0
+    /// What was known then.
+    var stamp: DeliveryStamp
 }
 
 /// All chunks from the first that is not acknowledged cumulatively to the last sent: a ring by TSN, and bitmaps beside it,

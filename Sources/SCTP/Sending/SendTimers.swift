@@ -69,7 +69,7 @@ extension DataSender {
         let timeout = self.estimator.timeout
         let idle = now - last
         guard idle > timeout else { return }
-        self.congestion.didIdle(timeouts: Int(idle.nanoseconds / max(1, timeout.nanoseconds)))
+        self.congestion.didIdle(timeouts: Int(idle.nanoseconds / max(1, timeout.nanoseconds)), at: now)
     }
 
     /// When `handleTimeout(at:)` has something to do, or a packet may leave that had to wait.
