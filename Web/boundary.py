@@ -15,6 +15,7 @@ ENUMERATIONS = {
 }
 NAMES = "PeerTreeCore/Signalling/SignallingName.swift"
 LIMITS = "PeerTreeCore/Peer/PeerConfiguration.swift"
+SEAL = "PeerTreeCore/Encryption/MessageSeal.swift"
 
 
 def cases(text, name):
@@ -44,6 +45,12 @@ def boundary_source():
     limit = re.search(r"var maximumMessageBytes: Int = (\d+ << \d+)$", (SOURCES / LIMITS).read_text(), re.MULTILINE)
     assert limit, f"{LIMITS} has no default of maximumMessageBytes"
     lines.append(f"export const MAXIMUM_MESSAGE_BYTES = {limit[1]};")
+    seal = (SOURCES / SEAL).read_text()
+    purpose = re.search(r'let purpose: StaticString = ("[^"]+")$', seal, re.MULTILINE)
+    lengths = [re.search(rf"static let {name} = (\d+)$", seal, re.MULTILINE) for name in ("streamIDLength", "tagLength")]
+    assert purpose and all(lengths), f"{SEAL} does not say what a sealed message consists of"
+    identifier, tag = (int(length[1]) for length in lengths)
+    lines.append(f"export const SEAL = {{ purpose: {purpose[1]}, tagLength: {tag}, overhead: {identifier + tag} }};")
     return lines
 
 

@@ -46,14 +46,19 @@ extension ByteBuffer: FrameBuffer {
     nonisolated(unsafe) private static let algorithm = EVP_MD_fetch(nil, "SHA256", nil)
 }
 
-extension Message where Buffer == ByteBuffer {
-    /// The payload in one piece; copies only if the message came in several chunks.
-    public var payload: ByteBuffer {
-        guard parts.count != 1 else { return parts[0] }
-        var whole = ByteBufferAllocator().buffer(capacity: count)
-        for part in parts { whole.writeImmutableBuffer(part) }
+extension [ByteBuffer] {
+    /// All in one piece; copies only if there are several.
+    var joined: ByteBuffer {
+        guard count != 1 else { return self[0] }
+        var whole = ByteBufferAllocator().buffer(capacity: reduce(0) { $0 + $1.count })
+        for part in self { whole.writeImmutableBuffer(part) }
         return whole
     }
+}
+
+extension Message where Buffer == ByteBuffer {
+    /// The payload in one piece; copies only if the message came in several chunks.
+    public var payload: ByteBuffer { parts.joined }
 
     /// The payload as text, invalid UTF-8 repaired.
     public var text: String {

@@ -73,14 +73,33 @@ final class MessageQueue: Sendable {
         var waiter: CheckedContinuation<PeerTreeMessage?, any Error>?
         var end: Result<Void, PeerTreeError>?
         var isDropping = false
+        /// The newest number taken that nobody has asked for yet.
+        var taken: UInt64?
+        var onTaken: @Sendable () -> Void = {}
     }
 
     private let state = NIOLockedValueBox(State())
-    private let onTaken: @Sendable (UInt64) -> Void
 
-    /// - Parameter onTaken: called with the sequence number up to which the reader has taken the stream.
-    init(onTaken: @escaping @Sendable (UInt64) -> Void) {
-        self.onTaken = onTaken
+    /// Calls this when the reader has taken something. However fast it is, the next call comes only after
+    /// ``takeTaken()``.
+    func onTaken(_ action: @escaping @Sendable () -> Void) {
+        state.withLockedValue { $0.onTaken = action }
+    }
+
+    /// The number up to which the reader has taken the stream; nil if it took nothing since the last time.
+    func takeTaken() -> UInt64? {
+        state.withLockedValue { state in
+            defer { state.taken = nil }
+            return state.taken
+        }
+    }
+
+    private func noteTaken(_ sequence: UInt64) {
+        let action = state.withLockedValue { state in
+            defer { state.taken = max(state.taken ?? 0, sequence) }
+            return state.taken == nil ? state.onTaken : nil
+        }
+        action?()
     }
 
     /// Appends a message.
@@ -101,7 +120,7 @@ final class MessageQueue: Sendable {
             return nil
         }
         guard let waiter else { return }
-        onTaken(message.lastSequence)
+        noteTaken(message.lastSequence)
         waiter.resume(returning: message)
     }
 
@@ -118,7 +137,7 @@ final class MessageQueue: Sendable {
 
     func next() async throws -> PeerTreeMessage? {
         if let message = state.withLockedValue({ $0.takeFirst() }) {
-            onTaken(message.lastSequence)
+            noteTaken(message.lastSequence)
             return message
         }
         return try await withTaskCancellationHandler {
@@ -140,7 +159,7 @@ final class MessageQueue: Sendable {
                 count += message.count
             }
         }
-        if batch.count > 1 { onTaken(batch[batch.count - 1].lastSequence) }
+        if batch.count > 1 { noteTaken(batch[batch.count - 1].lastSequence) }
         return batch
     }
 
@@ -160,7 +179,7 @@ final class MessageQueue: Sendable {
         }
         switch action {
         case .message(let message):
-            onTaken(message.lastSequence)
+            noteTaken(message.lastSequence)
             continuation.resume(returning: message)
         case .end(let end):
             continuation.resume(with: end.asNextMessage)

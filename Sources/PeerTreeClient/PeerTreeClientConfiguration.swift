@@ -39,3 +39,20 @@ public struct PeerTreeClientConfiguration: Sendable {
     /// The defaults.
     public init() {}
 }
+
+extension ClientConfiguration {
+    /// What the core has to know of it.
+    init(_ configuration: PeerTreeClientConfiguration) {
+        self.init()
+        peer = configuration.peer
+        deliversMessages = configuration.deliversMessages
+        membership.agent = Text("peer-tree/\(PackageVersion.current)")
+        membership.isEncrypted = configuration.secret != nil
+        membership.identity = configuration.identity?.publicKey
+        membership.capacity = configuration.capacity.map { UInt16(clamping: $0) }
+        membership.discoverTimeout = TimeSpan(configuration.discoverTimeout)
+        membership.unreachablePatience = TimeSpan(configuration.unreachablePatience)
+        membership.statusInterval = configuration.statusInterval.map { TimeSpan($0) }
+        membership.maximumSessions = configuration.maximumSessions
+    }
+}

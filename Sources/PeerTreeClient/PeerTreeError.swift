@@ -1,3 +1,6 @@
+import NIOCore
+import PeerTreeCore
+
 /// Why a call to ``PeerTreeClient`` failed.
 public enum PeerTreeError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The server knows no tree with this id.
@@ -60,6 +63,21 @@ public enum PeerTreeError: Error, Equatable, Sendable, CustomStringConvertible {
             "The source left or vanished before the end of the stream."
         case .transport(let reason):
             "The WebRTC transport failed: \(reason)"
+        }
+    }
+}
+
+extension PeerTreeError {
+    /// Why a tree was not entered.
+    init(_ failure: EntryFailure, of tree: String?, _ configuration: PeerTreeClientConfiguration) {
+        switch failure {
+        case .unknownTree: self = .unknownTree(tree ?? "")
+        case .refused(let code, let message): self = .refused(code: code.string, message: message.string)
+        case .timeout: self = .serverTimeout(seconds: Int(configuration.discoverTimeout.nanoseconds / 1_000_000_000))
+        case .unreachable(let reason): self = .serverUnreachable(reason.string)
+        case .alreadyInTree: self = .alreadyInTree(tree ?? "")
+        case .unproven: self = .unprovenTree(tree ?? configuration.identity?.treeID ?? "")
+        case .closed: self = .closed
         }
     }
 }

@@ -75,3 +75,14 @@ public struct PeerTreeStatistics: Sendable {
     /// ICE restarts that both ends of a link have agreed on.
     public var iceRestarts: Int
 }
+
+extension PeerTreeStatistics {
+    init(_ client: Client<ByteBuffer, SystemRandomNumberGenerator>) {
+        let parent = client.peer?.neighbours.first { $0.role == .parent }
+        counters = client.peer?.counters ?? PeerCounters()
+        children = client.peer?.childCount ?? 0
+        lagMilliseconds = client.lagMilliseconds
+        parentRoundTripMilliseconds = parent?.roundTripTime.map { Double($0.nanoseconds) / 1e6 }
+        iceRestarts = Int(clamping: client.membership.restartCount)
+    }
+}

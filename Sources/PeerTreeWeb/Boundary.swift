@@ -13,11 +13,11 @@ enum Option: UInt32, CaseIterable {
     case capacity, discoverTimeout, unreachablePatience, retryInterval, statusInterval, maximumSessions, sessionTimeout
     case restartInterval, nativePatience, plainPatience, encrypted
     // ClientConfiguration
-    case waitsForReader
+    case deliversMessages
 }
 
-/// What a page may tell its client, but for what comes often: see ``received(_:_:_:_:_:)`` and
-/// ``publish(_:_:_:_:_:_:_:)``. The values of each are those of `ClientInput`.
+/// What a page may tell its client, but for messages: see ``received(_:_:_:_:_:)``, ``publish(_:_:_:_:_:_:)``,
+/// ``sealed(_:_:_:)`` and ``opened(_:_:_:)``. The values of each are those of `ClientInput`.
 enum Input: UInt32, CaseIterable {
     case enter, cancelEntering, finish, consumed, restartPaths, leave, stop
     case serverNamed, serverConnected, serverLost, serverUnreachable, server
@@ -33,8 +33,9 @@ enum Output: UInt32, CaseIterable {
     case emit, reconnectServer, disconnectServer
     case connect, accept, restart, takeAnswer, answer, addCandidate
     case send, sendMessage, setLowThreshold, askBuffered, askRoundTrip, closeChannel, closeConnection
-    case sign, verify
-    case entered, renamed, entryFailed, connected, upstream, downstream, neighbourGone, deliver, gap, writable, ended
+    case sign, verify, seal, open
+    case entered, renamed, entryFailed, connected, upstream, downstream, neighbourGone, deliver, gap, unreadable
+    case writable, ended
     case subtreeComplete, serverLost, serverBack, serverGoingAway, refused, tree, status, left
 }
 

@@ -81,18 +81,32 @@ func publish(
     _ count: Int,
     _ isText: Int32,
     _ isJoinPoint: Int32,
-    _ isEncrypted: Int32,
     _ key: Int32,
     _ now: Double
 ) {
     let options = MessageOptions(
         isText: isText != 0,
         isJoinPoint: isJoinPoint != 0,
-        retainedKey: key < 0 ? nil : UInt16(clamping: key),
-        isEncrypted: isEncrypted != 0
+        retainedKey: key < 0 ? nil : UInt16(clamping: key)
     )
     let payload = HandleBuffer(frame: frame, count: count)
     instance.client?.handle(.publish(payload, options), at: Instant(milliseconds: now))
+}
+
+/// A message is sealed as it was asked for. Takes over the frame of the ciphertext and the tag.
+@_expose(wasm, "sealed")
+@_cdecl("sealed")
+func sealed(_ frame: UInt32, _ count: Int, _ now: Double) {
+    let ciphertext = HandleBuffer(frame: frame, count: count)
+    instance.client?.handle(.sealed(ciphertext), at: Instant(milliseconds: now))
+}
+
+/// A message is opened as it was asked for. Takes over the frame of the payload; 0 if it is not authentic.
+@_expose(wasm, "opened")
+@_cdecl("opened")
+func opened(_ frame: UInt32, _ count: Int, _ now: Double) {
+    let payload = frame == 0 ? nil : HandleBuffer(frame: frame, count: count)
+    instance.client?.handle(.opened(payload), at: Instant(milliseconds: now))
 }
 
 // MARK: Outputs
@@ -150,7 +164,6 @@ extension Client {
     fileprivate mutating func readDeadline() -> Instant { deadline }
     fileprivate mutating func readWritability() -> Writability { writability }
     fileprivate mutating func readPolicy() -> StreamPolicy { peer?.policy ?? .lossless }
-    fileprivate mutating func readNextSequence() -> UInt64 { peer?.nextSequence ?? 0 }
     fileprivate mutating func readSourceKey() -> SourceKey? { membership.sourceKey }
     fileprivate mutating func read(_ counter: Counter) -> Double { value(of: counter) }
 }
@@ -160,13 +173,6 @@ extension Client {
 @_cdecl("is_writable")
 func isWritable() -> Int32 {
     instance.client?.readWritability() == .blocked ? 0 : 1
-}
-
-/// The number that the next message of a source begins with.
-@_expose(wasm, "next_sequence")
-@_cdecl("next_sequence")
-func nextSequence() -> Double {
-    Double(instance.client?.readNextSequence() ?? 0)
 }
 
 /// The `StreamPolicy` of the stream.

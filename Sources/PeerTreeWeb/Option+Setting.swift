@@ -49,7 +49,7 @@ extension ClientConfiguration {
         case .nativePatience: membership.nativePatience = span
         case .plainPatience: membership.plainPatience = span
         case .encrypted: membership.isEncrypted = count != 0
-        case .waitsForReader: waitsForReader = count != 0
+        case .deliversMessages: deliversMessages = count != 0
         }
     }
 }

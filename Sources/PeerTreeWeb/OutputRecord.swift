@@ -79,6 +79,9 @@ struct OutputRecord {
         case .verify(let ticket, let statement, let signature):
             put(Double(ticket))
             return write(.verify, texts: Text(statement), Text(signature.bytes))
+        case .seal(let seal, let payload): return write(.seal, seal, [payload])
+        case .open(let seal, let parts): return write(.open, seal, parts)
+        case .unreadable(let reason): return write(.unreadable, texts: Text(reason.code))
         case .ended(let end): return write(.ended, texts: end == .complete ? "complete" : "source-lost")
         case .subtreeComplete: return .subtreeComplete
         case .serverLost: return .serverLost
@@ -119,6 +122,12 @@ struct OutputRecord {
         put(thing.record.kind)
         put(thing.record.number)
         return write(kind, texts: Text(statement))
+    }
+
+    private mutating func write(_ kind: Output, _ seal: MessageSeal, _ payload: [HandleBuffer]) -> Output {
+        for bytes in [seal.streamID, seal.nonce, seal.authenticated] { put(part: HandleBuffer(bytes: bytes)) }
+        for part in payload { put(part: part) }
+        return kind
     }
 
     private mutating func write(_ gap: Gap) -> Output {

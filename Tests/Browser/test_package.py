@@ -111,7 +111,7 @@ async def test_the_types_name_all_that_there_is_and_nothing_else(serve, open_pag
     swift = (ROOT / "Sources" / "PeerTreeWeb" / "Boundary.swift").read_text()
     options = re.search(r"enum Option.*?\{(.*?)\n\}", swift, re.DOTALL)[1]
     options = {name for line in re.findall(r"case (.*)", options) for name in line.split(", ")}
-    elsewhere = names_of(declarations, "ClientOptions") | {"discoverTimeout", "encrypted", "waitsForReader"}
+    elsewhere = names_of(declarations, "ClientOptions") | {"discoverTimeout", "encrypted", "deliversMessages"}
     assert options - elsewhere == names_of(declarations, "Limits")
 
 

@@ -9,50 +9,26 @@ import Testing
 @Suite("Encrypted messages", .timeLimit(.minutes(5)))
 struct EncryptionTests {
     private static let secret = BroadcastSecret(Array(0..<32))
-    private static let streamID = Array<UInt8>(0xA0..<0xB0)
-
-    private func message(
-        _ payload: ByteBuffer,
-        _ options: MessageOptions = MessageOptions(),
-        sequence: UInt64 = 0,
-        isEncrypted: Bool = true
-    ) -> PeerTreeMessage {
-        PeerTreeMessage(
-            parts: [payload],
-            sequence: sequence,
-            lastSequence: sequence,
-            timestamp: 1,
-            isText: options.isText,
-            isJoinPoint: options.isJoinPoint,
-            retainedKey: options.retainedKey,
-            isEncrypted: isEncrypted
-        )
-    }
-
-    private func opened(_ outcome: MessageOpener.Outcome) -> String? {
-        guard case .message(let message) = outcome else { return nil }
-        return message.text
-    }
-
-    private func reason(_ outcome: MessageOpener.Outcome) -> UnreadableReason? {
-        guard case .unreadable(let reason) = outcome else { return nil }
-        return reason
-    }
+    private static let streamID = SignedStreamID(high: 0xA0A1_A2A3_A4A5_A6A7, low: 0xA8A9_AAAB_ACAD_AEAF)
 
     /// Computed with the HKDF and AES-GCM of another library. `Protocol.md` has them too.
-    @Test("A sealed message is, byte for byte, what the protocol article shows")
+    @Test("Ciphertext and tag are, byte for byte, what the protocol article shows")
     func knownAnswers() throws {
         let secret = try #require(Self.secret)
         #expect(secret.text == "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8")
-        let cipher = MessageCipher(secret, streamID: Self.streamID)
+        var cipher = MessageCipher(secret)
+        let text = MessageOptions(isText: true, retainedKey: 7)
         let catalog = try cipher.seal(
             ByteBuffer(string: "hello"),
-            MessageOptions(isText: true, retainedKey: 7),
-            sequence: 0
+            MessageSeal(streamID: Self.streamID, sequence: 0, text)
         )
-        #expect(hexadecimal(catalog) == "a0a1a2a3a4a5a6a7a8a9aaabacadaeaf7f63a0403a1d6a6946a74d1df0aa3847f94b5828e8")
-        let nothing = try cipher.seal(ByteBuffer(), MessageOptions(isJoinPoint: true), sequence: 0x01_0203_0405_0607)
-        #expect(hexadecimal(nothing) == "a0a1a2a3a4a5a6a7a8a9aaabacadaeaf6bd4fdb7e2d157c28518dea249f28899")
+        #expect(hexadecimal(catalog) == "7f63a0403a1d6a6946a74d1df0aa3847f94b5828e8")
+        let picture = MessageOptions(isJoinPoint: true)
+        let nothing = try cipher.seal(
+            ByteBuffer(),
+            MessageSeal(streamID: Self.streamID, sequence: 0x01_0203_0405_0607, picture)
+        )
+        #expect(hexadecimal(nothing) == "6bd4fdb7e2d157c28518dea249f28899")
     }
 
     /// RFC 5869, appendix A.1, and test case 16 of the GCM specification that NIST SP 800-38D stands on.
@@ -95,63 +71,34 @@ struct EncryptionTests {
         }.joined()
     }
 
-    @Test("What was sealed is opened, and a changed byte, mark or number is refused")
+    @Test("What was sealed is opened, and a changed byte, mark, number or secret is refused")
     func changes() throws {
         let secret = try #require(Self.secret)
-        var sealer = MessageSealer(secret)
-        var options = MessageOptions(isText: true, isJoinPoint: true, retainedKey: 3)
-        let sealed = try sealer.seal(ByteBuffer(string: "picture"), &options, sequence: 5)
-        #expect(options.isEncrypted && sealed.readableBytes == "picture".utf8.count + MessageCipher.overhead)
-        var opener = MessageOpener(secret)
-        #expect(opened(opener.open(message(sealed, options, sequence: 5))) == "picture")
+        var cipher = MessageCipher(secret)
+        let options = MessageOptions(isText: true, isJoinPoint: true, retainedKey: 3)
+        let seal = MessageSeal(streamID: Self.streamID, sequence: 5, options)
+        let sealed = try cipher.seal(ByteBuffer(string: "picture"), seal)
+        #expect(sealed.readableBytes == "picture".utf8.count + MessageSeal.tagLength)
+        #expect(cipher.open(sealed, seal) == ByteBuffer(string: "picture"))
         for index in 0..<sealed.readableBytes {
             var changed = sealed
             changed.setInteger(try #require(changed.getInteger(at: index, as: UInt8.self)) ^ 1, at: index)
-            #expect(reason(opener.open(message(changed, options, sequence: 5))) == .changed, "byte \(index)")
+            #expect(cipher.open(changed, seal) == nil, "byte \(index)")
         }
         for length in 0..<sealed.readableBytes {
             let short = try #require(sealed.getSlice(at: 0, length: length))
-            #expect(reason(opener.open(message(short, options, sequence: 5))) == .changed, "\(length) bytes")
+            #expect(cipher.open(short, seal) == nil, "\(length) bytes")
         }
-        let marks = [
-            MessageOptions(isJoinPoint: true, retainedKey: 3), MessageOptions(isText: true, retainedKey: 3),
-            MessageOptions(isText: true, isJoinPoint: true),
-            MessageOptions(isText: true, isJoinPoint: true, retainedKey: 4),
+        let marks = MessageOptions(isJoinPoint: true, retainedKey: 3)
+        let others = [
+            MessageSeal(streamID: Self.streamID, sequence: 6, options),
+            MessageSeal(streamID: Self.streamID, sequence: 5, marks),
+            MessageSeal(streamID: SignedStreamID(high: 1, low: 2), sequence: 5, options),
         ]
-        for others in marks { #expect(reason(opener.open(message(sealed, others, sequence: 5))) == .changed) }
-        #expect(reason(opener.open(message(sealed, options, sequence: 6))) == .changed)
-        #expect(opened(opener.open(message(sealed, options, sequence: 5))) == "picture")
-    }
-
-    @Test("A viewer is told whether its key is missing, another one, or of a broadcast that is not encrypted")
-    func reasons() throws {
-        let secret = try #require(Self.secret)
-        var sealer = MessageSealer(secret)
-        var options = MessageOptions()
-        let sealed = message(try sealer.seal(ByteBuffer(string: "x"), &options, sequence: 0))
-        let plain = message(ByteBuffer(string: "x"), isEncrypted: false)
-        var (keyless, stranger, viewer) = (MessageOpener(nil), MessageOpener(BroadcastSecret()), MessageOpener(secret))
-        #expect(reason(keyless.open(sealed)) == .secretMissing)
-        #expect(opened(keyless.open(plain)) == "x")
-        #expect(reason(stranger.open(sealed)) == .wrongSecret)
-        #expect(reason(viewer.open(plain)) == .notEncrypted)
-        #expect(opened(viewer.open(sealed)) == "x")
-    }
-
-    @Test("Where numbers begin again, so does the stream, and nobody goes back to the one before")
-    func streams() throws {
-        let secret = try #require(Self.secret)
-        var sealer = MessageSealer(secret)
-        var options = MessageOptions()
-        let first = try sealer.seal(ByteBuffer(string: "one"), &options, sequence: 0)
-        let next = try sealer.seal(ByteBuffer(string: "two"), &options, sequence: 1)
-        let again = try sealer.seal(ByteBuffer(string: "three"), &options, sequence: 1)
-        #expect(MessageCipher.streamID(of: first) == MessageCipher.streamID(of: next))
-        #expect(MessageCipher.streamID(of: next) != MessageCipher.streamID(of: again))
-        var opener = MessageOpener(secret)
-        #expect(opened(opener.open(message(next, sequence: 1))) == "two")
-        #expect(opened(opener.open(message(again, sequence: 1))) == "three")
-        #expect(reason(opener.open(message(next, sequence: 1))) == .changed)
+        for other in others { #expect(cipher.open(sealed, other) == nil) }
+        var stranger = MessageCipher(BroadcastSecret())
+        #expect(stranger.open(sealed, seal) == nil)
+        #expect(cipher.open(sealed, seal) == ByteBuffer(string: "picture"))
     }
 
     @Test("A secret is read only from its own text, and does not show itself")

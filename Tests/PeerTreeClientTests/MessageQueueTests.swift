@@ -22,7 +22,7 @@ struct MessageQueueTests {
 
     @Test("What waits is read before the end, whatever the end is")
     func endComesLast() async throws {
-        let queue = MessageQueue { _ in }
+        let queue = MessageQueue()
         queue.append(message(0), limit: 100, policy: .lossless)
         queue.finish(.failure(.sourceLost))
         #expect(try await queue.next()?.sequence == 0)
@@ -31,7 +31,7 @@ struct MessageQueueTests {
 
     @Test("A live stream drops what its reader is too slow for, up to the next join point")
     func liveDrops() async throws {
-        let queue = MessageQueue { _ in }
+        let queue = MessageQueue()
         for sequence in 0..<30 as Range<UInt64> {
             if sequence == 20 { for _ in 0..<8 { _ = try await queue.next() } }
             queue.append(message(sequence, joinPoint: sequence % 5 == 0), limit: 100, policy: .live)
@@ -44,7 +44,7 @@ struct MessageQueueTests {
 
     @Test("A paced stream fails when its reader is too slow: bytes cannot be left out")
     func pacedFails() async throws {
-        let queue = MessageQueue { _ in }
+        let queue = MessageQueue()
         for sequence in 0..<11 as Range<UInt64> { queue.append(message(sequence), limit: 100, policy: .paced) }
         for _ in 0..<10 { #expect(try await queue.next() != nil) }
         await #expect(throws: PeerTreeError.readerTooSlow(limit: 100)) { try await queue.next() }
@@ -52,7 +52,7 @@ struct MessageQueueTests {
 
     @Test("A lossless stream whose parents disregard credit fails: nothing waits without a bound")
     func losslessIsBounded() async throws {
-        let queue = MessageQueue { _ in }
+        let queue = MessageQueue()
         for sequence in 0..<11 as Range<UInt64> { queue.append(message(sequence), limit: 100, policy: .lossless) }
         for _ in 0..<10 { #expect(try await queue.next() != nil) }
         await #expect(throws: PeerTreeError.readerTooSlow(limit: 100)) { try await queue.next() }
@@ -60,8 +60,7 @@ struct MessageQueueTests {
 
     @Test("A group has what waits up to its size, in order, and is told as taken; the end comes behind the last group")
     func batches() async throws {
-        let taken = NIOLockedValueBox<[UInt64]>([])
-        let queue = MessageQueue { sequence in taken.withLockedValue { $0.append(sequence) } }
+        let queue = MessageQueue()
         for sequence in 0..<7 as Range<UInt64> { queue.append(message(sequence), limit: 100, policy: .lossless) }
         queue.finish(.failure(.sourceLost))
         var groups = PeerTreeMessages(queue: queue).batches(ofAtLeast: 30).makeAsyncIterator()
@@ -70,12 +69,27 @@ struct MessageQueueTests {
             while let group = try await groups.next() { sizes.append(group.map(\.sequence)) }
         }
         #expect(sizes == [[0, 1, 2], [3, 4, 5], [6]])
-        #expect(taken.withLockedValue { $0.last } == 6)
+        #expect(queue.takeTaken() == 6)
+    }
+
+    @Test("However fast the reader is, it is told once that something was taken, until somebody asks what")
+    func taken() async throws {
+        let calls = NIOLockedValueBox(0)
+        let queue = MessageQueue()
+        queue.onTaken { calls.withLockedValue { $0 += 1 } }
+        #expect(queue.takeTaken() == nil)
+        for sequence in 0..<4 as Range<UInt64> { queue.append(message(sequence), limit: 100, policy: .lossless) }
+        for _ in 0..<3 { _ = try await queue.next() }
+        #expect(calls.withLockedValue { $0 } == 1)
+        #expect(queue.takeTaken() == 2)
+        _ = try await queue.next()
+        #expect(calls.withLockedValue { $0 } == 2)
+        #expect(queue.takeTaken() == 3)
     }
 
     @Test("A reader that is cancelled gets the end, not a hang")
     func cancellation() async throws {
-        let queue = MessageQueue { _ in }
+        let queue = MessageQueue()
         let reader = Task { try await queue.next() }
         reader.cancel()
         #expect(try await reader.value == nil)

@@ -32,11 +32,11 @@ const getRandomValues = (bytes) => {
 Object.defineProperty(globalThis, 'crypto', { value: { getRandomValues } });
 Date.now = () => timeOfDay;
 
-const { Machine } = await import(pathToFileURL(`${folder}/machine.js`));
+const { Machine, joined } = await import(pathToFileURL(`${folder}/machine.js`));
 const { OUTPUT } = await import(pathToFileURL(`${folder}/boundary.js`));
 const wasm = await WebAssembly.compile(readFileSync(binary));
 
-const OPTIONS = { capacity: 'capacity', stripes: 'stripes', reports: 'statusInterval' };
+const OPTIONS = { capacity: 'capacity', stripes: 'stripes', reports: 'statusInterval', encrypted: 'encrypted' };
 const LEFT_OUT = ['setLowThreshold', 'askRoundTrip', 'status'].map((name) => OUTPUT[name]);
 const FAILURES = {
   'unknown-tree': 'unknownTree', 'server-timeout': 'timeout', 'server-unreachable': 'unreachable',
@@ -99,7 +99,7 @@ class Transcript {
   }
 
   async add([name, ...settings]) {
-    const options = { waitsForReader: false };
+    const options = {};
     let publicKey = null;
     for (let index = 0; index < settings.length; index += 2) {
       if (settings[index] === 'identity') publicKey = Buffer.from(settings[index + 1], 'hex');
@@ -120,9 +120,12 @@ class Transcript {
   input(host, name, words) {
     const { machine } = host;
     this.feed(host, () => {
+      const bytes = () => new TextEncoder().encode(words.join(' '));
+      if (name === 'sealed') return machine.sealed(new Uint8Array(Buffer.from(words[0], 'hex')), this.now);
+      if (name === 'opened') return machine.opened(words[0] === '-' ? null : bytes(), this.now);
       if (name !== 'publish') return machine.input(name, values(name, words), this.now);
       const options = { isText: true, isJoinPoint: true, key: null };
-      return machine.publish(new TextEncoder().encode(words.join(' ')), options, this.now);
+      return machine.publish(bytes(), options, this.now);
     });
   }
 
@@ -161,7 +164,13 @@ class Transcript {
       } else if (kind === OUTPUT.askBuffered) {
         machine.input('buffered', [link, 0], this.now);
       } else if (kind === OUTPUT.deliver) {
-        console.log(`${host.name} < deliver ${new TextDecoder().decode(machine.message(0).payload)}`);
+        const { payload, lastSequence } = machine.message(0);
+        console.log(`${host.name} < deliver ${new TextDecoder().decode(payload)}`);
+        machine.input('consumed', [lastSequence], this.now);
+      } else if (kind === OUTPUT.seal || kind === OUTPUT.open) {
+        const [streamID, nonce, authenticated, ...parts] = machine.parts;
+        const facts = [streamID, nonce, authenticated, joined(parts)].map(hexadecimal);
+        console.log(`${host.name} < ${kind === OUTPUT.seal ? 'seal' : 'open'} ${facts.join(' ')}`);
       } else if (kind === OUTPUT.sign) {
         const [thing, number] = [THINGS[machine.value(0)], machine.value(1)];
         console.log(`${host.name} < sign ${thing} ${number} ${hexadecimal(machine.parts[0])}`);

@@ -1,4 +1,4 @@
-import { MAXIMUM_MESSAGE_BYTES } from './boundary.js';
+import { MAXIMUM_MESSAGE_BYTES, SEAL } from './boundary.js';
 import { Driver } from './driver.js';
 import { Emitter } from './emitter.js';
 import { PeerTreeError } from './errors.js';
@@ -7,7 +7,7 @@ import { FileSender } from './media/file-sender.js';
 import { MediaReceiver } from './media/receiver.js';
 import { MediaSender } from './media/sender.js';
 import { KEYS } from './media/format.js';
-import { OVERHEAD, drawSecret, secretBytes } from './message-cipher.js';
+import { drawSecret, secretBytes } from './message-cipher.js';
 import { Neighbour } from './neighbour.js';
 import { OriginalClient } from './original.js';
 import { SocketIOClient } from './socket-io.js';
@@ -204,7 +204,7 @@ export class PeerTreeClient extends Emitter {
     if (this.#end) throw new PeerTreeError('finished', 'The stream was ended.');
     const isText = typeof data === 'string';
     const payload = isText ? new TextEncoder().encode(data) : copyOf(data);
-    const limit = this.#maximumMessageBytes - (this.#options.secret ? OVERHEAD : 0);
+    const limit = this.#maximumMessageBytes - (this.#options.secret ? SEAL.overhead : 0);
     if (payload.length > limit) {
       const size = `A message of ${payload.length} bytes is larger than ${limit}`;
       throw new PeerTreeError('message-too-large', `${size}: write it in parts, or raise the limit in all clients.`);

@@ -52,13 +52,13 @@ export class Driver {
     this.#isSigning = signing.identity !== undefined;
     const secret = this.#options.secret ? secretBytes(this.#options.secret) : null;
     const settings = {
-      stripes, capacity, discoverTimeout, maximumSessions, waitsForReader: delivers, encrypted: secret !== null, ...limits,
+      stripes, capacity, discoverTimeout, maximumSessions, deliversMessages: delivers, encrypted: secret !== null, ...limits,
     };
     // Neighbours would take it for the forger of whatever it passed on.
     if (signing.isUnchecked) settings.capacity = 0;
     const perform = (name, ...values) => this.#perform(name, values);
     const { wasm, engine: placement } = this.#options;
-    const engine = await startEngine({ wasm, limits: settings, agent: AGENT, delivers, secret, ...signing }, perform, placement);
+    const engine = await startEngine({ wasm, limits: settings, agent: AGENT, secret, ...signing }, perform, placement);
     if (this.#isClosed) {
       engine.stop();
       throw this.#failure('closed');

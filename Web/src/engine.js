@@ -3,22 +3,16 @@
 
 import { OUTPUT } from './boundary.js';
 import { Machine } from './machine.js';
-import { MessageOpener, MessageSealer } from './message-cipher.js';
+import { MessageCipher } from './message-cipher.js';
 import { ProofChecker, sign } from './source-key.js';
 
 export class Engine {
   #machine;
   #emit;
   #clock;
-  #delivers;
   #channels = new Map();
   #waiting = [];
-  #sealer = null;
-  #isSealing = false;
-  #opener = null;
-  /** What is told in order, after all that is being opened. */
-  #telling = Promise.resolve();
-  #unreadable = new Set();
+  #cipher;
   #privateKey;
   #isUnchecked;
   #checker = null;
@@ -35,16 +29,13 @@ export class Engine {
     this.#machine = machine;
     this.#emit = emit;
     this.#clock = clock;
-    this.#delivers = options.delivers;
+    this.#cipher = options.secret && new MessageCipher(options.secret);
     this.#privateKey = options.identity?.privateKey;
     this.#isUnchecked = options.isUnchecked;
-    if (!options.secret) return;
-    this.#sealer = new MessageSealer(options.secret);
-    this.#opener = new MessageOpener(options.secret);
   }
 
   /**
-   * @param options {wasm, limits, agent, delivers, secret, identity, isUnchecked}: `secret` is bytes, or null where nothing is
+   * @param options {wasm, limits, agent, secret, identity, isUnchecked}: `secret` is bytes, or null where nothing is
    * encrypted; `identity` {publicKey, privateKey} that of a source that signs; `isUnchecked` believes all signatures
    */
   static async make(options, emit, clock) {
@@ -150,62 +141,32 @@ export class Engine {
   /** Publishes what waits, as far as the slowest child lets the stream run ahead. */
   #publishWaiting() {
     let count = 0;
-    while (this.#waiting.length > 0 && this.#machine.isWritable && !this.#isStopped && !this.#isSealing) {
+    while (this.#waiting.length > 0 && this.#machine.isWritable && !this.#isStopped) {
       const message = this.#waiting.shift();
-      if (message && this.#sealer) return this.#seal(message, count);
       count += 1;
       if (message) this.#run(() => this.#machine.publish(message.payload, message.options, this.#clock.now()));
       else this.input('finish');
     }
-    this.#published(count);
-    return undefined;
-  }
-
-  /** Nothing else is published before the message that this number belongs to. */
-  async #seal({ payload, options }, count) {
-    this.#isSealing = true;
-    try {
-      const sealed = await this.#sealer.seal(payload, options, this.#machine.nextSequence);
-      this.#run(() => this.#machine.publish(sealed, { ...options, isEncrypted: true }, this.#clock.now()));
-    } catch (error) {
-      this.#fail(error);
-    }
-    this.#isSealing = false;
-    this.#published(count + 1);
-    this.#publishWaiting();
-  }
-
-  #published(count) {
     if (count === 0) return;
     let buffered = 0;
     for (const { channel } of this.#channels.values()) buffered = Math.max(buffered, channel.bufferedAmount);
     this.#emit('published', count, buffered);
   }
 
-  // Reading
+  // The broadcast's secret
 
-  /** Tells the page after all that is being opened. */
-  #tell(action) {
-    if (!this.#opener) return action();
-    this.#telling = this.#telling.then(() => !this.#isStopped && action()).catch((error) => this.#fail(error));
-    return undefined;
+  async #seal(parts) {
+    try {
+      const sealed = await this.#cipher.seal(...parts);
+      this.#run(() => this.#machine.sealed(sealed, this.#clock.now()));
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
-  #deliver(message, policy) {
-    if (!this.#opener && !message.isEncrypted) return this.#emit('deliver', message, policy);
-    return this.#tell(async () => {
-      const { payload, reason } = this.#opener ? await this.#opener.open(message) : { reason: 'secret-missing' };
-      if (payload) this.#emit('deliver', { ...message, payload }, policy);
-      else this.#leaveOut(message, reason);
-    });
-  }
-
-  /** Nobody waits for what cannot be read: the stream goes on, here and below. */
-  #leaveOut({ sequence, lastSequence }, reason) {
-    this.input('consumed', lastSequence);
-    if (!this.#unreadable.has(reason)) this.#emit('unreadable', reason);
-    this.#unreadable.add(reason);
-    if (reason === 'changed') this.#emit('gap', 0, sequence, lastSequence + 1);
+  async #open(parts) {
+    const payload = await this.#cipher.open(...parts);
+    this.#run(() => this.#machine.opened(payload, this.#clock.now()));
   }
 
   // The source's key
@@ -249,14 +210,11 @@ export class Engine {
         const { payload, isText } = machine.message(1);
         return this.#send(link(), isText ? new TextDecoder().decode(payload) : payload);
       }
-      case OUTPUT.deliver: return this.#delivers && this.#deliver(machine.message(0), machine.policy);
-      case OUTPUT.gap:
-      case OUTPUT.ended: {
-        const output = machine.output(kind);
-        return this.#tell(() => this.#emit(...output));
-      }
+      case OUTPUT.deliver: return this.#emit('deliver', machine.message(0), machine.policy);
       case OUTPUT.sign: return this.#sign(machine.value(0), machine.value(1), machine.parts);
       case OUTPUT.verify: return this.#verify(machine.value(0), machine.parts);
+      case OUTPUT.seal: return this.#seal(machine.parts);
+      case OUTPUT.open: return this.#open(machine.parts);
       case OUTPUT.writable: return this.#clock.soon(() => this.#publishWaiting());
       case OUTPUT.askBuffered: return this.#reportBuffered(link());
       case OUTPUT.setLowThreshold: {

@@ -87,15 +87,18 @@ export class Machine {
     this.#exports.received(link, this.#frames.add(frame), frame.length, isText ? 1 : 0, now);
   }
 
-  publish(payload, { isText, isJoinPoint, key, isEncrypted }, now) {
-    const frame = this.#frames.add(payload);
-    const marks = [isText, isJoinPoint, isEncrypted].map((mark) => (mark ? 1 : 0));
-    this.#exports.publish(frame, payload.length, ...marks, key ?? -1, now);
+  publish(payload, { isText, isJoinPoint, key }, now) {
+    this.#exports.publish(this.#frames.add(payload), payload.length, isText ? 1 : 0, isJoinPoint ? 1 : 0, key ?? -1, now);
   }
 
-  /** The number that the next message begins with. */
-  get nextSequence() {
-    return this.#exports.next_sequence();
+  /** What a `seal` asked for. */
+  sealed(ciphertext, now) {
+    this.#exports.sealed(this.#frames.add(ciphertext), ciphertext.length, now);
+  }
+
+  /** What an `open` asked for; null if it is not authentic. */
+  opened(payload, now) {
+    this.#exports.opened(payload ? this.#frames.add(payload) : 0, payload?.length ?? 0, now);
   }
 
   /** The kind of the next output, 0 if there is none; what belongs to it can be read until the next call. */
@@ -119,7 +122,7 @@ export class Machine {
     return this.#part(0);
   }
 
-  /** The parts of a `sign` or a `verify`, as bytes. */
+  /** The parts of a `sign`, `verify`, `seal` or `open`, as bytes. */
   get parts() {
     return this.#parts();
   }
@@ -142,17 +145,10 @@ export class Machine {
 
   /** A copy of the message of a `deliver`, or of a `sendMessage`, whose values begin at `first`. */
   message(first) {
-    const parts = this.#parts();
-    const payload = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-    let offset = 0;
-    for (const part of parts) {
-      payload.set(part, offset);
-      offset += part.length;
-    }
     const values = new Float64Array(this.#exports.memory.buffer, this.#valuesAt, first + 7).subarray(first);
     const [sequence, lastSequence, timestamp, isText, isJoinPoint, key, isEncrypted] = values;
     return {
-      payload,
+      payload: joined(this.#parts()),
       sequence,
       lastSequence,
       timestamp,
@@ -184,6 +180,17 @@ export class Machine {
       ...values, ...Object.fromEntries(facts), lag: known(values.lag), depth: known(values.depth), policy: this.policy,
     };
   }
+}
+
+/** A copy of all parts, one behind the other. */
+export function joined(parts) {
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    whole.set(part, offset);
+    offset += part.length;
+  }
+  return whole;
 }
 
 /** Frames by number; numbers are used again. */

@@ -78,7 +78,7 @@ extension PeerDriver {
             } else {
                 try transport.makePeerConnection()
             }
-        links[link] = Connection(connection: connection)
+        links[link] = (connection, nil)
         connection.onICECandidate = { [self] candidate in
             feed(.candidate(link, candidate.candidate.isEmpty ? nil : Text(candidate.json)))
         }
@@ -110,9 +110,5 @@ extension PeerDriver {
             // A message that a plain neighbour cannot take is left out; a channel that closed says so by itself.
             logger.debug("a message could not be sent", metadata: ["link": "\(link.rawValue)", "error": "\(error)"])
         }
-    }
-
-    func close(_ link: LinkID) {
-        links.removeValue(forKey: link)?.connection.close()
     }
 }

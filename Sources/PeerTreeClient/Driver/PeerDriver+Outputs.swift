@@ -25,13 +25,15 @@ extension PeerDriver {
         case .answer(let link, let offer): answer(link, offer)
         case .addCandidate(let link, let candidate): addCandidate(link, candidate)
         case .closeChannel(let link): links[link]?.channel?.close()
-        case .closeConnection(let link): close(link)
-        case .emit(let event): emit(event)
+        case .closeConnection(let link): links.removeValue(forKey: link)?.connection.close()
+        case .emit(let event): socket.emit(event.name.text.string, event.payload.json)
         case .sign(let thing, let statement):
             if let signature = configuration.identity?.sign(statement) { feed(.signed(thing, signature)) }
         case .verify(let ticket, let statement, let signature):
             let key = client.membership.sourceKey
             feed(.verified(ticket: ticket, key.map { checker.isTrue(statement, signature, of: $0) } ?? false))
+        case .seal(let seal, let payload): if let sealed = try? cipher?.seal(payload, seal) { feed(.sealed(sealed)) }
+        case .open(let seal, let parts): feed(.opened(cipher?.open(parts.joined, seal)))
         case .reconnectServer:
             logger.debug("an address of this host is gone: connecting to the server anew")
             socket.disconnect()
@@ -41,12 +43,6 @@ extension PeerDriver {
         }
     }
 
-    /// How much may wait for the reader. What a lossless stream can bring by credit always finds room.
-    private var unreadLimit: Int {
-        guard let peer = client.peer, peer.policy == .lossless else { return configuration.maximumUnreadBytes }
-        return max(configuration.maximumUnreadBytes, peer.configuration.maximumLosslessBacklog)
-    }
-
     /// Tells the application.
     private func announce(_ output: ClientOutput<ByteBuffer>) {
         switch output {
@@ -54,19 +50,21 @@ extension PeerDriver {
             observeNetwork()
             events.publish(.discover(treeID: tree.string, id: id.string))
             waiters.entered(.success(tree.string))
-        case .entryFailed(let failure): waiters.entered(.failure(error(failure)))
-        case .deliver(let message): deliver(message)
+        case .entryFailed(let failure):
+            waiters.entered(.failure(PeerTreeError(failure, of: requestedTree, configuration)))
+        case .deliver(let message): queue.append(message, limit: unreadLimit, policy: client.peer?.policy ?? .lossless)
         case .gap(let gap): events.publish(.gap(gap))
+        case .unreadable(let reason): events.publish(.unreadable(reason))
         case .connected: events.publish(.connect)
         case .upstream(let id): events.publish(.upstreamPeer(id.string))
         case .downstream(let id): events.publish(.downstreamPeer(id.string))
         case .neighbourGone(let id, _): events.publish(.neighbourGone(id.string))
-        case .writable: waiters.writable()
+        case .writable: waiters.resume(.writable)
         case .ended(let end): ended(end)
         case .subtreeComplete:
             isComplete = true
             events.publish(.complete)
-            waiters.completed()
+            waiters.resume(.complete)
         case .serverLost: events.publish(.serverLost)
         case .serverBack: events.publish(.serverBack)
         case .serverGoingAway: events.publish(.serverGoingAway)
@@ -77,23 +75,15 @@ extension PeerDriver {
             guard let summary = TreeSummary(json.json) else { return }
             self.summary = summary
             events.publish(.tree(summary))
-        case .left: waiters.left()
+        case .left: waiters.resume(.left)
         default: break
         }
     }
 
-    private func deliver(_ message: PeerTreeMessage) {
-        guard configuration.deliversMessages else { return }
-        switch opener.open(message) {
-        case .message(let opened):
-            queue.append(opened, limit: unreadLimit, policy: client.peer?.policy ?? .lossless)
-        case .unreadable(let reason):
-            // Nobody waits for it: the stream goes on, here and below.
-            feed(.consumed(through: message.lastSequence))
-            if unreadable.insert(reason).inserted { events.publish(.unreadable(reason)) }
-            let range = SequenceRange(start: message.sequence, end: message.lastSequence + 1)
-            if reason == .changed { events.publish(.gap(Gap(range: range, isSkip: false))) }
-        }
+    /// How much may wait for the reader. What a lossless stream can bring by credit always finds room.
+    private var unreadLimit: Int {
+        guard let peer = client.peer, peer.policy == .lossless else { return configuration.maximumUnreadBytes }
+        return max(configuration.maximumUnreadBytes, peer.configuration.maximumLosslessBacklog)
     }
 
     private func ended(_ end: StreamEnd) {
@@ -102,21 +92,9 @@ extension PeerDriver {
         case .sourceLost:
             queue.finish(.failure(.sourceLost))
             // There will be no more than this; whoever waits to write learns why it cannot.
-            waiters.completed()
-            waiters.writable()
+            waiters.resume(.complete)
+            waiters.resume(.writable)
         }
         events.publish(.disconnect(end))
-    }
-
-    private func error(_ failure: EntryFailure) -> PeerTreeError {
-        switch failure {
-        case .unknownTree: .unknownTree(requestedTree ?? "")
-        case .refused(let code, let message): .refused(code: code.string, message: message.string)
-        case .timeout: .serverTimeout(seconds: Int(configuration.discoverTimeout.nanoseconds / 1_000_000_000))
-        case .unreachable(let reason): .serverUnreachable(reason.string)
-        case .alreadyInTree: .alreadyInTree(requestedTree ?? "")
-        case .unproven: .unprovenTree(requestedTree ?? configuration.identity?.treeID ?? "")
-        case .closed: .closed
-        }
     }
 }

@@ -9,28 +9,23 @@ extension PeerDriver {
     /// Subscribes to the socket's events; they are handled in the order in which they came.
     nonisolated func listen() {
         for name in SignallingName.allCases where name.isFromServer {
-            socket.on(name.text.string) { event in
+            socket.on(name.text.string) { [self] event in
                 let payload = event[0] ?? .null
-                self.eventLoop.execute { self.assumeIsolated { $0.receive(name, payload) } }
+                onLoop { $0.receive(name, payload) }
             }
         }
         socket.onConnect { [self] in
             let id = socket.id
-            eventLoop.execute { self.assumeIsolated { $0.connected(id) } }
+            onLoop { $0.connected(id) }
         }
-        socket.onDisconnect { [self] _ in eventLoop.execute { self.assumeIsolated { $0.feed(.serverLost) } } }
+        socket.onDisconnect { [self] _ in onLoop { $0.feed(.serverLost) } }
         socket.onConnectError { [self] error in
-            let reason = Text(error.message)
-            eventLoop.execute {
-                self.assumeIsolated { $0.feed(.serverUnreachable(reason: reason, isFinal: error.isFinal)) }
-            }
+            onLoop { $0.feed(.serverUnreachable(reason: Text(error.message), isFinal: error.isFinal)) }
         }
     }
 
     private func connected(_ id: String?) {
-        if configuration.identity != nil, let id {
-            feed(.serverNamed(socket: Text(id), host: Text(socket.host)))
-        }
+        if let id { feed(.serverNamed(socket: Text(id), host: Text(socket.host))) }
         feed(.serverConnected)
     }
 
@@ -40,9 +35,5 @@ extension PeerDriver {
             return
         }
         feed(.server(event))
-    }
-
-    func emit(_ event: ClientEvent) {
-        socket.emit(event.name.text.string, event.payload.json)
     }
 }

@@ -1,5 +1,4 @@
 import Logging
-import NIOConcurrencyHelpers
 import NIOCore
 import PeerTreeCore
 import SocketIO
@@ -18,21 +17,18 @@ actor PeerDriver {
     let transport: WebRTCTransport
     let configuration: PeerTreeClientConfiguration
     let logger: Logger
-    nonisolated let queue: MessageQueue
+    nonisolated let queue = MessageQueue()
     nonisolated let events: EventBroadcaster
 
     var client: Client<ByteBuffer, SystemRandomNumberGenerator>
-    var links: [LinkID: Connection] = [:]
+    /// The connection to each neighbour and its one data channel.
+    var links: [LinkID: (connection: PeerConnection, channel: DataChannel?)] = [:]
     /// Who waits for something to happen.
     var waiters = Waiters()
     var requestedTree: String?
     var isComplete = false
-    /// Of a source that encrypts.
-    var sealer: MessageSealer?
-    var opener: MessageOpener
+    var cipher: MessageCipher?
     var checker = ProofChecker()
-    /// What the application was told already.
-    var unreadable: Set<UnreadableReason> = []
     var summary: TreeSummary?
     private var isDraining = false
     private var timer: (at: PeerTreeCore.Instant, task: Scheduled<Void>)?
@@ -52,28 +48,26 @@ actor PeerDriver {
         self.events = events
         self.logger = logger
         eventLoop = transport.eventLoop
-        sealer = configuration.secret.map { MessageSealer($0) }
-        opener = MessageOpener(configuration.secret)
+        cipher = configuration.secret.map { MessageCipher($0) }
         client = Client(
             ClientConfiguration(configuration),
             random: SystemRandomNumberGenerator(),
             unixMicroseconds: WallClock.microseconds,
-            at: Self.now
+            at: .now
         )
-        let relay = ConsumptionRelay()
-        queue = MessageQueue { relay.taken($0) }
-        relay.driver = self
+        queue.onTaken { [weak self] in self?.onLoop { $0.taken() } }
     }
 
-    static var now: PeerTreeCore.Instant {
-        Instant(nanoseconds: NIODeadline.now().uptimeNanoseconds)
+    /// Does something on the event loop, after what began there.
+    nonisolated func onLoop(_ action: @escaping @Sendable (isolated PeerDriver) -> Void) {
+        eventLoop.execute { self.assumeIsolated { action($0) } }
     }
 
     // MARK: The state machine
 
     /// Gives the client an input and carries out what follows.
     func feed(_ input: ClientInput<ByteBuffer>) {
-        client.handle(input, at: Self.now)
+        client.handle(input, at: .now)
         guard !isDraining else { return }
         isDraining = true
         defer { isDraining = false }
@@ -84,13 +78,10 @@ actor PeerDriver {
     /// Wakes up when the client wants to be.
     private func schedule() {
         let deadline = client.deadline
-        guard deadline != .distantFuture else {
-            timer?.task.cancel()
-            timer = nil
-            return
-        }
-        if let timer, timer.at <= deadline { return }
+        if let timer, timer.at <= deadline, deadline != .distantFuture { return }
         timer?.task.cancel()
+        timer = nil
+        guard deadline != .distantFuture else { return }
         let task = eventLoop.scheduleTask(deadline: .uptimeNanoseconds(deadline.nanoseconds)) {
             self.assumeIsolated { $0.tick() }
         }
@@ -100,6 +91,10 @@ actor PeerDriver {
     private func tick() {
         timer = nil
         feed(.tick(unixMicroseconds: WallClock.microseconds))
+    }
+
+    private func taken() {
+        if let sequence = queue.takeTaken() { feed(.consumed(through: sequence)) }
     }
 
     // MARK: What the host knows by itself
@@ -120,54 +115,5 @@ actor PeerDriver {
         stopObservingNetwork = nil
         queue.finish(.failure(.closed))
         waiters.failAll()
-    }
-}
-
-extension ClientConfiguration {
-    fileprivate init(_ configuration: PeerTreeClientConfiguration) {
-        self.init()
-        peer = configuration.peer
-        waitsForReader = configuration.deliversMessages
-        membership.agent = Text("peer-tree/\(PackageVersion.current)")
-        membership.isEncrypted = configuration.secret != nil
-        membership.identity = configuration.identity?.publicKey
-        membership.capacity = configuration.capacity.map { UInt16(clamping: $0) }
-        membership.discoverTimeout = TimeSpan(configuration.discoverTimeout)
-        membership.unreachablePatience = TimeSpan(configuration.unreachablePatience)
-        membership.statusInterval = configuration.statusInterval.map { TimeSpan($0) }
-        membership.maximumSessions = configuration.maximumSessions
-    }
-}
-
-extension TimeSpan {
-    init(_ amount: TimeAmount) {
-        self.init(nanoseconds: UInt64(max(0, amount.nanoseconds)))
-    }
-}
-
-/// Lets the message queue tell the driver, which does not exist yet when the queue is made, what was read. However fast
-/// the reader is, at most one call waits on the event loop.
-///
-/// Unchecked, and safe: `driver` is set once in the driver's initializer, before anybody else has the queue, and only read
-/// afterwards, which the runtime makes atomic for a weak reference; all else that changes is behind the lock of `untold`.
-private final class ConsumptionRelay: @unchecked Sendable {
-    weak var driver: PeerDriver?
-    /// The newest number taken that the driver has yet to hear of.
-    private let untold = NIOLockedValueBox<UInt64?>(nil)
-
-    func taken(_ sequence: UInt64) {
-        guard let driver else { return }
-        let isWaiting = untold.withLockedValue { untold in
-            defer { untold = max(untold ?? 0, sequence) }
-            return untold != nil
-        }
-        if isWaiting { return }
-        driver.eventLoop.execute {
-            let newest = self.untold.withLockedValue { untold in
-                defer { untold = nil }
-                return untold
-            }
-            if let newest { driver.assumeIsolated { $0.feed(.consumed(through: newest)) } }
-        }
     }
 }

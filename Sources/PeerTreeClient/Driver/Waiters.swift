@@ -1,10 +1,13 @@
 /// The application's calls that wait for something to happen.
 struct Waiters {
+    /// What they wait for.
+    enum Event {
+        case writable, complete, left
+    }
+
     private var entering: CheckedContinuation<String, any Error>?
     /// By number, so that one that is cancelled can be found.
-    private var writing: [UInt64: CheckedContinuation<Void, any Error>] = [:]
-    private var completing: [UInt64: CheckedContinuation<Void, Never>] = [:]
-    private var leaving: [CheckedContinuation<Void, Never>] = []
+    private var calls: [UInt64: (event: Event, call: CheckedContinuation<Void, any Error>)] = [:]
     private var next: UInt64 = 0
 
     /// A number for a call.
@@ -25,44 +28,25 @@ struct Waiters {
         call?.resume(with: result.mapError { $0 })
     }
 
-    mutating func write(_ number: UInt64, _ call: CheckedContinuation<Void, any Error>) {
-        writing[number] = call
+    mutating func add(_ event: Event, _ number: UInt64, _ call: CheckedContinuation<Void, any Error>) {
+        calls[number] = (event, call)
     }
 
-    mutating func writable() {
-        for call in writing.values { call.resume() }
-        writing.removeAll()
-    }
-
-    mutating func complete(_ number: UInt64, _ call: CheckedContinuation<Void, Never>) {
-        completing[number] = call
-    }
-
-    mutating func completed() {
-        for call in completing.values { call.resume() }
-        completing.removeAll()
-    }
-
-    mutating func leave(_ call: CheckedContinuation<Void, Never>) {
-        leaving.append(call)
-    }
-
-    mutating func left() {
-        for call in leaving { call.resume() }
-        leaving.removeAll()
+    mutating func resume(_ event: Event) {
+        for (number, waiter) in calls where waiter.event == event {
+            calls[number] = nil
+            waiter.call.resume()
+        }
     }
 
     mutating func cancel(_ number: UInt64) {
-        writing.removeValue(forKey: number)?.resume(throwing: CancellationError())
-        completing.removeValue(forKey: number)?.resume()
+        calls.removeValue(forKey: number)?.call.resume(throwing: CancellationError())
     }
 
     /// The client is over.
     mutating func failAll() {
         entered(.failure(.closed))
-        for call in writing.values { call.resume(throwing: PeerTreeError.closed) }
-        writing.removeAll()
-        completed()
-        left()
+        for waiter in calls.values { waiter.call.resume(throwing: PeerTreeError.closed) }
+        calls.removeAll()
     }
 }

@@ -67,7 +67,7 @@ package struct BlockHeader: Hashable, Sendable {
     }
 }
 
-/// What tells a signed stream from every other, of the same source, too: 128 random bits.
+/// What tells a signed or sealed stream from every other, of the same source, too: 128 random bits.
 package struct SignedStreamID: Hashable, Sendable {
     /// The first eight bytes.
     package var high: UInt64

@@ -11,7 +11,7 @@ public struct Client<Buffer: FrameBuffer, Random: RandomNumberGenerator> {
     /// The place in the tree.
     public private(set) var membership: Membership<Random>
     /// The stream; nil before a tree is entered.
-    public private(set) var peer: Peer<Buffer>?
+    public internal(set) var peer: Peer<Buffer>?
     /// How the stream ended; nil while it goes on.
     public private(set) var end: StreamEnd?
 
@@ -19,10 +19,13 @@ public struct Client<Buffer: FrameBuffer, Random: RandomNumberGenerator> {
     private var clock: WallClock
     private var reception: Reception
     private var creation = Creation()
+    /// Of a source that encrypts.
+    var sealing: Sealing<Buffer>?
+    var opening: Opening<Buffer>
     private var hasConnected = false
     /// When the last input came.
-    private var now: Instant
-    private var outputs: [ClientOutput<Buffer>] = []
+    private(set) var now: Instant
+    var outputs = OutputQueue<ClientOutput<Buffer>>()
 
     /// A client in no tree, without a socket to a server.
     ///
@@ -37,6 +40,7 @@ public struct Client<Buffer: FrameBuffer, Random: RandomNumberGenerator> {
         queues = SendQueues(highWater: configuration.peer.highWater)
         clock = WallClock(unixMicroseconds, at: now)
         reception = Reception(at: now)
+        opening = Opening(streams: OpenedStreams(hasSecret: limits.isEncrypted))
         self.now = now
     }
 
@@ -54,7 +58,9 @@ public struct Client<Buffer: FrameBuffer, Random: RandomNumberGenerator> {
             peer?.handle(.received(link, frame, isText: isText), at: now)
         case .buffered(let link, let bytes): buffered(link, bytes)
         case .publish(let payload, let options): publish(payload, options)
-        case .finish: peer?.finish(timestamp: clock.reading(at: now), at: now)
+        case .finish: if !waitsForSeal(input) { peer?.finish(timestamp: clock.reading(at: now), at: now) }
+        case .sealed(let ciphertext): sealed(ciphertext)
+        case .opened(let payload): opened(payload)
         case .consumed(let sequence): peer?.handle(.consumed(through: sequence), at: now)
         case .roundTrip(_, let span): reception.roundTrip = span
         case .signed(.creation, let signature):
@@ -90,8 +96,8 @@ public struct Client<Buffer: FrameBuffer, Random: RandomNumberGenerator> {
             // What the membership makes of one thing comes before the next thing of the peer.
             if let output = membership.nextOutput() {
                 translate(output)
-            } else if !outputs.isEmpty {
-                return outputs.removeFirst()
+            } else if let output = outputs.popFirst() {
+                return output
             } else if let output = peer?.nextOutput() {
                 if let own = translate(output) { return own }
             } else {
@@ -115,8 +121,12 @@ public struct Client<Buffer: FrameBuffer, Random: RandomNumberGenerator> {
     }
 
     private mutating func publish(_ payload: Buffer, _ options: MessageOptions) {
-        guard end == nil else { return }
-        // A host that asked `PeerConfiguration.checkMessage(bytes:)` before has told the application why.
+        guard end == nil, !waitsForSeal(.publish(payload, options)) else { return }
+        if !seal(payload, options) { write(payload, options) }
+    }
+
+    mutating func write(_ payload: Buffer, _ options: MessageOptions) {
+        // A host that asked `ClientConfiguration.checkMessage(bytes:)` before has told the application why.
         _ = try? peer?.publish(payload, options, timestamp: clock.reading(at: now), at: now)
     }
 
@@ -125,7 +135,7 @@ public struct Client<Buffer: FrameBuffer, Random: RandomNumberGenerator> {
         guard membership.treeID != nil, let isSource = peer?.isSource else { return .notInTree }
         guard isSource else { return .notSource }
         if end != nil || peer?.isEnded == true { return .ended }
-        return peer?.isWritable == true ? .writable : .blocked
+        return peer?.isWritable == true && sealing?.marks == nil ? .writable : .blocked
     }
 
     // MARK: What the membership wants
@@ -165,13 +175,17 @@ public struct Client<Buffer: FrameBuffer, Random: RandomNumberGenerator> {
     private mutating func begin(_ isSource: Bool, _ stripes: UInt8) {
         var limits = configuration.peer
         limits.stripes = stripes
-        let streamID = membership.makeNumber()
-        peer = isSource ? .source(limits, streamID: streamID) : .viewer(limits, streamID: streamID)
-        if membership.sourceKey != nil {
-            let signed = SignedStreamID(high: streamID, low: membership.makeNumber())
-            peer = isSource ? .source(limits, signing: signed) : .viewer(limits, streamID: streamID, isSigned: true)
-        }
         reception = Reception(at: now)
+        let isSigned = membership.sourceKey != nil
+        let number = membership.makeNumber()
+        guard isSource else {
+            peer = .viewer(limits, streamID: number, isSigned: isSigned)
+            return
+        }
+        // Blocks and sealed messages have the same id of the stream.
+        let streamID = SignedStreamID(high: number, low: membership.makeNumber())
+        peer = isSigned ? .source(limits, signing: streamID) : .source(limits, streamID: number)
+        if configuration.membership.isEncrypted { sealing = Sealing(streamID: streamID) }
     }
 
     /// A server that was started again learns where this peer is.
@@ -221,8 +235,8 @@ public struct Client<Buffer: FrameBuffer, Random: RandomNumberGenerator> {
             queues.sent(message.count, on: link)
             return .sendMessage(link, message)
         case .sendLimit(let link, let limit): return queues.bound(link, limit).map { .setLowThreshold(link, $0) }
-        case .deliver(let message): return deliver(message)
-        case .gap(let gap): return .gap(gap)
+        case .deliver(let message): deliver(message)
+        case .gap(let gap): tell(.gap(gap))
         case .writable: return .writable
         case .sign(let thing, let statement): return .sign(thing, statement: statement)
         case .verify(let ticket, let statement, let signature):
@@ -247,10 +261,10 @@ public struct Client<Buffer: FrameBuffer, Random: RandomNumberGenerator> {
         return nil
     }
 
-    private mutating func deliver(_ message: Message<Buffer>) -> ClientOutput<Buffer> {
+    private mutating func deliver(_ message: Message<Buffer>) {
         reception.delivered(timestamp: message.timestamp, unixMicroseconds: clock.reading(at: now))
-        if !configuration.waitsForReader { peer?.handle(.consumed(through: message.lastSequence), at: now) }
-        return .deliver(message)
+        if configuration.deliversMessages { return tell(.deliver(message)) }
+        peer?.handle(.consumed(through: message.lastSequence), at: now)
     }
 
     private mutating func linked(_ output: ClientOutput<Buffer>) {
@@ -263,43 +277,11 @@ public struct Client<Buffer: FrameBuffer, Random: RandomNumberGenerator> {
     private mutating func ended(_ how: StreamEnd) {
         guard end == nil else { return }
         end = how
-        outputs.append(.ended(how))
+        tell(.ended(how))
     }
 
     /// How far the newest message was behind the source's clock when it came, in milliseconds; nil before the first.
     public var lagMilliseconds: Double? {
         reception.lag.map { Double($0) / 1_000 }
-    }
-}
-
-extension ClientOutput {
-    /// What a membership wants of its host as it is; nil where its client has a hand in it.
-    init?(_ output: MembershipOutput) {
-        switch output {
-        case .reconnectServer: self = .reconnectServer
-        case .disconnectServer: self = .disconnectServer
-        case .connect(let link, let servers): self = .connect(link, iceServers: servers)
-        case .accept(let link, let offer, let servers): self = .accept(link, offer: offer, iceServers: servers)
-        case .restart(let link): self = .restart(link)
-        case .takeAnswer(let link, let sdp): self = .takeAnswer(link, sdp: sdp)
-        case .answer(let link, let offer): self = .answer(link, offer: offer)
-        case .addCandidate(let link, let candidate): self = .addCandidate(link, candidate)
-        case .closeConnection(let link): self = .closeConnection(link)
-        case .entered(let tree, let id): self = .entered(tree: tree, id: id)
-        case .renamed(let id): self = .renamed(id: id)
-        case .entryFailed(let failure): self = .entryFailed(failure)
-        case .serverLost: self = .serverLost
-        case .serverBack: self = .serverBack
-        case .serverGoingAway: self = .serverGoingAway
-        case .refused(let code, let message): self = .refused(code: code, message: message)
-        case .tree(let summary): self = .tree(summary)
-        case .left: self = .left
-        case .emit(let event): self = .emit(event)
-        case .begin, .assigned, .placed, .admitted, .childReleased, .standby, .wardAdmitted, .wardReleased, .linkOpened,
-            .linkRelayed, .linkClosed, .connectFailed, .serverClock, .treeEnded, .handOver, .treeLost, .discover,
-            .statusDue,
-            .closeChannel:
-            return nil
-        }
     }
 }

@@ -7,7 +7,7 @@ public enum ClientInput<Buffer: FrameBuffer> {
     case enter(Text?)
     /// Do not wait for an answer any longer.
     case cancelEntering
-    /// Write a message; see ``Client/writability``. One that ``PeerConfiguration/checkMessage(bytes:)`` refuses is not.
+    /// Write a message; see ``Client/writability``. One that ``ClientConfiguration/checkMessage(bytes:)`` refuses is not.
     case publish(Buffer, MessageOptions)
     /// End the stream.
     case finish
@@ -29,6 +29,13 @@ public enum ClientInput<Buffer: FrameBuffer> {
     case signed(SignedThing, Signature)
     /// The host has checked a signature.
     case verified(ticket: UInt64, Bool)
+
+    // The broadcast's secret.
+
+    /// The ciphertext and the tag of what the host was asked to seal.
+    case sealed(Buffer)
+    /// What was sealed; nil if it is not authentic.
+    case opened(Buffer?)
 
     // The socket to the server.
 
@@ -120,6 +127,13 @@ public enum ClientOutput<Buffer: FrameBuffer> {
     /// Say whether it has signed this; ``ClientInput/verified(ticket:_:)`` follows.
     case verify(ticket: UInt64, statement: [UInt8], signature: Signature)
 
+    // The broadcast's secret. One message at a time is sealed, and one opened.
+
+    /// Seal this; ``ClientInput/sealed(_:)`` follows.
+    case seal(MessageSeal, Buffer)
+    /// Open what is ciphertext and tag once its parts are put together; ``ClientInput/opened(_:)`` follows.
+    case open(MessageSeal, [Buffer])
+
     // The application.
 
     /// The tree is entered, under this own id.
@@ -140,6 +154,8 @@ public enum ClientOutput<Buffer: FrameBuffer> {
     case deliver(Message<Buffer>)
     /// Something will never come.
     case gap(Gap)
+    /// Messages come that cannot be opened; said once for each reason.
+    case unreadable(UnreadableReason)
     /// More may be published.
     case writable
     /// The stream is over; of a source: its tree is gone.

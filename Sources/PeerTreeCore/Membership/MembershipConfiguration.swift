@@ -8,7 +8,8 @@ public struct MembershipConfiguration: Sendable {
     public var capacity: UInt16?
     /// Over how many trees a source deals its stream.
     public var stripes: UInt8 = 1
-    /// Whether a source encrypts its messages: the server then refuses original clients, which could not read them.
+    /// Whether the host has the secret of an encrypted broadcast. A source then encrypts its messages, and the server refuses
+    /// original clients, which could not read them; a viewer takes no message that is not encrypted.
     public var isEncrypted = false
     /// The public key of a source that signs its stream: its tree's id follows from that. The host has the private one.
     public var identity: SourceKey?

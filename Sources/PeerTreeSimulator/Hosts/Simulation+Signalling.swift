@@ -117,6 +117,8 @@ extension Simulation {
         case .entryFailed: tryAgain(client)
         case .subtreeComplete: clients[client].completions += 1
         case .left: shutDown(client)
+        // No broadcast of the simulation is encrypted, so nothing is sealed.
+        case .seal, .open, .unreadable: break
         // No path is ever renewed: those of the simulation do not fail alone.
         case .restart, .answer, .addCandidate, .askRoundTrip: break
         case .entered, .connected, .upstream, .downstream, .neighbourGone, .writable, .ended, .serverLost, .serverBack,

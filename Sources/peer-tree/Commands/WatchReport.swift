@@ -94,7 +94,7 @@ final class WatchReport: Sendable {
 
     private func note(_ reason: UnreadableReason) {
         state.withLockedValue { $0.unreadable = $0.unreadable ?? reason }
-        print(#"{"event":"unreadable","reason":"\#(reason.rawValue)"}"#)
+        print(#"{"event":"unreadable","reason":"\#(reason.code)"}"#)
         if !json { Terminal.note("peer-tree: \(reason.sentence)") }
     }
 

@@ -65,7 +65,6 @@ struct Transcript {
 
     private func client(_ words: [String], _ line: String) throws -> Client<TestBuffer, SeededGenerator> {
         var configuration = ClientConfiguration()
-        configuration.waitsForReader = false
         for index in stride(from: 1, to: words.count, by: 2) {
             if words[index] == "identity", words.indices.contains(index + 1) {
                 configuration.membership.identity = Text(Array(words[index + 1].utf8)).unhexed.flatMap { SourceKey($0) }
@@ -75,6 +74,7 @@ struct Transcript {
             switch words[index] {
             case "capacity": configuration.membership.capacity = UInt16(clamping: value)
             case "stripes": configuration.peer.stripes = UInt8(clamping: value)
+            case "encrypted": configuration.membership.isEncrypted = value != 0
             case "reports": configuration.membership.statusInterval = value == 0 ? nil : .milliseconds(value)
             default: throw Mistake(line: line)
             }
@@ -152,6 +152,10 @@ struct Transcript {
         case "verified":
             let ticket = UInt64(arguments.next().string) ?? 0
             feed(.verified(ticket: ticket, arguments.rest() == "true"), to: host)
+        case "sealed":
+            guard let bytes = arguments.rest().unhexed else { throw Mistake(line: line) }
+            feed(.sealed(TestBuffer(bytes: bytes)), to: host)
+        case "opened": feed(.opened(arguments.optional().map { TestBuffer(bytes: $0.bytes) }), to: host)
         case "networkChanged": feed(.networkChanged(isLost: arguments.rest() == "lost"), to: host)
         default:
             let plain: [String: ClientInput<TestBuffer>] = [
@@ -207,6 +211,8 @@ struct Transcript {
             default:
                 guard let words = output.transcript else { break }
                 lines.append("\(hosts[host].name) < \(symbolic(words))")
+                guard case .deliver(let message) = output else { break }
+                hosts[host].client.handle(.consumed(through: message.lastSequence), at: now)
             }
         }
     }
@@ -271,6 +277,9 @@ extension ClientOutput<TestBuffer> {
         case .deliver(let message):
             return "deliver \(String(decoding: message.parts.flatMap { $0.bytes }, as: UTF8.self))"
         case .gap: return "gap"
+        case .seal(let seal, let payload): return "seal \(seal.transcript) \(hexadecimal(Array(payload.bytes)))"
+        case .open(let seal, let parts): return "open \(seal.transcript) \(hexadecimal(parts.flatMap { $0.bytes }))"
+        case .unreadable(let reason): return "unreadable \(reason.code)"
         case .writable: return "writable"
         case .ended(let end): return "ended \(end == .complete ? "complete" : "sourceLost")"
         case .subtreeComplete: return "subtreeComplete"
@@ -285,6 +294,12 @@ extension ClientOutput<TestBuffer> {
             return "verify \(ticket) \(hexadecimal(statement)) \(hexadecimal(signature.bytes))"
         case .send, .sendMessage, .setLowThreshold, .askBuffered, .askRoundTrip, .status: return nil
         }
+    }
+}
+
+extension MessageSeal {
+    fileprivate var transcript: String {
+        [streamID, nonce, authenticated].map { hexadecimal($0) }.joined(separator: " ")
     }
 }
 
