@@ -1,8 +1,8 @@
 import NIOCore
-import SCTP
 import TestSupport
 import Testing
 
+@testable import SCTP
 @testable import WebRTC
 
 @Suite("Bursts", .timeLimit(.minutes(5)))
@@ -20,10 +20,14 @@ struct BurstTests {
         }
     }
 
-    /// Sends a message over a path that is said to be long. Returns what left at once and what waits.
+    /// Sends a message over a path that is said to be long, and that the association has not measured yet. Returns what left at
+    /// once and what waits.
     private static func send(_ message: ByteBuffer, _ pair: Pair) throws -> (sent: Int, waiting: Int) {
         let connection = pair.a.connection
         connection.ice.roundTrip = .milliseconds(50)
+        connection.association?.sender?.estimator = RoundTripEstimator(
+            AssociationConfiguration { _ in [] }
+        )
         let before = connection.traffic.sentBytes
         try pair.a.channels["chat"]?.send(message)
         connection.settleChannels()
