@@ -8,35 +8,19 @@ between two viewers that follow each other.
 
 import argparse
 import json
-import os
-import subprocess
 import sys
-import time
 
-from trees import Viewer, server
+from trees import chain, write
 
 
 def measure(program, hops, messages):
-    with server(program, k=1, k1=1) as address:
-        command = [program, "broadcast", "-", "--server", address, "--k1", "1", "--viewers", str(hops), "--json"]
-        source = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
-        link = json.loads(source.stdout.readline())["link"]
-        viewers = []
-        for _ in range(hops):
-            viewers.append(Viewer(program, link, 1))
-            viewers[-1].event("connect")
-        time.sleep(1.2)  # Until the source has heard of the last viewer: the server tells once a second.
-        message = os.urandom(64)
-        for _ in range(messages):
-            source.stdin.write(message)
-            time.sleep(0.002)
+    with chain(program, hops) as (source, viewers):
+        write(source, 64, messages, 0.002)
         source.stdin.close()
         results = [viewer.event("end") for viewer in viewers]
-        for process in [source, *(viewer.process for viewer in viewers)]:
-            process.wait(30)
-        if any(result["bytes"] != 64 * messages for result in results):
-            raise SystemExit("a viewer did not receive what was sent")
-        return [(result["lag_p50_ms"], result["lag_p99_ms"]) for result in results]
+    if any(result["bytes"] != 64 * messages for result in results):
+        raise SystemExit("a viewer did not receive what was sent")
+    return [(result["lag_p50_ms"], result["lag_p99_ms"]) for result in results]
 
 
 def main():

@@ -10,16 +10,14 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "Tests" / "Interop"))
 
 from encryption import MESSAGE, MESSAGES_A_SECOND, once  # noqa: E402
-from trees import Viewer, server  # noqa: E402
+from trees import chain, server  # noqa: E402
 
 WAYS = {"unsigned": ["--unsigned"], "signed": []}
 HOPS = 4
@@ -49,32 +47,20 @@ def paced(options):
     rounds = {name: [] for name in WAYS}
     for _ in range(options.rounds):
         for name, flags in WAYS.items():
-            rounds[name].append(chain(options.peer_tree, flags, options.seconds))
+            rounds[name].append(messages(options.peer_tree, flags, options.seconds))
     columns = {name: [statistics.median(column) for column in zip(*values)] for name, values in rounds.items()}
     show("ms a hop, p50", {name: values[0] for name, values in columns.items()})
     show("bytes on all links for a byte of content and link", {name: values[1] for name, values in columns.items()})
 
 
-def chain(program, flags, seconds):
+def messages(program, flags, seconds):
     """Median lag of a hop, and bytes on the loopback for each byte of content and viewer."""
-    with server(program, k=1, k1=1) as url:
-        command = [program, "broadcast", "-", "--raw", "--server", url, "--k1", "1", "--viewers", str(HOPS), "--json", *flags]
-        source = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
-        link = json.loads(source.stdout.readline())["link"]
-        viewers = []
-        for _ in range(HOPS):
-            viewers.append(Viewer(program, link, 1))
-            viewers[-1].event("connect")
-        time.sleep(1.2)  # Until the source has heard of the last viewer: the server tells once a second.
-        before, message, count = loopback_bytes(), os.urandom(MESSAGE), seconds * MESSAGES_A_SECOND
-        for number in range(count):
-            source.stdin.write(message)
-            time.sleep(1 / MESSAGES_A_SECOND)
+    with chain(program, HOPS, "--raw", *flags) as (source, viewers):
+        before, count = loopback_bytes(), seconds * MESSAGES_A_SECOND
+        write(source, MESSAGE, count, 1 / MESSAGES_A_SECOND)
         carried = loopback_bytes() - before
         source.stdin.close()
         lags = [viewer.event("end")["lag_p50_ms"] for viewer in viewers]
-        for process in [source, *(viewer.process for viewer in viewers)]:
-            process.wait(30)
     return (lags[-1] - lags[0]) / (HOPS - 1), carried / (count * MESSAGE * HOPS)
 
 

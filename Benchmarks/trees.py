@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+import os
 import subprocess
+import time
 
 
 class Viewer:
@@ -31,3 +33,29 @@ def server(program, k, k1):
     finally:
         process.terminate()
         process.wait()
+
+
+@contextlib.contextmanager
+def chain(program, hops, *flags):
+    """A source with its standard input, and viewers one below the other, all of them fed; gone once the source's input is
+    over."""
+    with server(program, k=1, k1=1) as address:
+        command = [program, "broadcast", "-", "--server", address, "--k1", "1", "--viewers", str(hops), "--json", *flags]
+        source = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+        link = json.loads(source.stdout.readline())["link"]
+        viewers = []
+        for _ in range(hops):
+            viewers.append(Viewer(program, link, 1))
+            viewers[-1].event("connect")
+        time.sleep(1.2)  # Until the source has heard of the last viewer: the server tells once a second.
+        yield source, viewers
+        for process in [source, *(viewer.process for viewer in viewers)]:
+            process.wait(30)
+
+
+def write(source, size, count, interval):
+    """Gives the source that many messages of random bytes, that many seconds apart."""
+    message = os.urandom(size)
+    for _ in range(count):
+        source.stdin.write(message)
+        time.sleep(interval)
