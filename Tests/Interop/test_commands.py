@@ -8,7 +8,7 @@ import subprocess
 import time
 
 import pytest
-from processes import run, running
+from processes import own_port, run, running
 
 
 @pytest.fixture
@@ -41,6 +41,21 @@ def test_a_file_reaches_viewers_byte_for_byte_and_everyone_exits(peer_tree, star
     for number in range(5):
         assert digest(tmp_path / f"{number}.webm") == digest(clip)
     assert len(list(tmp_path.iterdir())) == 5
+
+
+def test_a_viewer_goes_on_when_nobody_reads_what_it_says_of_itself(peer_tree, start, server, clip, tmp_path):
+    with running(peer_tree, "broadcast", clip, "--raw", "--rate", "400k", "--viewers", 1, "--server", server) as source:
+        watch = f"exec {peer_tree} watch {source.line()} --output {tmp_path / 'copy'} --json"
+        assert start("bash", "-c", f"{watch} > >(read line) 2>&1").wait(60) == 0
+    assert digest(tmp_path / "copy") == digest(clip)
+
+
+def test_a_server_goes_on_when_nobody_reads_its_log(peer_tree, start, clip, tmp_path):
+    with own_port() as port:
+        serve = f"exec {peer_tree} serve --port {port} --json --log-level trace --log-format json"
+        start("bash", "-c", f"{serve} 2> >(read line)").event("listening")
+        with running(peer_tree, "broadcast", clip, "--raw", "--server", f"http://127.0.0.1:{port}") as source:
+            assert start(peer_tree, "watch", source.line(), "--output", tmp_path / "copy").wait(60) == 0
 
 
 def test_the_demonstration_kills_a_relay_and_every_survivor_is_whole(peer_tree, root):

@@ -59,6 +59,7 @@ struct JSONLogHandler: LogHandler {
         let options: JSONSerialization.WritingOptions = [.sortedKeys, .withoutEscapingSlashes]
         guard var line = try? JSONSerialization.data(withJSONObject: object, options: options) else { return }
         line.append(UInt8(ascii: "\n"))
-        FileHandle.standardError.write(line)
+        // A server goes on where nobody reads its log any more.
+        try? FileHandle.standardError.write(contentsOf: line)
     }
 }

@@ -17,17 +17,22 @@ enum Terminal {
 
     /// Prints a line on standard error.
     static func note(_ line: String) {
-        FileHandle.standardError.write(Data((line + "\n").utf8))
+        write(line + "\n", to: .standardError)
     }
 
     /// Prints a line on standard output at once.
     static func say(_ line: String) {
-        FileHandle.standardOutput.write(Data((line + "\n").utf8))
+        write(line + "\n", to: .standardOutput)
     }
 
     /// Prints without a line end on standard error.
     static func draw(_ text: String) {
-        FileHandle.standardError.write(Data(text.utf8))
+        write(text, to: .standardError)
+    }
+
+    /// A broadcast, or a server, goes on where nobody reads any more what it says of itself.
+    private static func write(_ text: String, to handle: FileHandle) {
+        try? handle.write(contentsOf: Data(text.utf8))
     }
 }
 
