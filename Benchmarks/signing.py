@@ -17,7 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "Tests" / "Interop"))
 
 from encryption import MESSAGE, MESSAGES_A_SECOND, once  # noqa: E402
-from trees import chain, server  # noqa: E402
+from trees import chain, server, write  # noqa: E402
 
 WAYS = {"unsigned": ["--unsigned"], "signed": []}
 HOPS = 4
