@@ -66,8 +66,9 @@ def until(condition, what, timeout=60):
 class Server:
     """`peer-tree serve` on one port, which can die and come back."""
 
-    def __init__(self, peer_tree, folder, stack):
+    def __init__(self, peer_tree, folder, stack, *options):
         self.command = [peer_tree, "serve", "--k", K, "--k1", K, "--state-key", folder / "state.key", "--json"]
+        self.command += options
         self.stack = stack
         self.settling = None
         port = stack.enter_context(own_port())
@@ -119,11 +120,11 @@ class Server:
 
 
 @contextlib.contextmanager
-def broadcast_to(count, peer_tree, folder):
+def broadcast_to(count, peer_tree, folder, *options):
     """A server, a source that sends until the stream is ended, and COUNT viewers in a tree that has settled."""
     with contextlib.ExitStack() as stack:
         stream = Stream()
-        server = Server(peer_tree, folder, stack)
+        server = Server(peer_tree, folder, stack, *options)
         source = stack.enter_context(
             running(
                 peer_tree, "broadcast", "-", "--server", server.address, "--k1", K, "--json", "--viewers", count,
@@ -167,7 +168,8 @@ def test_a_killed_server_comes_back_to_the_same_tree_and_no_byte_is_missing(peer
 
 
 def test_a_viewer_that_comes_before_its_tree_is_back_waits_for_it(peer_tree, tmp_path):
-    with broadcast_to(1, peer_tree, tmp_path) as (stack, server, source, stream, link, viewers):
+    # However long a busy machine takes to start the newcomer.
+    with broadcast_to(1, peer_tree, tmp_path, "--restore-wait", 60) as (stack, server, source, stream, link, viewers):
         server.kill()
         # Nobody has come back yet: source and viewer are stopped until the newcomer has asked.
         for peer in (source, viewers[0][0]):
