@@ -61,6 +61,7 @@ package final class Simulation {
         self.options = options
         random = SeededGenerator(seed: seed)
         server = SimulatedServer(options: options.tracker, key: options.key)
+        log.rowWidth = options.hasParity ? options.stripes : 0
         log.maximumPayload = options.isSigned ? SignedChunk.maximumPayload : ChunkHeader.maximumPayload
         add(isSource: true, capacity: options.tracker.childrenOfSource)
     }
@@ -87,6 +88,7 @@ package final class Simulation {
         var configuration = ClientConfiguration()
         configuration.peer = options.peer
         configuration.peer.stripes = UInt8(options.stripes)
+        configuration.peer.parity = options.parity ? 1 : 0
         configuration.peer.policy = options.policy
         configuration.membership.capacity = capacity.map { UInt16(clamping: $0) }
         configuration.membership.identity = options.key
@@ -222,12 +224,16 @@ package struct SimulationOptions: Sendable {
     package var tracker = TrackerOptions()
     package var policy = StreamPolicy.lossless
     package var stripes = 1
+    /// Whether one of them is parity.
+    package var parity = false
     /// Whether the source signs what it writes.
     package var isSigned = false
     /// What repeats the run; printed when it fails.
     package var command = ""
 
     package init() {}
+
+    var hasParity: Bool { parity && policy != .lossless && stripes > 1 }
 
     var key: SourceKey? { isSigned ? SimulatedKey.key : nil }
 

@@ -4,11 +4,11 @@
 /// What a page may set before ``start(_:_:)``: members of the client's configuration. Times are in milliseconds.
 enum Option: UInt32, CaseIterable {
     // PeerConfiguration
-    case stripes, policy, replayChunks, replayBytes, window, highWater, maximumMessageBytes, maximumRetainedKeys
-    case maximumRetainedBytes, maximumLinks, maximumChildren, admissionTimeout, releaseTimeout, maximumMalformedFrames
-    case heartbeatInterval, silenceTimeout, connectTimeout, attemptPatience, subscribeTimeout, orphanRetry
-    case repairRequestTimeout, repairTimeout, patience, maximumLiveLag, leaveTimeout, endTimeout, minimumRate
-    case handOutTime, rejoinTimeout, maximumUnprovenBytes
+    case stripes, parity, policy, replayChunks, replayBytes, window, highWater, maximumMessageBytes
+    case maximumRetainedKeys, maximumRetainedBytes, maximumLinks, maximumChildren, admissionTimeout, releaseTimeout
+    case maximumMalformedFrames, heartbeatInterval, silenceTimeout, connectTimeout, attemptPatience, subscribeTimeout
+    case orphanRetry, repairRequestTimeout, repairTimeout, patience, maximumLiveLag, leaveTimeout, endTimeout
+    case minimumRate, handOutTime, rejoinTimeout, maximumUnprovenBytes
     // MembershipConfiguration
     case capacity, discoverTimeout, unreachablePatience, retryInterval, statusInterval, maximumSessions, sessionTimeout
     case restartInterval, nativePatience, plainPatience, encrypted

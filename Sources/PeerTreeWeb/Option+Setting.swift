@@ -9,6 +9,7 @@ extension ClientConfiguration {
         let span = TimeSpan(milliseconds: value)
         switch option {
         case .stripes: peer.stripes = UInt8(clamping: count)
+        case .parity: peer.parity = UInt8(clamping: count)
         case .policy: peer.policy = StreamPolicy(rawValue: UInt8(clamping: count)) ?? .lossless
         case .replayChunks: peer.replayChunks = count
         case .replayBytes: peer.replayBytes = count

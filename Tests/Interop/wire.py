@@ -9,10 +9,10 @@ FIRST, LAST, JOIN_POINT, RETAINED, TEXT, END_OF_STREAM = (1 << bit for bit in ra
 LEAVING, SLOW, MOVED, PROTOCOL_ERROR, REFUSED = 1, 2, 3, 4, 5
 
 # The largest payload of a chunk, and where sequence numbers end.
-PAYLOAD = 16_352
+PAYLOAD = 16_356
 LIMIT = 1 << 62
 
-_CHUNK = struct.Struct(">BBHBBHQQII")
+_CHUNK = struct.Struct(">BBHBBHQQI")
 
 Subscribe = namedtuple("Subscribe", "stripe kind position window stream")
 Subscribed = namedtuple("Subscribed", "stripe policy stream start next")
@@ -24,7 +24,7 @@ Inquire = namedtuple("Inquire", "")
 Head = namedtuple("Head", "next")
 Restart = namedtuple("Restart", "stripe next")
 Pulse = namedtuple("Pulse", "next clock")
-Chunk = namedtuple("Chunk", "flags stripe key sequence timestamp index distance payload")
+Chunk = namedtuple("Chunk", "flags stripe key sequence timestamp index width payload")
 Said = namedtuple("Said", "is_head frame")
 Other = namedtuple("Other", "frame")
 
@@ -78,20 +78,19 @@ def pulse(next, clock):
     return struct.pack(">BBQQ", 0x0F, 0, next, clock)
 
 
-def chunk(sequence, payload=b"", flags=FIRST | LAST, timestamp=0, index=0, distance=None, stripe=0, key=0):
-    """A piece of the stream; the chunk before it is the one with the number before, unless DISTANCE says otherwise."""
-    back = min(sequence, 1) if distance is None else distance
-    return _CHUNK.pack(0x10, _CHUNK.size, flags, stripe, 0, key, sequence, timestamp, index, back) + payload
+def chunk(sequence, payload=b"", flags=FIRST | LAST, timestamp=0, index=0, width=0, stripe=0, key=0):
+    """A piece of the stream, of a row of so many chunks."""
+    return _CHUNK.pack(0x10, _CHUNK.size, flags, stripe, width, key, sequence, timestamp, index) + payload
 
 
 def signed_payload(frame):
-    """Where the payload of a signed chunk begins."""
-    sequence, first, count = (*struct.unpack_from(">Q", frame, 8), *struct.unpack_from(">Q8xH", frame, 56))
+    """Where the payload of a signed chunk that is of no row begins."""
+    sequence, first, count = (*struct.unpack_from(">Q", frame, 8), *struct.unpack_from(">Q8xH", frame, 52))
     position, last, length = sequence - first, count - 1, 0
     while last > 0:
         length += position & 1 == 1 or position < last
         position, last = position >> 1, last >> 1
-    return 142 + 32 * length
+    return 138 + 32 * length
 
 
 def parse(frame):
@@ -120,11 +119,11 @@ def parse(frame):
     if kind == 0x0F:
         return Pulse(*struct.unpack_from(">QQ", frame, 2))
     if kind == 0x10:
-        _, length, flags, stripe, _, key, sequence, timestamp, index, distance = _CHUNK.unpack_from(frame)
-        return Chunk(flags, stripe, key, sequence, timestamp, index, distance, frame[length:])
+        _, length, flags, stripe, width, key, sequence, timestamp, index = _CHUNK.unpack_from(frame)
+        return Chunk(flags, stripe, key, sequence, timestamp, index, width, frame[length:])
     if kind == 0x11:
-        _, _, flags, stripe, _, key, sequence, timestamp, index, distance = _CHUNK.unpack_from(frame)
-        return Chunk(flags, stripe, key, sequence, timestamp, index, distance, frame[signed_payload(frame) :])
+        _, _, flags, stripe, width, key, sequence, timestamp, index = _CHUNK.unpack_from(frame)
+        return Chunk(flags, stripe, key, sequence, timestamp, index, width, frame[signed_payload(frame) :])
     if kind in (0x12, 0x13):
         return Said(kind == 0x12, frame)
     return Other(frame)

@@ -18,7 +18,7 @@ struct SignedTests {
         try simulation.run(for: .seconds(1))
         simulation.join(5, over: .seconds(1))
         try simulation.run(for: .seconds(5))
-        for size in [0, 1, 16_050, 16_051, 300_000, 1_500_000, 7] {
+        for size in [0, 1, 16_022, 16_023, 300_000, 1_500_000, 7] {
             simulation.publish(bytes: size)
             try simulation.run(for: .milliseconds(200))
         }

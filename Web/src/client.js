@@ -16,6 +16,7 @@ import { isSignedTree } from './source-key.js';
 const DEFAULTS = {
   timeout: 10_000,
   stripes: 1,
+  parity: 0,
   delivers: true,
   maximumSessions: 64,
   maximumUnreadBytes: 64 << 20,

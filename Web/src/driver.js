@@ -47,12 +47,13 @@ export class Driver {
   async enter(treeID, limits) {
     this.#requested = treeID;
     this.isSource = treeID === null;
-    const { stripes, capacity, timeout: discoverTimeout, maximumSessions, delivers } = this.#options;
+    const { stripes, parity, capacity, timeout: discoverTimeout, maximumSessions, delivers } = this.#options;
     const signing = await prepareSigning(treeID, this.#options);
     this.#isSigning = signing.identity !== undefined;
     const secret = this.#options.secret ? secretBytes(this.#options.secret) : null;
     const settings = {
-      stripes, capacity, discoverTimeout, maximumSessions, deliversMessages: delivers, encrypted: secret !== null, ...limits,
+      stripes, parity, capacity, discoverTimeout, maximumSessions, deliversMessages: delivers,
+      encrypted: secret !== null, ...limits,
     };
     // Neighbours would take it for the forger of whatever it passed on.
     if (signing.isUnchecked) settings.capacity = 0;

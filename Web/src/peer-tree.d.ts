@@ -96,6 +96,11 @@ export interface ClientOptions {
   capacity?: number;
   /** Trees over which a source deals its stream, 1 to 16. Default 1. */
   stripes?: number;
+  /**
+   * How many of the stripes carry the parity of the others, 0 or 1. With 1 nobody waits for a peer that went, for a share of
+   * one in `stripes` of what everyone sends. Not for the policy `lossless`. Default 0.
+   */
+  parity?: number;
   /** Of a source's stream. Default lossless. */
   policy?: StreamPolicy;
   /** How long the server may take to answer, in milliseconds; one that cannot be reached is tried for 5 s. Default 10,000. */

@@ -60,6 +60,11 @@ package struct BlockHeader: Hashable, Sendable {
         return index > 0 || agrees ? index : nil
     }
 
+    /// Whether it can hold rows of so many chunks, all of them whole; 0 is for chunks of none.
+    func hasWholeRows(of width: UInt8) -> Bool {
+        width == 0 || (firstSequence % UInt64(width) == 0 && count % UInt16(width) == 0)
+    }
+
     /// Whether a source can have written it.
     var isPossible: Bool {
         count > 0 && count <= Self.maximumCount && number <= firstSequence

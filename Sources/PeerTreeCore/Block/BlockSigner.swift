@@ -19,7 +19,7 @@ struct BlockSigner<Buffer: FrameBuffer> {
         let header: BlockHeader
         /// Their frames are the payloads alone.
         let chunks: [Chunk]
-        let tree: MerkleTree
+        let tree: BlockTree
         var signature: Signature?
     }
 
@@ -59,11 +59,19 @@ struct BlockSigner<Buffer: FrameBuffer> {
     mutating func add(_ chunks: [Chunk], isLast: Bool = false, at now: Instant) -> [Request] {
         var requests: [Request] = []
         for chunk in chunks {
-            if chunk.header.flags.contains([.first, .joinPoint]) { requests += close(at: now) }
+            if chunk.header.flags.contains([.first, .joinPoint]) || !hasRoom(for: chunk) { requests += close(at: now) }
             open.append(chunk)
             if open.count == Int(BlockHeader.maximumCount) { requests += close(at: now) }
         }
         return isLast ? requests + close(at: now) : requests + closeIfDue(at: now)
+    }
+
+    /// Whether a chunk fits into the open block: its row does, which is not divided, and the others are in rows like it.
+    private func hasRoom(for chunk: Chunk) -> Bool {
+        guard let first = open.first else { return true }
+        guard first.header.rowWidth == chunk.header.rowWidth else { return false }
+        guard let row = Row(of: chunk.header), chunk.header.sequence == row.start else { return true }
+        return open.count + Int(row.width) <= Int(BlockHeader.maximumCount)
     }
 
     /// Closes the open block if it is time.
@@ -74,7 +82,8 @@ struct BlockSigner<Buffer: FrameBuffer> {
     /// - Returns: nothing if nothing was written.
     private mutating func close(at now: Instant) -> [Request] {
         guard let first = open.first else { return [] }
-        let tree = MerkleTree(leaves: open.map { $0.header.leaf($0.payload) }, hash: Buffer.hash)
+        let leaves = open.map { $0.header.leaf($0.payload) }
+        let tree = BlockTree(leaves: leaves, rowWidth: first.header.rowWidth, hash: Buffer.hash)
         guard let root = tree.root else { return [] }
         let header = BlockHeader(
             streamID: streamID,

@@ -14,8 +14,8 @@ package struct SignedChunk: Equatable, Sendable {
     /// From the chunk to the root.
     package var path: [Hash256]
 
-    /// The longest path of a block's chunk.
-    static let maximumPathLength = MerkleTree.pathLength(to: 0, of: Int(BlockHeader.maximumCount))
+    /// The longest path of a block's chunk: in a full block in rows of three it takes two hashes to the row and five on.
+    static let maximumPathLength = 7
     private static let fixedLength = ChunkHeader.length + BlockHeader.length + Signature.length
     private static let maximumLength = fixedLength + maximumPathLength * Hash256.length
     /// The most bytes of a message that one chunk carries: a whole frame is at most 16 KiB.
@@ -63,9 +63,11 @@ package struct SignedChunk: Equatable, Sendable {
     private static func read(_ reader: inout WireReader) throws(FrameError) -> (SignedChunk, Int) {
         let header = try ChunkHeader(strictly: &reader)
         let block = BlockHeader(&reader)
-        guard block.isPossible, let index = block.index(of: header) else { throw .badBlock }
+        guard block.isPossible, block.hasWholeRows(of: header.rowWidth), let index = block.index(of: header) else {
+            throw .badBlock
+        }
         let signature = reader.signature()
-        let length = MerkleTree.pathLength(to: index, of: Int(block.count))
+        let length = BlockTree.pathLength(to: index, of: Int(block.count), rowWidth: header.rowWidth)
         var path: [Hash256] = []
         path.reserveCapacity(length)
         for _ in 0..<length { path.append(reader.hash()) }
@@ -77,8 +79,14 @@ package struct SignedChunk: Equatable, Sendable {
     /// The root of the block, if the chunk is one of it: what the signature has to be true of.
     package func root<Payload: FrameBuffer>(over payload: borrowing Payload) -> Hash256? {
         guard let index = block.index(of: header) else { return nil }
-        let leaf = header.leaf(payload)
-        return MerkleTree.root(over: leaf, at: index, of: Int(block.count), by: path, hash: Payload.hash)
+        return BlockTree.root(
+            over: header.leaf(payload),
+            at: index,
+            of: Int(block.count),
+            rowWidth: header.rowWidth,
+            by: path,
+            hash: Payload.hash
+        )
     }
 }
 

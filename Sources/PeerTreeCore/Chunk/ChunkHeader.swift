@@ -1,7 +1,7 @@
 /// What stands before the payload of every chunk on a native link. The protocol article shows it byte by byte.
 public struct ChunkHeader: Equatable, Sendable {
     /// The length of the header that this version writes, in bytes. A reader skips what a later version appends.
-    public static let length = 32
+    public static let length = 28
 
     /// The most bytes of a message that one chunk carries: a whole frame is then 16 KiB, which every browser takes.
     public static let maximumPayload = 16 * 1024 - length
@@ -21,10 +21,9 @@ public struct ChunkHeader: Equatable, Sendable {
     public var timestamp: UInt64
     /// Index of this chunk within its message; the message began at `sequence - fragment`.
     public var fragment: UInt32
-    /// How far back the previous chunk of the same stripe lies; 0 for a stripe's first chunk.
-    ///
-    /// This tells a receiver of one stripe whether a missing number was lost or merely travels in another tree.
-    public var distanceToPrevious: UInt32
+    /// How many chunks there are in the ``Row`` that this one is of, parity included; 0 for a chunk that parity does not
+    /// cover.
+    public var rowWidth: UInt8
 
     /// Marks of a chunk.
     public struct Flags: OptionSet, Hashable, Sendable {
@@ -60,7 +59,7 @@ public struct ChunkHeader: Equatable, Sendable {
         retainedKey: UInt16,
         timestamp: UInt64,
         fragment: UInt32,
-        distanceToPrevious: UInt32
+        rowWidth: UInt8 = 0
     ) {
         self.sequence = sequence
         self.stripe = stripe
@@ -68,7 +67,7 @@ public struct ChunkHeader: Equatable, Sendable {
         self.retainedKey = retainedKey
         self.timestamp = timestamp
         self.fragment = fragment
-        self.distanceToPrevious = distanceToPrevious
+        self.rowWidth = rowWidth
     }
 
     /// The header's bytes, ``length`` of them.
@@ -83,12 +82,11 @@ public struct ChunkHeader: Equatable, Sendable {
         writer.uint8(UInt8(Self.length))
         writer.uint16(flags.rawValue)
         writer.uint8(stripe)
-        writer.uint8(0)
+        writer.uint8(rowWidth)
         writer.uint16(retainedKey)
         writer.uint64(sequence)
         writer.uint64(timestamp)
         writer.uint32(fragment)
-        writer.uint32(distanceToPrevious)
     }
 
     /// Reads the header of a chunk frame.
@@ -99,7 +97,7 @@ public struct ChunkHeader: Equatable, Sendable {
         _ frame: borrowing some FrameBuffer
     ) throws(FrameError) -> (header: ChunkHeader, payloadOffset: Int) {
         guard frame.count >= length else { throw .truncated }
-        let (header, headerLength, _) = frame.withPrefix(length) { bytes in
+        let (header, headerLength) = frame.withPrefix(length) { bytes in
             var reader = WireReader(bytes)
             return read(&reader)
         }
@@ -111,40 +109,40 @@ public struct ChunkHeader: Equatable, Sendable {
 
     /// Reads a header in which nothing is left to later versions.
     init(strictly reader: inout WireReader) throws(FrameError) {
-        let (header, headerLength, reserved) = Self.read(&reader)
+        let (header, headerLength) = Self.read(&reader)
         guard headerLength == Self.length else { throw .badHeaderLength }
-        guard reserved == 0 else { throw .badValue }
         try header.validate()
         self = header
     }
 
-    private static func read(_ reader: inout WireReader) -> (ChunkHeader, length: Int, reserved: UInt8) {
+    private static func read(_ reader: inout WireReader) -> (ChunkHeader, length: Int) {
         _ = reader.uint8()
         let headerLength = Int(reader.uint8())
         let flags = Flags(rawValue: reader.uint16())
         let stripe = reader.uint8()
-        let reserved = reader.uint8()
+        let rowWidth = reader.uint8()
         let key = reader.uint16()
         let sequence = reader.uint64()
         let timestamp = reader.uint64()
-        let fragment = reader.uint32()
         let header = ChunkHeader(
             sequence: sequence,
             stripe: stripe,
             flags: flags,
             retainedKey: key,
             timestamp: timestamp,
-            fragment: fragment,
-            distanceToPrevious: reader.uint32()
+            fragment: reader.uint32(),
+            rowWidth: rowWidth
         )
-        return (header, headerLength, reserved)
+        return (header, headerLength)
     }
 
     private func validate() throws(FrameError) {
         guard stripe < Self.maximumStripes else { throw .badStripe }
         guard sequence < Self.sequenceLimit else { throw .badSequence }
         guard flags.contains(.first) == (fragment == 0) else { throw .badFragment }
-        guard UInt64(fragment) <= sequence, UInt64(distanceToPrevious) <= sequence else { throw .badSequence }
+        guard UInt64(fragment) <= sequence else { throw .badSequence }
+        guard let row = Row(of: self) else { return }
+        guard Row.widths.contains(rowWidth), row.place(of: sequence) == Int(stripe) else { throw .badStripe }
     }
 
     /// Sequence numbers stay below this, so that arithmetic on them cannot overflow.

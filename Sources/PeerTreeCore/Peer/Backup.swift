@@ -3,5 +3,4 @@ struct Backup {
     var standby: Standby?
     var rhythm = Rhythm()
     var pull = Pull()
-    var starvation = Starvation()
 }

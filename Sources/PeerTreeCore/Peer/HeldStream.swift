@@ -18,6 +18,8 @@ struct HeldStream<Buffer: FrameBuffer> {
     var word = SourceWord<Buffer>()
     /// How far the application is.
     var reading = Reading()
+    /// Whether the newest chunk is of a row with parity.
+    var hasRows = false
     /// The position turned out impossible: the next answer of a parent says where the stream begins anew.
     var isStartingOver = false
 

@@ -131,7 +131,9 @@ extension Peer {
     mutating func take(_ chunk: Chunk, from link: Link, at now: Instant) throws(FrameError) {
         let header = chunk.header
         // Dealt in turn: no parent has a say in another one's stripe.
-        guard header.sequence % UInt64(inquiries.count) == UInt64(header.stripe) else { throw .badStripe }
+        guard header.sequence % UInt64(inquiries.count) == UInt64(header.stripe),
+            header.rowWidth == 0 || Int(header.rowWidth) == inquiries.count
+        else { throw .badStripe }
         guard stream.frontier != nil, admit(header, from: link, at: now), let frontier = stream.frontier else {
             counters.unexpectedFrames += 1
             return
@@ -156,13 +158,16 @@ extension Peer {
         if ending.deadline != nil { ending.deadline = now + configuration.endTimeout }
         if isNews { noteNews(from: link.id, at: now) }
         finishFetches(with: header.sequence)
+        if !header.flags.contains(.endOfStream) { stream.hasRows = header.rowWidth > 0 }
+        let rebuilt = completeRow(of: header)
         advance(at: now)
         pumpChildren(at: now)
         // The end alone brings a plain child nothing more, of whose sending the host would tell.
         noteCompletion(at: now)
         updateFlow(at: now)
         watchHole(at: now)
-        weighParent(from: link.id, at: now)
+        weighParent(of: header.stripe, from: link.id, at: now)
+        if let rebuilt { weighParent(of: rebuilt, from: nil, at: now) }
     }
 
     /// A chunk is taken from a parent that feeds its stripe, as far as it was allowed to send, or from whoever was asked
@@ -171,7 +176,7 @@ extension Peer {
         let sequence = header.sequence
         let stripe = Int(header.stripe)
         guard let frontier = stream.frontier, stripe < upstreams.count, upstreams[stripe].isFed(by: link.id) else {
-            return expects(sequence, from: link.id)
+            return expects(sequence, from: link.id) || isRetained(header, from: link.id)
         }
         switch link.intake.judge(sequence, frontier: frontier, room: stream.replay.maximumChunks) {
         case .possible: break
@@ -190,9 +195,10 @@ extension Peer {
     private mutating func forwarded(_ sequence: UInt64, _ stripe: Int, by link: Link, at now: Instant) {
         links[link.id]?.intake.reached = sequence + 1
         guard upstreams[stripe].phase == .active(link.id) else { return }
-        if sequence == link.intake.reached { backup.starvation.forwarded() }
+        let isNext = sequence - link.intake.reached < UInt64(upstreams.count)
+        if isNext { upstreams[stripe].starvation.forwarded() }
         // One that only drips does not take the place of one that feeds.
-        guard !backup.starvation.isFallingBehind else { return }
+        guard !upstreams[stripe].starvation.isFallingBehind else { return }
         upstreams[stripe].isProven = true
         partWithFormer(stripe, at: now)
     }
@@ -202,13 +208,20 @@ extension Peer {
         repair.expects(sequence, from: id) || (id == backup.standby?.link && backup.pull.expects(sequence))
     }
 
+    /// Whether a chunk may be one of those that a newcomer is told first. They come from the first stripe's parent, whichever
+    /// stripes they are of.
+    private func isRetained(_ header: ChunkHeader, from id: LinkID) -> Bool {
+        guard let frontier = stream.frontier else { return false }
+        return header.flags.contains(.retained) && header.sequence < frontier && upstreams[0].isFed(by: id)
+    }
+
     /// A chunk from below the frontier: part of a message retained from before this peer's start, or there already.
     private mutating func acceptOld(_ chunk: Chunk, from id: LinkID, at now: Instant) {
         guard chunk.header.flags.contains(.retained), (links[id]?.intake.retainedAllowance ?? 0) > 0 else {
             counters.duplicates += 1
             // A neighbour that is behind for long may be so because this peer is where the stream never was. Of several
             // stripes none is ahead of its parent, but for what was repaired.
-            if upstreams.count > 1 || !stream.replay.contains(chunk.header.sequence) { doubtPosition(at: now) }
+            if isRemarkablyOld(chunk.header) { doubtPosition(at: now) }
             return
         }
         guard isInForce(chunk.header) else {
@@ -222,6 +235,17 @@ extension Peer {
         // Children that subscribed before it came were started without it.
         for child in links.children { sendRetained(whole, on: child, at: now) }
     }
+
+    /// Whether a chunk that is not needed any more says something of the parent that sent it. One that follows from others
+    /// of its row comes after them.
+    private func isRemarkablyOld(_ header: ChunkHeader) -> Bool {
+        guard stream.replay.contains(header.sequence) else { return true }
+        guard let row = Row(of: header) else { return upstreams.count > 1 }
+        return (stream.frontier ?? 0) - header.sequence > UInt64(row.width) * Self.rowsApart
+    }
+
+    /// By how many rows parents may be apart without a reason.
+    private static var rowsApart: UInt64 { 32 }
 
     /// Delivers what has become contiguous.
     mutating func advance(at now: Instant) {

@@ -20,7 +20,7 @@ extension Peer {
         }
         guard frontier < stream.replay.end, !stream.replay.contains(frontier) else { return }
         // The missing chunks may travel in another tree, more slowly.
-        let patience = isPassed(frontier) ? TimeSpan.zero : configuration.repairRequestTimeout
+        let patience = isPassed(frontier) ? TimeSpan.zero : patienceWithStripes
         repair.open(
             SequenceRange(start: frontier, end: stream.replay.end),
             deadline: now + configuration.repairTimeout,
@@ -28,6 +28,13 @@ extension Peer {
             at: now
         )
         attemptRepair(at: now)
+    }
+
+    /// How long what is missing may be on its way in another tree. With parity it is of two stripes at once, which is
+    /// remarkable after a few messages.
+    private var patienceWithStripes: TimeSpan {
+        guard stream.hasRows else { return configuration.repairRequestTimeout }
+        return min(backup.rhythm.patience(roundTrip: nil), configuration.repairRequestTimeout)
     }
 
     /// Whether every stripe has brought a chunk beyond a number: each comes in order, so that one was left out. No more
@@ -121,9 +128,21 @@ extension Peer {
     /// Parents first, then former parents, then the standby, then children that say that they have it.
     private func neighbours(having end: UInt64) -> [LinkID] {
         var parents = upstreams.compactMap { $0.link } + upstreams.compactMap { $0.former }
+        if upstreams.count > 1 { parents = byLiveliness(parents) }
         if let usableStandby { parents.append(usableStandby) }
         let children = links.values.filter { $0.role == .child && $0.feeding.frontier >= end }.map { $0.id }
         return (parents + children).filter { links[$0]?.mode == .native }
+    }
+
+    /// Of several stripes the parents that were heard last come first: what is missing is often what one had that died.
+    private func byLiveliness(_ parents: [LinkID]) -> [LinkID] {
+        var sorted: [LinkID] = []
+        for id in parents where !sorted.contains(id) {
+            let heard = links[id]?.liveness.lastHeard ?? .zero
+            let place = sorted.firstIndex { (links[$0]?.liveness.lastHeard ?? .zero) < heard }
+            sorted.insert(id, at: place ?? sorted.count)
+        }
+        return sorted
     }
 
     /// What of a range has not come yet, as far as one request can name it.
@@ -163,7 +182,7 @@ extension Peer {
     /// The parent cut this peer back to a join point.
     mutating func skipped(_ range: SequenceRange, _ stripe: UInt8, by id: LinkID, at now: Instant) {
         guard let frontier = stream.frontier, Int(stripe) < upstreams.count, upstreams[Int(stripe)].isFed(by: id),
-            upstreams.count == 1, range.end > frontier, let intake = links[id]?.intake, intake.policy == .live,
+            range.end > frontier, let intake = links[id]?.intake, intake.policy == .live,
             stream.policy == .live
         else {
             counters.unexpectedFrames += 1
@@ -173,14 +192,27 @@ extension Peer {
             refuse(id, at: now)
             return
         }
-        links[id]?.intake.reached = range.end
+        links[id]?.intake.reached = max(intake.reached, range.end)
+        upstreams[Int(stripe)].skippedBelow = range.end
+        let end = endOfSkipped
+        guard end > frontier else { return }
         repair.close()
-        pass(SequenceRange(start: frontier, end: range.end), isSkip: true)
-        claimPosition(range.end, at: now)
+        pass(SequenceRange(start: frontier, end: end), isSkip: true)
+        claimPosition(end, at: now)
         advance(at: now)
         pumpChildren(at: now)
         updateFlow(at: now)
         watchHole(at: now)
+    }
+
+    /// One past what cannot be had any more, since parents have left it out: with parity it takes two of them.
+    private var endOfSkipped: UInt64 {
+        var (last, lastButOne) = (UInt64(0), UInt64(0))
+        for upstream in upstreams {
+            lastButOne = max(lastButOne, min(last, upstream.skippedBelow))
+            last = max(last, upstream.skippedBelow)
+        }
+        return stream.hasRows ? lastButOne : last
     }
 
     // MARK: Answering others

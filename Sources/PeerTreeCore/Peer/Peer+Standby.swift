@@ -176,13 +176,23 @@ extension Peer {
         return frontier < end ? SequenceRange(start: frontier, end: end) : nil
     }
 
-    /// A chunk came, from the standby or a former parent, that the parent has not sent: proof against it if there are many.
-    mutating func weighParent(from id: LinkID, at now: Instant) {
-        guard upstreams.count == 1, case .active(let parent) = upstreams[0].phase, parent != id,
-            id == backup.standby?.link || id == upstreams[0].former,
-            backup.starvation.handed(at: now, limit: configuration.starvationLimit)
+    /// A chunk came that the parent of its stripe has not sent: proof against it if there are many.
+    ///
+    /// - Parameter id: from whom; nil if it followed from others.
+    mutating func weighParent(of stripe: UInt8, from id: LinkID?, at now: Instant) {
+        let index = Int(stripe)
+        guard index < upstreams.count, case .active(let parent) = upstreams[index].phase, parent != id,
+            isWitness(id, of: index),
+            upstreams[index].starvation.handed(at: now, limit: configuration.starvationLimit)
         else { return }
-        parentStarves(0, parent, at: now)
+        parentStarves(index, parent, at: now)
+    }
+
+    /// Whether it speaks against a parent that a chunk came otherwise: from the standby, from the one before, or with the
+    /// other stripes of a stream with parity.
+    private func isWitness(_ id: LinkID?, of index: Int) -> Bool {
+        guard let id else { return true }
+        return id == upstreams[index].former || (upstreams.count == 1 ? id == backup.standby?.link : stream.hasRows)
     }
 
     // MARK: Turning to it

@@ -233,7 +233,8 @@ extension Peer {
         upstreams[index].phase = .active(id)
         upstreams[index].isProven = false
         backup.pull.fed(at: now)
-        backup.starvation = Starvation()
+        upstreams[index].starvation = Starvation()
+        upstreams[index].skippedBelow = 0
         pulse.forget()
         let isKnown = upstreams[index].isAskedAgain && upstreams[index].former == id
         upstreams[index].isAskedAgain = false

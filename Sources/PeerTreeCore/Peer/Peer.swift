@@ -72,7 +72,8 @@ public struct Peer<Buffer: FrameBuffer> {
         self.configuration = configuration
         self.isSource = isSource
         stream = HeldStream(id: streamID, frontier: isSource ? 0 : nil, isProven: isProven, configuration)
-        writing = Writing(stripes: stripes, signedStream: signedStream)
+        let isCoded = isSource && configuration.hasParity
+        writing = Writing(stripes: stripes, isCoded: isCoded, signedStream: signedStream)
         inquiries = Array(repeating: Inquiry(), count: Int(stripes))
         upstreams =
             isSource

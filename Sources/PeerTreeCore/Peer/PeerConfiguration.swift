@@ -2,6 +2,10 @@
 public struct PeerConfiguration: Sendable {
     /// How many trees the stream is dealt over. Only the source's value counts; 1 to ``ChunkHeader/maximumStripes``.
     public var stripes: UInt8 = 1
+    /// How many of the stripes carry the parity of the others, 0 or 1: with 1, whatever happens to any one of them, the stream
+    /// goes on at once, for a share of one in ``stripes`` of what everyone sends. Only the source's value counts; a lossless
+    /// stream has no parity, nor has one of a single stripe.
+    public var parity: UInt8 = 0
     /// What happens to slow children. Only the source's value counts.
     public var policy: StreamPolicy = .lossless
     /// How many chunks the replay buffer spans at most. At most 32 bytes of bookkeeping each are allocated as needed.
@@ -100,6 +104,9 @@ public struct PeerConfiguration: Sendable {
         let whole = flowing.addingSaturating(UInt64(clamping: maximumMessageBytes))
         return Int(clamping: whole.addingSaturating(retained.overflow ? .max : retained.partialValue))
     }
+
+    /// Whether what a source with these limits writes is cut into rows with parity.
+    public var hasParity: Bool { parity > 0 && policy != .lossless && Row.widths.contains(stripes) }
 
     /// Whether a message may be published.
     ///

@@ -203,6 +203,8 @@ public struct PeerCounters: Equatable, Sendable {
     public var repairRequests: UInt64 = 0
     /// Chunks given up.
     public var chunksLost: UInt64 = 0
+    /// Chunks that did not have to come, since they follow from the others of their row.
+    public var chunksRebuilt: UInt64 = 0
     /// Messages too large to be put together.
     public var discardedChunks: UInt64 = 0
     /// Parents lost.

@@ -22,6 +22,10 @@ struct Upstream {
     var isProven = false
     /// The parent that feeds this stripe was asked again, since what it fed did not go on.
     var isAskedAgain = false
+    /// What others had to hand over instead of the parent.
+    var starvation = Starvation()
+    /// The parent of a live stream has left out what lies below.
+    var skippedBelow: UInt64 = 0
     /// What the parent was asked for last.
     private var asked = SubscriptionQuestion()
 

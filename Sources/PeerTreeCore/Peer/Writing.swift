@@ -10,9 +10,11 @@ struct Writing<Buffer: FrameBuffer> {
     /// The application has ended the stream.
     var isFinished = false
 
-    /// - Parameter signedStream: which stream is written, if it is signed.
-    init(stripes: UInt8, signedStream: SignedStreamID?) {
-        chunker = Chunker(stripes: stripes, isBare: signedStream != nil)
+    /// - Parameters:
+    ///   - isCoded: whether messages are cut into rows with parity.
+    ///   - signedStream: which stream is written, if it is signed.
+    init(stripes: UInt8, isCoded: Bool, signedStream: SignedStreamID?) {
+        chunker = Chunker(stripes: stripes, isBare: signedStream != nil, isCoded: isCoded)
         signer = signedStream.map { BlockSigner(streamID: $0) }
     }
 

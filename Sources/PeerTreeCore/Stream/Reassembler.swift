@@ -14,6 +14,8 @@ struct Reassembler<Buffer: FrameBuffer> {
     }
 
     private var parts: [Buffer] = []
+    /// The ``ChunkHeader/fragment`` of the next chunk.
+    private var nextFragment: UInt32 = 0
     private var firstHeader: ChunkHeader?
     /// Where the message began that turned out too large and still goes on; and where it has got to.
     private var dropping: SequenceRange?
@@ -36,12 +38,19 @@ struct Reassembler<Buffer: FrameBuffer> {
         if header.flags.contains(.first) {
             abandon()
             firstHeader = header
+            nextFragment = 0
         }
         if dropping != nil { return drop(header) }
-        guard let first = firstHeader, header.fragment == UInt32(clamping: parts.count) else {
-            abandon()
-            return .discarded
+        guard let first = firstHeader, header.fragment == nextFragment else {
+            // Behind a message that is whole there is the parity of its last row.
+            guard header.isParity, firstHeader == nil else {
+                abandon()
+                return .discarded
+            }
+            return .incomplete
         }
+        nextFragment &+= 1
+        guard !header.isParity else { return .incomplete }
         byteCount += chunk.frame.count - chunk.payloadOffset
         guard byteCount <= maximumMessageBytes else {
             abandon()
@@ -90,8 +99,10 @@ extension Message {
         )
     }
 
+    /// - Parameter chunks: all of it; parity may be among them.
     init(_ chunks: [ReplayBuffer<Buffer>.Chunk]) {
         let last = chunks[chunks.count - 1].header
-        self.init(parts: chunks.map { $0.payload }, first: chunks[0].header, last: last)
+        let data = chunks.filter { !$0.header.isParity }
+        self.init(parts: data.map { $0.payload }, first: chunks[0].header, last: last)
     }
 }

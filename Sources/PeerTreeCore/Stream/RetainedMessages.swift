@@ -44,7 +44,7 @@ struct RetainedMessages<Buffer: FrameBuffer> {
     mutating func accept(_ chunk: Chunk) -> [Chunk]? {
         let header = chunk.header
         if header.flags.contains([.first, .joinPoint]) { replaced.removeAll() }
-        guard header.flags.contains(.retained) else { return nil }
+        guard header.flags.contains(.retained), !header.isParity else { return nil }
         let key = header.retainedKey
         let held = inStreamOrder.firstIndex { $0.first?.header.retainedKey == key }
         var begun = takePartial(key)
@@ -54,10 +54,8 @@ struct RetainedMessages<Buffer: FrameBuffer> {
             begun = []
         }
         guard var chunks = begun else { return nil }
-        let expected = chunks.last.map { $0.header.sequence + 1 } ?? header.sequence
         let size = chunks.reduce(chunk.frame.count) { $0 + $1.frame.count }
-        guard header.sequence == expected, header.fragment == UInt32(clamping: chunks.count), size <= maximumBytes
-        else {
+        guard chunks.isEmpty || chunks.last.map({ header.continues($0.header) }) == true, size <= maximumBytes else {
             return nil
         }
         chunks.append(chunk)
@@ -111,5 +109,13 @@ struct RetainedMessages<Buffer: FrameBuffer> {
         inStreamOrder.removeAll()
         replaced.removeAll()
         partial.removeAll()
+    }
+}
+
+extension ChunkHeader {
+    /// Whether this is the next chunk of data behind another one of the same message; parity may lie between them.
+    fileprivate func continues(_ other: ChunkHeader) -> Bool {
+        let step: UInt64 = Row(of: other).map { $0.parity == other.sequence + 1 } == true ? 2 : 1
+        return sequence == other.sequence + step && fragment == other.fragment.addingReportingOverflow(UInt32(step)).0
     }
 }

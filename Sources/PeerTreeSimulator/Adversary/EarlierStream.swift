@@ -45,8 +45,7 @@ enum EarlierStream {
             flags: isJoinPoint ? [.first, .last, .joinPoint] : [.first, .last],
             retainedKey: 0,
             timestamp: startedAt + sequence * 60_000,
-            fragment: 0,
-            distanceToPrevious: sequence == 0 ? 0 : 1
+            fragment: 0
         )
         let payload = SimulatedBuffer(bytes: Array(repeating: 0x0E, count: 100))
         let block = BlockHeader(streamID: streamID, number: sequence, first: header, count: 1)

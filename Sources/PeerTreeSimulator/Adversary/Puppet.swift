@@ -113,7 +113,7 @@ extension HostileFrame {
         _ sequence: UInt64,
         _ victim: PeerPosition,
         _ fragment: UInt64,
-        _ distance: UInt64
+        _ width: UInt64
     ) -> SimulatedBuffer {
         let header = ChunkHeader(
             sequence: sequence,
@@ -122,10 +122,16 @@ extension HostileFrame {
             retainedKey: UInt16(truncatingIfNeeded: marks >> 4),
             timestamp: victim.newestTimestamp &+ fragment,
             fragment: marks & 1 == 1 ? 0 : UInt32(truncatingIfNeeded: max(1, fragment)),
-            distanceToPrevious: UInt32(truncatingIfNeeded: distance)
+            rowWidth: rowWidth(sequence, width)
         )
         let payload = SimulatedBuffer(bytes: Array(repeating: 0xA5, count: Int(size)))
         return SimulatedBuffer(header: header.encoded(), payload: payload)
+    }
+
+    /// One in four chunks is of a row of two to five, if it can be in its place there.
+    private func rowWidth(_ sequence: UInt64, _ number: UInt64) -> UInt8 {
+        let width = UInt8(truncatingIfNeeded: number % 4) + 2
+        return marks & 0x30 == 0x10 && sequence % UInt64(width) == UInt64(stripe) ? width : 0
     }
 }
 

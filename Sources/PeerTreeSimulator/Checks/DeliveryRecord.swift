@@ -46,7 +46,7 @@ package struct DeliveryRecord {
                 ? "the message at \(message.sequence) came after everything below \(expected)"
                 : "nothing came for \(expected) to \(message.sequence), and no gap was reported"
         }
-        expected = message.lastSequence + 1
+        expected = log.boundary(from: message.lastSequence + 1)
         return nil
     }
 

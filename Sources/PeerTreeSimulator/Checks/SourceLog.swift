@@ -6,7 +6,7 @@ import TestSupport
 /// What a message consists of follows from its number, so a byte that is forged or in the wrong place is seen.
 struct SourceLog {
     struct Entry {
-        /// The message's first and last chunk.
+        /// The message's first and last chunk of data.
         let sequence: UInt64
         let lastSequence: UInt64
         let bytes: [UInt8]
@@ -20,6 +20,8 @@ struct SourceLog {
     private(set) var nextSequence: UInt64 = 0
     /// How many bytes of a message one chunk carries.
     var maximumPayload = ChunkHeader.maximumPayload
+    /// How many chunks make a row with parity; 0 if there are no rows.
+    var rowWidth = 0
     /// Only looked up.
     private var indexOfSequence: [UInt64: Int] = [:]
 
@@ -40,11 +42,20 @@ struct SourceLog {
     }
 
     mutating func append(_ bytes: [UInt8], at now: Instant) {
-        let chunks = max(1, (bytes.count + maximumPayload - 1) / maximumPayload)
-        let last = nextSequence + UInt64(chunks) - 1
+        let chunks =
+            rowWidth > 0 ? codedCount(bytes.count) : max(1, (bytes.count + maximumPayload - 1) / maximumPayload)
+        let end = nextSequence + UInt64(chunks)
         indexOfSequence[nextSequence] = entries.count
+        let last = rowWidth > 0 ? end - 2 : end - 1
         entries.append(Entry(sequence: nextSequence, lastSequence: last, bytes: bytes, at: now))
-        nextSequence = last + 1
+        nextSequence = end
+    }
+
+    /// A message takes whole rows. In a chunk of parity there are, before what is combined of the payloads, the lengths and
+    /// the headers.
+    private func codedCount(_ bytes: Int) -> Int {
+        let perRow = (rowWidth - 1) * (maximumPayload - ChunkHeader.length - 2)
+        return max(1, (bytes + perRow - 1) / perRow) * rowWidth
     }
 
     /// The stream's end is a chunk too.

@@ -49,6 +49,15 @@ struct Broadcast: AsyncParsableCommand {
     @Option(name: .customLong("k1"), help: "How many children this source feeds at most.")
     var childrenOfSource = 10
 
+    @Option(help: "Deal the stream over so many trees, 1 to 16: each viewer feeds others in one of them.")
+    var stripes: UInt8 = 1
+
+    @Option(
+        help:
+            "How many of the trees carry the parity of the others, 0 or 1: with 1, of two trees or more, nobody waits for a viewer that went. For --live, and media at their pace."
+    )
+    var parity: UInt8 = 0
+
     @OptionGroup(title: "STUN and TURN, with the own server")
     var iceServers: ICEServerFlags
 
@@ -99,6 +108,14 @@ struct Broadcast: AsyncParsableCommand {
     func validate() throws {
         if unsigned, identity != nil {
             throw ValidationError("--identity is a key to sign with: leave it or --unsigned out.")
+        }
+        guard (1...16).contains(stripes) else {
+            throw ValidationError("--stripes \(stripes) is not possible: take 1 to 16.")
+        }
+        guard parity == 0 || (parity == 1 && stripes > 1) else {
+            throw ValidationError(
+                "--parity \(parity) with --stripes \(stripes) is not possible: take 0, or 1 of at least 2."
+            )
         }
         guard loop else { return }
         if input == "-" { throw ValidationError("--loop needs a file: standard input cannot begin again.") }

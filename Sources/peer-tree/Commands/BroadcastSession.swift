@@ -13,6 +13,8 @@ struct BroadcastSession: Sendable {
         var configuration = PeerTreeClientConfiguration()
         configuration.capacity = command.childrenOfSource
         configuration.peer.policy = input.policy
+        configuration.peer.stripes = command.stripes
+        configuration.peer.parity = command.parity
         let file = try command.identity.map { try IdentityFile.load($0, needsSecret: command.encrypt) }
         if !command.unsigned { configuration.identity = file?.identity ?? SourceIdentity() }
         if command.encrypt { configuration.secret = file?.secret ?? BroadcastSecret() }

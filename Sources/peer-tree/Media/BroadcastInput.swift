@@ -58,6 +58,13 @@ struct BroadcastInput: Sendable {
         let isPaced = command.pace == .realtime
         // A file that plays cannot wait for one viewer without making all others wait.
         policy = command.live ? .live : feeder.isMedia && isPaced ? .paced : .lossless
+        if policy == .lossless, command.parity > 0 {
+            throw Failure(
+                status: .noInput,
+                message:
+                    "'\(command.input)' is sent as bytes, which wait for the slowest viewer: --parity is for media at their pace."
+            )
+        }
         let lead = command.live && isFile ? .zero : Self.lead
         pacer = isPaced ? FramePacer(lead: lead, speed: isFile ? 1 : Self.pipeSpeed) : nil
     }

@@ -79,7 +79,7 @@ struct MerkleTreeTests {
         #expect(hexadecimal(all.finish().bytes) == "6fae92d7ec5a7f50d8f2fe22a6a21734d934ec35176eafcbe32cec6ef34aa1a3")
     }
 
-    @Test("Every path leads from its entry to the root, has the length that its place says, and is no longer than six")
+    @Test("Every path leads from its entry to the root, and has the length that its place says")
     func paths() {
         for count in 1...64 {
             let leaves = Self.leaves(count)
@@ -87,11 +87,46 @@ struct MerkleTreeTests {
             for index in 0..<count {
                 let path = tree.path(to: index)
                 #expect(path.count == MerkleTree.pathLength(to: index, of: count))
-                #expect(path.count <= SignedChunk.maximumPathLength)
                 #expect(MerkleTree.root(over: leaves[index], at: index, of: count, by: path) == tree.root)
             }
         }
-        #expect(SignedChunk.maximumPathLength == 6)
+    }
+
+    @Test("So does every path through the tree of a block in rows, none longer than seven", arguments: Row.widths)
+    func rows(width: UInt8) throws {
+        var longest = 0
+        for count in stride(from: Int(width), through: 64, by: Int(width)) {
+            let leaves = Self.leaves(count)
+            let tree = BlockTree(leaves: leaves, rowWidth: width, hash: SHA256Hasher.hash)
+            for index in 0..<count {
+                let path = tree.path(to: index)
+                #expect(path.count == BlockTree.pathLength(to: index, of: count, rowWidth: width))
+                longest = max(longest, path.count)
+                func root(at place: Int, by path: [Hash256]) -> Hash256? {
+                    BlockTree.root(
+                        over: leaves[index],
+                        at: place,
+                        of: count,
+                        rowWidth: width,
+                        by: path,
+                        hash: SHA256Hasher.hash
+                    )
+                }
+                #expect(root(at: index, by: path) == tree.root)
+                #expect(root(at: index, by: Array(path.dropLast())) != tree.root)
+                #expect(root(at: index, by: path + [leaves[0]]) == nil)
+                for other in 0..<count where other != index { #expect(root(at: other, by: path) != tree.root) }
+            }
+        }
+        #expect(longest <= SignedChunk.maximumPathLength)
+    }
+
+    @Test("The longest path of all is as long as a chunk may bring")
+    func longestPath() {
+        let longest = Row.widths.map { width in
+            BlockTree.pathLength(to: 0, of: 64 / Int(width) * Int(width), rowWidth: width)
+        }
+        #expect(longest.max() == SignedChunk.maximumPathLength)
     }
 
     @Test("No entry leads to the root from another place, in another list, by another path, or as another entry")

@@ -45,8 +45,7 @@ struct LosslessRepairTests {
                 flags: [.first, .last],
                 retainedKey: 0,
                 timestamp: sequence,
-                fragment: 0,
-                distanceToPrevious: sequence == 0 ? 0 : 1
+                fragment: 0
             )
             let frame = TestBuffer(
                 header: header.encoded(),

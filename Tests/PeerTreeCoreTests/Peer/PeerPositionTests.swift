@@ -51,8 +51,7 @@ struct PeerPositionTests {
                 flags: flags,
                 retainedKey: 0,
                 timestamp: sequence,
-                fragment: 0,
-                distanceToPrevious: 0
+                fragment: 0
             )
             let frame = TestBuffer(
                 header: header.encoded(),

@@ -48,8 +48,7 @@ struct StripeTests {
                 flags: [.first, .last],
                 retainedKey: 0,
                 timestamp: sequence,
-                fragment: 0,
-                distanceToPrevious: sequence < 2 ? 0 : 2
+                fragment: 0
             )
             let frame = TestBuffer(header: header.encoded(), payload: TestBuffer(bytes: [UInt8(sequence)]))
             return feed(.received(LinkID(link), frame, isText: false))
@@ -209,8 +208,7 @@ struct StripeTests {
             flags: [.first, .last],
             retainedKey: 0,
             timestamp: 0,
-            fragment: 0,
-            distanceToPrevious: 2
+            fragment: 0
         )
         let frame = TestBuffer(header: header.encoded(), payload: TestBuffer(bytes: [0]))
         viewer.feed(.received(LinkID(2), frame, isText: false))

@@ -8,23 +8,23 @@ struct FrameTests {
     func layout() throws {
         let header = ChunkHeader(
             sequence: 0x0102_0304_0506_0708,
-            stripe: 3,
+            stripe: 4,
             flags: [.first, .joinPoint],
             retainedKey: 0x0A0B,
             timestamp: 0x1112_1314_1516_1718,
             fragment: 0,
-            distanceToPrevious: 0x2122_2324
+            rowWidth: 7
         )
         let expected: [UInt8] = [
-            0x10, 32, 0x00, 0x05, 3, 0, 0x0A, 0x0B,
+            0x10, 28, 0x00, 0x05, 4, 7, 0x0A, 0x0B,
             1, 2, 3, 4, 5, 6, 7, 8,
             0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18,
-            0, 0, 0, 0, 0x21, 0x22, 0x23, 0x24,
+            0, 0, 0, 0,
         ]
         #expect(header.encoded() == expected)
         let decoded = try ChunkHeader.decode(TestBuffer(bytes: expected + [9, 9]))
         #expect(decoded.header == header)
-        #expect(decoded.payloadOffset == 32)
+        #expect(decoded.payloadOffset == 28)
     }
 
     @Test("A longer header of a later version is skipped")
@@ -35,23 +35,24 @@ struct FrameTests {
             flags: [.first, .last],
             retainedKey: 0,
             timestamp: 0,
-            fragment: 0,
-            distanceToPrevious: 1
+            fragment: 0
         ).encoded()
-        bytes[1] = 40
+        bytes[1] = 36
         let decoded = try ChunkHeader.decode(TestBuffer(bytes: bytes + Array(repeating: 0xEE, count: 8) + [1, 2, 3]))
-        #expect(decoded.payloadOffset == 40)
+        #expect(decoded.payloadOffset == 36)
     }
 
     @Test(
         "Impossible chunk headers are refused, each with its reason",
         arguments: [
-            (offset: 1, value: UInt8(31), FrameError.badHeaderLength),
+            (offset: 1, value: UInt8(27), FrameError.badHeaderLength),
             (offset: 1, value: 200, .badHeaderLength),
             (offset: 4, value: 16, .badStripe),
             (offset: 8, value: 0xFF, .badSequence),
             (offset: 27, value: 1, .badFragment),
-            (offset: 31, value: 99, .badSequence),
+            (offset: 5, value: 1, .badStripe),
+            (offset: 5, value: 17, .badStripe),
+            (offset: 5, value: 4, .badStripe),
         ]
     )
     func impossible(offset: Int, value: UInt8, error: FrameError) {
@@ -61,8 +62,7 @@ struct FrameTests {
             flags: [.first, .last],
             retainedKey: 0,
             timestamp: 0,
-            fragment: 0,
-            distanceToPrevious: 1
+            fragment: 0
         ).encoded()
         bytes[offset] = value
         #expect(throws: error) { try ChunkHeader.decode(TestBuffer(bytes: bytes)) }
@@ -76,8 +76,7 @@ struct FrameTests {
             flags: [.first],
             retainedKey: 0,
             timestamp: 0,
-            fragment: 0,
-            distanceToPrevious: 0
+            fragment: 0
         ).encoded()
         let payload = [UInt8](repeating: 0, count: ChunkHeader.maximumPayload + 1)
         #expect(throws: FrameError.oversized) { try ChunkHeader.decode(TestBuffer(bytes: header + payload)) }

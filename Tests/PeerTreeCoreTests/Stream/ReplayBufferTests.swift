@@ -18,8 +18,7 @@ struct ReplayBufferTests {
             flags: flags,
             retainedKey: 0,
             timestamp: 0,
-            fragment: 0,
-            distanceToPrevious: 0
+            fragment: 0
         )
         return .init(header: header, frame: TestBuffer(bytes: Array(repeating: 7, count: size)), payloadOffset: 0)
     }
