@@ -249,10 +249,10 @@ class Stage:
         found = re.search(rf"^peer_tree_{name}_total (\d+)$", self._ask("metrics"), re.MULTILINE)
         return int(found[1]) if found else 0
 
-    def parents(self):
+    def parents(self, stripe=0):
         """The parent of every viewer, as the server sees them, by its labels."""
         peers = json.loads(self._ask(f"status?tree={self.tree}"))["peers"]
-        return {peer["peer"]: peer["parents"][0] for peer in peers}
+        return {peer["peer"]: peer["parents"][stripe] for peer in peers}
 
     def _ask(self, path):
         with urllib.request.urlopen(f"{self.url}/{path}", timeout=10) as answer:
@@ -266,9 +266,9 @@ class Stage:
 
 
 @contextlib.asynccontextmanager
-async def stage(peer_tree, folder, open_viewer=NativeViewer.fed, *, k=1, k1=1, identity=None):
+async def stage(peer_tree, folder, open_viewer=NativeViewer.fed, *, k=1, k1=1, identity=None, options=()):
     async with contextlib.AsyncExitStack() as stack:
         scene = Stage(stack, peer_tree, folder, open_viewer)
         # Most hostile peers speak the frames of unsigned trees: no signature protects anybody there.
-        await scene.open(k, k1, *(["--identity", identity] if identity else ["--unsigned"]))
+        await scene.open(k, k1, *(["--identity", identity] if identity else ["--unsigned"]), *options)
         yield scene

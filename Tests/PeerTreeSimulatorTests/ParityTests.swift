@@ -110,11 +110,18 @@ struct ParityTests {
         try simulation.requireWhole(within: .seconds(10))
     }
 
-    @Test("The end of the stream reaches everyone")
+    @Test("The end of the stream reaches everyone, whoever died before")
     func end() throws {
         let simulation = try tree(12)
+        for _ in 0..<2 {
+            if let viewer = busiest(simulation) { simulation.kill(viewer) }
+            try simulation.run(for: .seconds(3))
+        }
         simulation.finish()
         try simulation.run(for: .seconds(3))
         for viewer in simulation.viewers { #expect(simulation.clients[viewer].end == .complete) }
+        // In one stripe one is above the other, in another one below: neither waits for the other.
+        #expect(simulation.viewers.allSatisfy { simulation.clients[$0].peer?.isSubtreeComplete == true })
+        #expect(simulation.clients[0].completions == 1)
     }
 }

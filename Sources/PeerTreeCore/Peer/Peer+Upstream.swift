@@ -395,7 +395,7 @@ extension Peer {
     mutating func sendCredit(on id: LinkID, forced: Bool, at now: Instant, threshold: Bool = false) {
         guard let link = links[id], link.mode == .native, let frontier = stream.frontier else { return }
         let limit = creditLimit(for: link)
-        let complete = isSubtreeComplete
+        let complete = isComplete(below: id)
         let granted = link.intake.granted
         let isNew = granted != (limit, frontier, complete)
         let quarter = UInt64(configuration.window / 4)

@@ -207,9 +207,26 @@ extension Peer {
 
     /// Whether this peer and all below it have the whole stream.
     public var isSubtreeComplete: Bool {
+        isComplete { _ in true }
+    }
+
+    /// Whether this peer has the whole stream, and all below it in the trees of the stripes that a parent feeds: in another
+    /// tree the parent itself may be below.
+    func isComplete(below parent: LinkID) -> Bool {
+        guard upstreams.count > 1 else { return isSubtreeComplete }
+        return isComplete { child in
+            child.feeding.subscriptions.contains { subscription in
+                let stripe = Int(subscription.stripe)
+                return stripe < upstreams.count && upstreams[stripe].isFed(by: parent)
+            }
+        }
+    }
+
+    private func isComplete(with isBelow: (Link) -> Bool) -> Bool {
         guard ending.sequence != nil, !links.absences.areWaitedFor else { return false }
         return links.children.allSatisfy { id in
-            links[id].map { $0.feeding.isComplete || !admissions.allow($0.remote) || isWarm($0) } ?? true
+            guard let child = links[id], isBelow(child) else { return true }
+            return child.feeding.isComplete || !admissions.allow(child.remote) || isWarm(child)
         }
     }
 

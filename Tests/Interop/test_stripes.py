@@ -1,0 +1,79 @@
+"""Streams in several stripes of which one is parity: whoever dies, nobody misses a byte, and nobody waits."""
+
+import asyncio
+import functools
+import signal
+
+import pytest
+from stage import stage
+
+PARITY = ["--live", "--stripes", 4, "--parity", 1]
+
+
+@pytest.fixture
+def native_stage(program, tmp_path):
+    return functools.partial(stage, program("peer-tree"), tmp_path)
+
+
+async def crowd(scene, count):
+    """So many viewers, which are fed, each with the label by which the server calls it."""
+    for _ in range(count):
+        known = scene.parents()
+        viewer = await scene.bystander()
+        (viewer.label,) = scene.parents().keys() - known.keys()
+    await scene.feed()
+    await scene.everybody_is_whole()
+
+
+async def feed_for(scene, seconds):
+    """Thirty messages a second."""
+    for _ in range(int(30 * seconds)):
+        await scene.feed(4_000)
+        await asyncio.sleep(1 / 30)
+
+
+def relays(scene, stripe):
+    """Those that feed others in a stripe."""
+    fed = scene.parents(stripe)
+    return [viewer for viewer in scene.viewers if viewer.label in fed.values()]
+
+
+@pytest.mark.parametrize("identity", [False, True], ids=["unsigned", "signed"])
+async def test_relays_of_every_stripe_are_killed_in_turn(native_stage, tmp_path, identity):
+    async with native_stage(k=2, k1=4, identity=identity and tmp_path / "key", options=PARITY) as scene:
+        await crowd(scene, 9)
+        feeding = asyncio.create_task(feed_for(scene, 8))
+        for stripe in range(4):
+            await asyncio.sleep(1)
+            relay = next(iter(relays(scene, stripe)), None)
+            assert relay, f"nobody feeds anybody in stripe {stripe}: {scene.parents(stripe)}"
+            scene.viewers.remove(relay)
+            relay.process.signal(signal.SIGKILL)
+        await feeding
+        await scene.everybody_is_whole()
+        await scene.everybody_goes_on()
+
+
+async def test_everybody_goes_on_where_half_of_all_die_at_once(native_stage):
+    async with native_stage(k=2, k1=4, options=PARITY) as scene:
+        await crowd(scene, 8)
+        dead = [scene.viewers.pop(0) for _ in range(4)]
+        feeding = asyncio.create_task(feed_for(scene, 3))
+        for viewer in dead:
+            viewer.process.signal(signal.SIGKILL)
+        await feeding
+        await scene.everybody_is_whole()
+        await scene.everybody_goes_on()
+
+
+async def test_who_joins_and_leaves_all_the_time_costs_nobody_a_byte(native_stage):
+    async with native_stage(k=2, k1=4, options=PARITY) as scene:
+        await crowd(scene, 6)
+        feeding = asyncio.create_task(feed_for(scene, 6))
+        for _ in range(4):
+            await scene.bystander()
+            leaver = scene.viewers.pop(0)
+            leaver.process.signal(signal.SIGTERM)
+        await feeding
+        await scene.everybody_is_whole()
+        await scene.everybody_goes_on()
