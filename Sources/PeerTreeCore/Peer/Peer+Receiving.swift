@@ -195,6 +195,7 @@ extension Peer {
     private mutating func forwarded(_ sequence: UInt64, _ stripe: Int, by link: Link, at now: Instant) {
         links[link.id]?.intake.reached = sequence + 1
         guard upstreams[stripe].phase == .active(link.id) else { return }
+        upstreams[stripe].forwardedAt = now
         let isNext = sequence - link.intake.reached < UInt64(upstreams.count)
         if isNext { upstreams[stripe].starvation.forwarded() }
         // One that only drips does not take the place of one that feeds.

@@ -10,7 +10,7 @@ extension Peer {
                 repair.progress(
                     to: frontier,
                     deadline: now + configuration.repairTimeout,
-                    nextAttempt: now + configuration.repairRequestTimeout,
+                    nextAttempt: now + repairPatience,
                     at: now
                 )
                 if !stream.replay.contains(frontier) { attemptRepair(at: now) }
@@ -20,7 +20,7 @@ extension Peer {
         }
         guard frontier < stream.replay.end, !stream.replay.contains(frontier) else { return }
         // The missing chunks may travel in another tree, more slowly.
-        let patience = isPassed(frontier) ? TimeSpan.zero : patienceWithStripes
+        let patience = isPassed(frontier) ? TimeSpan.zero : patienceWithStripes(at: now)
         repair.open(
             SequenceRange(start: frontier, end: stream.replay.end),
             deadline: now + configuration.repairTimeout,
@@ -30,9 +30,20 @@ extension Peer {
         attemptRepair(at: now)
     }
 
-    /// How long what is missing may be on its way in another tree. With parity it is of two stripes at once, which is
-    /// remarkable after a few messages.
-    private var patienceWithStripes: TimeSpan {
+    /// How long what is missing may be on its way in another tree. With parity it is of two stripes at once. That is
+    /// remarkable after a few messages, and as good as lost where one of them is known to be silent.
+    private func patienceWithStripes(at now: Instant) -> TimeSpan {
+        guard stream.hasRows else { return configuration.repairRequestTimeout }
+        let patience = repairPatience
+        let isSilent = upstreams.contains { upstream in upstream.forwardedAt.map { $0 + patience < now } ?? false }
+        return isSilent ? min(patience, Self.jitter) : patience
+    }
+
+    /// By how much chunks of a row come apart.
+    private static var jitter: TimeSpan { .milliseconds(20) }
+
+    /// How long a neighbour has to answer. With parity it may lack the same, and another one does not.
+    private var repairPatience: TimeSpan {
         guard stream.hasRows else { return configuration.repairRequestTimeout }
         return min(backup.rhythm.patience(roundTrip: nil), configuration.repairRequestTimeout)
     }
@@ -73,7 +84,7 @@ extension Peer {
         partWithSilentParent(at: now)
         // A hole below what the source never wrote is none.
         doubtPosition(at: now)
-        let nextAttempt = now + configuration.repairRequestTimeout
+        let nextAttempt = now + repairPatience
         let neighbours = neighbours(having: stream.replay.firstHeld(from: frontier))
         if let neighbour = repair.nextNeighbour(among: neighbours, nextAttempt: nextAttempt) {
             let ranges = missing(in: hole.range)

@@ -24,6 +24,8 @@ struct Upstream {
     var isAskedAgain = false
     /// What others had to hand over instead of the parent.
     var starvation = Starvation()
+    /// When a parent last sent a chunk of the stripe; nil if none has yet.
+    var forwardedAt: Instant?
     /// The parent of a live stream has left out what lies below.
     var skippedBelow: UInt64 = 0
     /// What the parent was asked for last.
