@@ -6,7 +6,8 @@ struct DiscoverRequest {
     let createsTree: Bool
     let treeID: String?
     let isNative: Bool
-    let stripes: Int?
+    let stripes: Int
+    let parity: Int
     let isEncrypted: Bool
     /// The key of a signed tree.
     let key: SourceKey?
@@ -39,7 +40,8 @@ struct DiscoverRequest {
         treeID = try payload.optionalString("treeID")
         let native = try payload.object("peerTree")
         isNative = native != nil
-        stripes = try native?.optionalInteger("stripes")
+        stripes = try native?.optionalInteger("stripes") ?? 1
+        parity = try native?.optionalInteger("parity") ?? 0
         isEncrypted = try native?.flag("encrypted") ?? false
         let key = try native?.optionalBytes("key", count: SourceKey.length).flatMap { SourceKey($0) }
         let signature = try native?.optionalBytes("proof", count: Signature.length).flatMap { Signature($0) }

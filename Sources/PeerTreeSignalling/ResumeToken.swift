@@ -1,3 +1,5 @@
+import PeerTreeCore
+
 /// What a peer keeps so that it can prove who it was, to this run of the server or, if the key was kept, to a later one.
 ///
 /// As text: base64url (RFC 4648) of the fields below and an HMAC-SHA256 over them. Nobody but the server can read
@@ -12,16 +14,22 @@ struct ResumeToken: Equatable {
     var isSource: Bool
     /// Whether the tree's source encrypts its stream.
     var isEncrypted: Bool
-    var stripes: UInt8
+    /// How the tree's stream is dealt.
+    var layout: StripeLayout
     /// The stripe in which the peer takes children; nil if it takes none, or is the source.
     var interiorStripe: UInt8?
-    /// Children granted to the peer in that stripe, to a source in every stripe.
+    /// Slots granted to the peer in that stripe; to a source, children that it serves with the whole stream.
     var capacity: UInt16
-    /// Children of the tree's source, for when a viewer comes back before it.
+    /// What the tree's source has of those, for when a viewer comes back before it.
     var sourceCapacity: UInt16
     var treeID: String
     /// The ids under which others know the peer, the latest last.
     var ids: [String]
+
+    /// How many children the peer may name in a stripe.
+    func slots(in stripe: Int) -> Int {
+        isSource ? layout.slots(ofSourceWith: Int(sourceCapacity), in: stripe) : Int(capacity)
+    }
 
     private static let version: UInt8 = 1
     private static let purpose = "resume"
@@ -29,8 +37,8 @@ struct ResumeToken: Equatable {
 
     /// The token as the peer keeps it.
     func text(signedBy security: SignallingSecurity) -> String {
-        let flags: UInt8 = (isSource ? 1 : 0) | (isEncrypted ? 2 : 0)
-        var bytes: [UInt8] = [Self.version, flags, stripes, interiorStripe ?? .max]
+        let flags: UInt8 = (isSource ? 1 : 0) | (isEncrypted ? 2 : 0) | (layout.parity > 0 ? 4 : 0)
+        var bytes: [UInt8] = [Self.version, flags, UInt8(clamping: layout.stripes), interiorStripe ?? .max]
         bytes.append(bigEndian: term)
         bytes.append(bigEndian: number)
         bytes.append(bigEndian: expiry)
@@ -58,7 +66,7 @@ struct ResumeToken: Equatable {
         self.expiry = expiry
         isSource = flags & 1 != 0
         isEncrypted = flags & 2 != 0
-        self.stripes = stripes
+        layout = StripeLayout(stripes: Int(stripes), parity: flags & 4 != 0 ? 1 : 0)
         interiorStripe = interior == .max ? nil : interior
         self.capacity = capacity
         self.sourceCapacity = sourceCapacity
@@ -73,7 +81,7 @@ struct ResumeToken: Equatable {
         expiry: UInt32,
         isSource: Bool,
         isEncrypted: Bool,
-        stripes: UInt8,
+        layout: StripeLayout,
         interiorStripe: UInt8?,
         capacity: UInt16,
         sourceCapacity: UInt16,
@@ -85,7 +93,7 @@ struct ResumeToken: Equatable {
         self.expiry = expiry
         self.isSource = isSource
         self.isEncrypted = isEncrypted
-        self.stripes = stripes
+        self.layout = layout
         self.interiorStripe = interiorStripe
         self.capacity = capacity
         self.sourceCapacity = sourceCapacity

@@ -83,10 +83,11 @@ package struct SignallingError: Error, Equatable {
         )
     }
 
-    static func otherStripes(_ stripes: Int) -> SignallingError {
+    static func otherStripes(_ layout: StripeLayout) -> SignallingError {
         SignallingError(
             code: "other-stripes",
-            message: "This tree is there with \(stripes) stripes. Use as many, or wait until it has ended."
+            message: "This tree is there with \(layout.stripes) stripes, \(layout.parity) of them with parity. "
+                + "Use as many, or wait until it has ended."
         )
     }
 
@@ -108,6 +109,9 @@ extension SignallingError {
             self.init(code: "tree-full", message: "No peer of the tree has a free slot. Try again later.")
         case .stripesOutOfRange(let limit):
             self = .badField("peerTree.stripes", "an integer from 1 to \(limit)")
+        case .parityOutOfRange(let parity, let stripes):
+            let fewest = StripeLayout.fewestWithParity
+            self = .badField("peerTree.parity", "0, or 1 of at least \(fewest) stripes; it is \(parity) of \(stripes)")
         case .unknownStripe:
             self.init(code: "unknown-stripe", message: "The tree has no such stripe.")
         case .unknownEpoch:

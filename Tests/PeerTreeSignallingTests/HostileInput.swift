@@ -80,6 +80,27 @@ struct HostileInput: Sendable, CustomTestStringConvertible {
             "bad-field"
         ),
         .init(
+            "parity of one stripe",
+            .stranger,
+            discover,
+            [["createNew": true, "peerTree": ["v": 2, "parity": 1]]],
+            "peerTree.parity must be 0, or 1 of at least 2 stripes; it is 1 of 1."
+        ),
+        .init(
+            "parity 2",
+            .stranger,
+            discover,
+            [["createNew": true, "peerTree": ["v": 2, "stripes": 5, "parity": 2]]],
+            "peerTree.parity must be 0, or 1 of at least 2 stripes; it is 2 of 5."
+        ),
+        .init(
+            "parity 1e18",
+            .stranger,
+            discover,
+            [["createNew": true, "peerTree": ["v": 2, "stripes": 5, "parity": 1e18]]],
+            "bad-field"
+        ),
+        .init(
             "capacity -1",
             .stranger,
             discover,

@@ -321,6 +321,36 @@ struct NativeSignallingTests {
         #expect(refusal.first?.payload["discoveryData"]?["err"] == "This tree needs a client that knows stripes.")
     }
 
+    @Test("Who asks for stripes with parity is told what it gets, and so are viewers and whoever comes back")
+    func parity() throws {
+        var harness = SignallingHarness()
+        let tree = try harness.createTree("S", ["stripes": 5, "parity": 1])
+        try harness.join("A", tree)
+        for (id, capacity) in [("S", 10), ("A", 4)] {
+            let native = harness.payloads(id, "simple-signal[discover]").last?["discoveryData"]?["peerTree"]
+            #expect(native?["stripes"] == 5)
+            #expect(native?["parity"] == 1)
+            #expect(native?["capacity"] == JSONValue(capacity))
+            let text = try #require(harness.resumeToken(id))
+            let token = try #require(ResumeToken(text, security: .test()))
+            #expect(token.layout == StripeLayout(stripes: 5, parity: 1))
+            #expect(token.capacity == (id == "S" ? 10 : 16))
+            #expect(token.sourceCapacity == 10)
+        }
+        let shape = try #require(harness.shape(of: tree))
+        #expect(shape.stripes == 5 && shape.parity == 1)
+    }
+
+    @Test("A source that serves fewer children than it wants stripes is granted fewer")
+    func fewerStripes() throws {
+        var harness = SignallingHarness()
+        _ = try harness.createTree("S", ["stripes": 5, "parity": 1, "capacity": 3])
+        let native = harness.payloads("S", "simple-signal[discover]").last?["discoveryData"]?["peerTree"]
+        #expect(native?["stripes"] == 3)
+        #expect(native?["parity"] == 1)
+        #expect(native?["capacity"] == 3)
+    }
+
     @Test("Endless coming and going leaves nothing behind")
     func churn() throws {
         var harness = SignallingHarness()

@@ -75,6 +75,9 @@ struct SignedTreeTests {
         var claim = try owner.proof("S3")
         claim["stripes"] = 2
         #expect(refusal("S3", claim, &harness) == "other-stripes")
+        var impossible = try owner.proof("S4")
+        impossible["parity"] = 1
+        #expect(refusal("S4", impossible, &harness) == "bad-field")
         // Asked again by the same socket it stays what it is.
         harness.emit("S2", "simple-signal[discover]", ["createNew": true, "peerTree": .object(try owner.proof("S2"))])
         #expect(harness.service.trees.count == 1)

@@ -36,6 +36,7 @@ public struct Client<Buffer: FrameBuffer, Random: RandomNumberGenerator> {
         self.configuration = configuration
         var limits = configuration.membership
         limits.stripes = configuration.peer.stripes
+        limits.parity = configuration.peer.hasParity ? 1 : 0
         membership = Membership(limits, random: random)
         queues = SendQueues(highWater: configuration.peer.highWater)
         clock = WallClock(unixMicroseconds, at: now)
@@ -142,7 +143,7 @@ public struct Client<Buffer: FrameBuffer, Random: RandomNumberGenerator> {
 
     private mutating func translate(_ output: MembershipOutput) {
         switch output {
-        case .begin(let isSource, let stripes): begin(isSource, stripes)
+        case .begin(let isSource, let stripes, let parity): begin(isSource, stripes: stripes, parity: parity)
         case .assigned(let remote, let stripe, let epoch):
             peer?.handle(.assigned(remote, stripe: stripe, epoch: epoch), at: now)
         case .placed(let slots, let depth): peer?.handle(.placed(slots: slots, depth: depth), at: now)
@@ -172,9 +173,10 @@ public struct Client<Buffer: FrameBuffer, Random: RandomNumberGenerator> {
         }
     }
 
-    private mutating func begin(_ isSource: Bool, _ stripes: UInt8) {
+    private mutating func begin(_ isSource: Bool, stripes: UInt8, parity: UInt8) {
         var limits = configuration.peer
         limits.stripes = stripes
+        limits.parity = parity
         reception = Reception(at: now)
         let isSigned = membership.sourceKey != nil
         let number = membership.makeNumber()

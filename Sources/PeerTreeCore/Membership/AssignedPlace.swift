@@ -20,6 +20,8 @@ struct AssignedPlace {
     }
 
     var stripes: [Stripe] = []
+    /// How many of the stripes carry parity.
+    var parity = 0
     /// Who stands by for this peer, should its parent be lost.
     var standby: RemoteID?
     var said: Word?

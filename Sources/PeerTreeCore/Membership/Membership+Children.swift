@@ -4,7 +4,8 @@ extension Membership {
     /// Passes on how many children there may be and where this peer is, if it is news.
     mutating func sayPlace() {
         guard phase == .member else { return }
-        let slots = server.isNative ? (capacity ?? Self.mostChildren) * place.stripes.count : nil
+        let slotsOfChild = place.stripes.count - place.parity
+        let slots = server.isNative ? (capacity ?? Self.mostChildren) * slotsOfChild : nil
         let word = AssignedPlace.Word(slots: slots, depth: depth ?? 0)
         guard word != place.said else { return }
         place.said = word

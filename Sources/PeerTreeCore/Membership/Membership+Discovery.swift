@@ -60,6 +60,7 @@ extension Membership {
             if case .entering(let tree, _) = phase { request.treeID = tree }
             if isSource {
                 request.stripes = configuration.stripes
+                request.parity = configuration.parity
                 request.isEncrypted = configuration.isEncrypted
             }
             request.capacity = configuration.capacity
@@ -113,14 +114,25 @@ extension Membership {
     private mutating func begin(_ answer: ServerEvent.Discovery, at now: Instant) {
         phase = .member
         treeID = answer.treeID
-        let said = isSource ? configuration.stripes : answer.additions?.stripes ?? 1
-        let stripes = min(max(said, 1), ChunkHeader.maximumStripes)
+        let (stripes, parity) = layout(answer.additions)
         place.stripes = Array(repeating: AssignedPlace.Stripe(), count: Int(stripes))
+        place.parity = Int(parity)
         if isSource { depth = 0 }
         beginReports(at: now)
         // The peer begins before anything else the server may say is taken in.
-        emit(.begin(isSource: isSource, stripes: stripes))
+        emit(.begin(isSource: isSource, stripes: stripes, parity: parity))
         emit(.entered(tree: answer.treeID, id: answer.id))
+    }
+
+    /// Over how many trees the stream is dealt. A source gets no more than it asked for; fewer, if its children are fewer.
+    private func layout(_ said: ServerEvent.Discovery.Additions?) -> (stripes: UInt8, parity: UInt8) {
+        var (stripes, parity) = (said?.stripes ?? 1, said?.parity ?? 0)
+        if isSource {
+            stripes = min(said?.stripes ?? configuration.stripes, configuration.stripes)
+            parity = min(said?.parity ?? configuration.parity, configuration.parity)
+        }
+        stripes = min(max(stripes, 1), ChunkHeader.maximumStripes)
+        return (stripes, min(parity, stripes - 1, 1))
     }
 
     /// Takes the parents of an answer; whatever was said of others before is out of date.

@@ -8,6 +8,8 @@ public struct MembershipConfiguration: Sendable {
     public var capacity: UInt16?
     /// Over how many trees a source deals its stream.
     public var stripes: UInt8 = 1
+    /// How many of those carry the parity of the others, 0 or 1. Default 0.
+    public var parity: UInt8 = 0
     /// Whether the host has the secret of an encrypted broadcast. A source then encrypts its messages, and the server refuses
     /// original clients, which could not read them; a viewer takes no message that is not encrypted.
     public var isEncrypted = false

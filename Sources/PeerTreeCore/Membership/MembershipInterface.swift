@@ -124,8 +124,8 @@ public enum MembershipOutput: Equatable, Sendable {
 
     // By the peer.
 
-    /// Begin. `stripes`: over how many trees the stream is dealt.
-    case begin(isSource: Bool, stripes: UInt8)
+    /// Begin. `stripes`: over how many trees the stream is dealt; `parity`: how many of those carry the parity of the others.
+    case begin(isSource: Bool, stripes: UInt8, parity: UInt8)
     /// Take a parent.
     case assigned(RemoteID, stripe: UInt8, epoch: UInt32)
     /// How the server sees this peer: see ``PeerInput/placed(slots:depth:)``.

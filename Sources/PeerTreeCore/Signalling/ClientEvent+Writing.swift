@@ -157,6 +157,10 @@ extension DiscoverRequest {
             json.name(SignallingField.stripes)
             json.integer(UInt64(stripes))
         }
+        if parity > 0 {
+            json.name(SignallingField.parity)
+            json.integer(UInt64(parity))
+        }
         if isEncrypted {
             json.name("encrypted")
             json.raw("true")

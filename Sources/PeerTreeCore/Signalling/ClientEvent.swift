@@ -34,6 +34,8 @@ public struct DiscoverRequest: Equatable, Sendable {
     public var agent: Text = .empty
     /// Over how many trees a source deals its stream.
     public var stripes: UInt8?
+    /// How many of those carry the parity of the others, 0 or 1.
+    public var parity: UInt8 = 0
     /// Whether a source encrypts its stream.
     public var isEncrypted = false
     /// The key of a tree's source that signs its stream.

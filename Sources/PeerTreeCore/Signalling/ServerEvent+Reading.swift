@@ -103,6 +103,7 @@ extension ServerEvent {
                 iceServers: ICEServerAdvice(extra),
                 clock: clock(extra)
             )
+            additions?.parity = UInt8(clamping: extra[Field.parity]?.integer(upTo: 255) ?? 0)
             additions?.key = extra[Field.key]?.text?.unhexed.flatMap { SourceKey($0) }
         }
         let peers = list(data["peers"]).compactMap { $0.text }

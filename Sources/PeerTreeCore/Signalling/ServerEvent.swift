@@ -58,6 +58,8 @@ public enum ServerEvent: Equatable, Sendable {
             public var resumeToken: Text?
             /// Over how many trees the stream is dealt.
             public var stripes: UInt8
+            /// How many of those carry the parity of the others.
+            public var parity: UInt8 = 0
             /// How many children the peer may have in a tree of one stripe; nil from a server that does not say.
             public var capacity: Int?
             /// Stripes whose parent is not known yet are left out.

@@ -107,6 +107,7 @@ enum SignallingField {
     static var extra: StaticString { "peerTree" }
     static var version: StaticString { "v" }
     static var stripes: StaticString { "stripes" }
+    static var parity: StaticString { "parity" }
     static var stripe: StaticString { "stripe" }
     static var capacity: StaticString { "capacity" }
     static var epoch: StaticString { "epoch" }

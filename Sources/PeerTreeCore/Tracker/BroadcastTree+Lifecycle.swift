@@ -1,18 +1,24 @@
 /// Peers and their signalling sockets coming and going, and the end of the tree.
 extension BroadcastTree {
     /// Begins a broadcast in a free entry of the tracker's table.
-    mutating func begin(isNative: Bool, capacity: Int, stripes count: Int, at now: Instant) {
+    ///
+    /// - Parameter children: How many the source serves with the whole stream.
+    mutating func begin(isNative: Bool, children: Int, layout: StripeLayout, at now: Instant) {
         state = .live
-        stripes = Array(repeating: SpanningTree(), count: count)
-        stripeCapacity = Array(repeating: 0, count: count)
-        let source = insertPeer(isNative: isNative, capacity: capacity, interior: nil, origin: nil, at: now)
+        self.layout = layout
+        stripes = Array(repeating: SpanningTree(), count: layout.stripes)
+        stripeCapacity = Array(repeating: 0, count: layout.stripes)
+        let source = insertPeer(isNative: isNative, origin: nil, at: now) { stripe in
+            layout.slots(ofSourceWith: children, in: stripe)
+        }
         for stripe in stripes.indices {
             stripes[stripe].update(source) { $0.flags.insert(.attached) }
             stripeCapacity[stripe] = 0
         }
     }
 
-    /// Adds a viewer, in the best place of every stripe. It is interior in one of them and a leaf in the others.
+    /// Adds a viewer, in the best place of every stripe. It is interior in one of them and a leaf in the others. With
+    /// parity it is served without a place in one of them, and waits for that.
     mutating func join(
         isNative: Bool,
         capacity: Int,
@@ -22,32 +28,31 @@ extension BroadcastTree {
         guard peerCount < context.options.maximumPeersPerTree else {
             throw .tooManyPeers(limit: context.options.maximumPeersPerTree)
         }
-        var interior = 0
-        for stripe in stripes.indices where stripeCapacity[stripe] < stripeCapacity[interior] { interior = stripe }
+        let interior = poorestStripe
         // While a tree is being restored it can have slots in a moment that cannot be seen yet.
         let mayWait = isNative && !restorations.isEmpty
+        var lacking = 0
         for stripe in stripes.indices where !mayWait {
-            guard let depth = stripes[stripe].shallowestSlotDepth, depth <= context.options.maximumDepth else {
-                throw .treeFull
-            }
-            // The last slot is for a peer that brings one: else ten viewers that offer nothing could close the tree.
             let bringsSlots = stripe == interior && capacity > 0
-            guard bringsSlots || stripes[stripe].hasSlotToSpare() else { throw .treeFull }
+            if !hasRoom(stripe: stripe, bringsSlots: bringsSlots, context.options) { lacking += 1 }
         }
-        // A slot in one of n stripes carries an n-th of the stream: the upload offered stays the same.
-        let peer = insertPeer(
-            isNative: isNative,
-            capacity: capacity * stripes.count,
-            interior: interior,
-            origin: origin,
-            at: context.now
-        )
+        guard lacking <= layout.parity else { throw .treeFull }
+        // A slot in one of n stripes carries an n-th of the stream, so that the upload offered stays the same.
+        let slots = capacity * layout.data
+        let peer = insertPeer(isNative: isNative, origin: origin, at: context.now) { $0 == interior ? slots : 0 }
         for stripe in stripes.indices {
             place(peer, stripe: stripe, reason: .joined, isAnnounced: false, &context)
         }
         context.statistics.joins += 1
         settle(&context)
         return peer
+    }
+
+    /// Whether there is a place for a newcomer in a stripe.
+    private mutating func hasRoom(stripe: Int, bringsSlots: Bool, _ options: TrackerOptions) -> Bool {
+        guard let depth = stripes[stripe].shallowestSlotDepth, depth <= options.maximumDepth else { return false }
+        // The last slot is for a peer that brings one: else ten viewers that offer nothing could close the tree.
+        return bringsSlots || stripes[stripe].hasSlotToSpare()
     }
 
     /// A viewer discovers the tree it is in. It keeps its subtree, and its parents unless one of them is suspect or has

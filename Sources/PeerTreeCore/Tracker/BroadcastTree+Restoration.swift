@@ -5,8 +5,8 @@
 /// over has lost its place: its slot becomes free, and its children get other parents while they go on streaming.
 extension BroadcastTree {
     /// Makes the tree of a source that has not come back yet.
-    mutating func beginWithoutSource(capacity: Int, stripes count: Int, _ context: inout TrackerContext) {
-        begin(isNative: true, capacity: capacity, stripes: count, at: context.now)
+    mutating func beginWithoutSource(children: Int, layout: StripeLayout, _ context: inout TrackerContext) {
+        begin(isNative: true, children: children, layout: layout, at: context.now)
         setSuspect(SpanningTree.source, true)
         peers[Int(SpanningTree.source)].resumeTimer = context.timers.start(
             TimerQueue.Subject(tree: index, peer: SpanningTree.source, stripe: 0, kind: .sourceResume),
@@ -34,14 +34,8 @@ extension BroadcastTree {
         guard peerCount < context.options.maximumPeersPerTree else {
             throw .tooManyPeers(limit: context.options.maximumPeersPerTree)
         }
-        let most = context.options.capacityBounds.upperBound * stripes.count
-        let peer = insertPeer(
-            isNative: true,
-            capacity: min(max(capacity, 0), most),
-            interior: interior ?? -1,
-            origin: origin,
-            at: context.now
-        )
+        let slots = min(max(capacity, 0), context.options.capacityBounds.upperBound * layout.data)
+        let peer = insertPeer(isNative: true, origin: origin, at: context.now) { $0 == interior ? slots : 0 }
         for stripe in stripes.indices where stripe < places.count {
             // Half of the range: an epoch that a peer makes up must not make the next ones wrap around.
             stripes[stripe].update(peer) { $0.epoch = min(places[stripe].epoch, .max / 2) }

@@ -21,6 +21,13 @@ extension BroadcastTree {
     /// How many peers are moved for a stripe in the handling of one input.
     private static let movesPerInput = 4
 
+    /// The stripe with the fewest slots to spare, in which a newcomer is to take children.
+    var poorestStripe: Int {
+        var poorest = 0
+        for stripe in stripes.indices where surplus(of: stripe) < surplus(of: poorest) { poorest = stripe }
+        return poorest
+    }
+
     /// How many slots a stripe offers beyond those that its viewers need.
     private func surplus(of stripe: Int) -> Int {
         let source = stripes[stripe].nodes[Int(SpanningTree.source)]

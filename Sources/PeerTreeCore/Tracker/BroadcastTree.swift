@@ -19,6 +19,7 @@ struct BroadcastTree {
     private(set) var lastPeer = SpanningTree.none
     var peerCount = 0
     var stripes: [SpanningTree] = []
+    var layout = StripeLayout.single
     /// Slots offered by all viewers, per stripe: a newcomer becomes interior where the fewest are.
     var stripeCapacity: [Int] = []
     var nextOrdinal: UInt32 = 0
@@ -78,12 +79,13 @@ struct BroadcastTree {
     // MARK: The table of peers
 
     /// Takes a place in the table and in every stripe, detached everywhere.
+    ///
+    /// - Parameter slots: How many it offers in a stripe.
     mutating func insertPeer(
         isNative: Bool,
-        capacity: Int,
-        interior: Int?,
         origin: UInt64?,
-        at now: Instant
+        at now: Instant,
+        slots: (_ stripe: Int) -> Int
     ) -> Int32 {
         let index: Int32
         if firstFreePeer == SpanningTree.none {
@@ -102,10 +104,8 @@ struct BroadcastTree {
             var node = SpanningTreeNode()
             node.flags = isNative ? [.occupied, .native] : [.occupied]
             node.ordinal = nextOrdinal
-            if interior == nil || interior == stripe {
-                node.capacity = UInt16(clamping: capacity)
-                stripeCapacity[stripe] += Int(node.capacity)
-            }
+            node.capacity = UInt16(clamping: slots(stripe))
+            stripeCapacity[stripe] += Int(node.capacity)
             stripes[stripe].insert(node, at: index)
         }
         nextOrdinal &+= 1

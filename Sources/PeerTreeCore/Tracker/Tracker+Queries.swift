@@ -36,6 +36,11 @@ extension Tracker {
         trees[try liveIndex(of: tree)].stripes.count
     }
 
+    /// Over how many stripes the stream of a tree is dealt, and how many of them carry parity.
+    public func layout(of tree: TreeHandle) throws(TrackerError) -> StripeLayout {
+        trees[try liveIndex(of: tree)].layout
+    }
+
     /// The number of peers in a tree, less the source.
     public func viewerCount(of tree: TreeHandle) throws(TrackerError) -> Int {
         trees[try liveIndex(of: tree)].peerCount - 1
@@ -93,6 +98,14 @@ extension Tracker {
     public func capacity(of peer: PeerHandle, stripe: Int = 0) throws(TrackerError) -> Int {
         let (tree, index) = try locate(peer, stripe: stripe)
         return Int(trees[tree].stripes[stripe].nodes[Int(index)].capacity)
+    }
+
+    /// How many children a peer takes who get the whole stream from it: its slots in all stripes are so many times the
+    /// stripes without parity.
+    public func wholeCapacity(of peer: PeerHandle) throws(TrackerError) -> Int {
+        let (tree, index) = try locate(peer)
+        let slots = trees[tree].stripes.reduce(0) { $0 + Int($1.nodes[Int(index)].capacity) }
+        return slots / trees[tree].layout.data
     }
 
     /// Calls `body` for every peer of a tree in the order in which they came, the source first.

@@ -8,21 +8,25 @@ extension Tracker {
     /// The tree ends unless the source is restored within ``TrackerOptions/sourceResumeWindow``.
     ///
     /// - Parameters:
-    ///   - capacity: Children the source takes in each stripe.
-    ///   - stripes: The number of stripes.
+    ///   - capacity: Children the source serves with the whole stream.
+    ///   - stripes: The number of stripes, as it was granted.
+    ///   - parity: How many of them carry parity, likewise.
     /// - Returns: The handle the source will have.
-    /// - Throws: ``TrackerError/tooManyTrees(limit:)``, ``TrackerError/stripesOutOfRange(limit:)``.
+    /// - Throws: ``TrackerError/tooManyTrees(limit:)``, ``TrackerError/stripesOutOfRange(limit:)``,
+    ///   ``TrackerError/parityOutOfRange(parity:stripes:)``.
     public mutating func restoreTree(
         capacity: Int,
         stripes: Int,
+        parity: Int = 0,
         at now: Instant
     ) throws(TrackerError) -> PeerHandle {
-        let (index, slots) = try makeRoom(capacity: capacity, stripes: stripes, at: now)
-        trees[index].beginWithoutSource(capacity: slots, stripes: stripes, &context)
+        let layout = try checkedLayout(stripes: stripes, parity: parity)
+        let index = try makeRoom(at: now)
+        trees[index].beginWithoutSource(children: sourceChildren(capacity), layout: layout, &context)
         return trees[index].handle(of: SpanningTree.source)
     }
 
-    /// The source of a tree made by ``restoreTree(capacity:stripes:at:)`` is back.
+    /// The source of a tree made by ``restoreTree(capacity:stripes:parity:at:)`` is back.
     ///
     /// - Parameter places: What it says of each stripe.
     /// - Throws: ``TrackerError/unknownTree``, ``TrackerError/unknownPeer``.

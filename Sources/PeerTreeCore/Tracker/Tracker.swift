@@ -1,6 +1,6 @@
 /// Decides who hangs under whom, in any number of trees.
 ///
-/// A state machine without I/O. Call ``createTree(isNative:capacity:stripes:at:)``,
+/// A state machine without I/O. Call ``createTree(isNative:capacity:stripes:parity:at:)``,
 /// ``join(_:isNative:capacity:isLeaf:origin:at:)`` and ``rejoin(_:at:)`` where an answer is needed at once, and
 /// ``handle(_:at:)`` for everything else; after each of them drain ``nextOutput()`` until it returns nil, and call
 /// ``handle(_:at:)`` with ``Input/deadlineReached`` when ``deadline`` has come. Time must not run backwards; if it does, the
@@ -55,38 +55,64 @@ public struct Tracker: Sendable {
     ///
     /// - Parameters:
     ///   - isNative: Whether the source speaks our protocol, so that it can come back under a new socket.
-    ///   - capacity: Children the source takes in each stripe; nil for ``TrackerOptions/childrenOfSource``. At least 1,
-    ///     and at most the larger of that default and the upper ``TrackerOptions/capacityBounds``.
-    ///   - stripes: The number of stripes.
-    /// - Throws: ``TrackerError/tooManyTrees(limit:)``, ``TrackerError/stripesOutOfRange(limit:)``.
+    ///   - capacity: Children the source offers to serve with the whole stream; nil for
+    ///     ``TrackerOptions/childrenOfSource``. At least 1, and at most the larger of that default and the upper
+    ///     ``TrackerOptions/capacityBounds``.
+    ///   - stripes: The number of stripes. A source that serves fewer children than that gets fewer: see ``layout(of:)``.
+    ///   - parity: How many of them carry the parity of the others, 0 or 1. Falls to 0 where there is a single stripe left,
+    ///     or viewers serve a single child (``TrackerOptions/childrenPerPeer``).
+    /// - Throws: ``TrackerError/tooManyTrees(limit:)``, ``TrackerError/stripesOutOfRange(limit:)``,
+    ///   ``TrackerError/parityOutOfRange(parity:stripes:)``.
     public mutating func createTree(
         isNative: Bool,
         capacity: Int? = nil,
         stripes: Int = 1,
+        parity: Int = 0,
         at now: Instant
     ) throws(TrackerError) -> PeerHandle {
-        let (index, slots) = try makeRoom(capacity: capacity, stripes: stripes, at: now)
-        trees[index].begin(isNative: isNative, capacity: slots, stripes: stripes, at: context.now)
+        let children = sourceChildren(capacity)
+        let layout = try layout(stripes: stripes, parity: parity, ofSourceWith: children)
+        let index = try makeRoom(at: now)
+        trees[index].begin(isNative: isNative, children: children, layout: layout, at: context.now)
         context.statistics.treesCreated += 1
         return trees[index].handle(of: SpanningTree.source)
     }
 
     /// Takes an entry of the table for a new tree.
-    mutating func makeRoom(
-        capacity: Int?,
-        stripes: Int,
-        at now: Instant
-    ) throws(TrackerError) -> (index: Int, slots: Int) {
+    mutating func makeRoom(at now: Instant) throws(TrackerError) -> Int {
         advance(to: now)
         guard treeCount < options.maximumTrees else { throw .tooManyTrees(limit: options.maximumTrees) }
-        let most = max(options.childrenOfSource, options.capacityBounds.upperBound)
-        let slots = min(max(capacity ?? options.childrenOfSource, 1), most)
-        // With fewer slots than stripes some stripe would never get an interior peer.
-        let limit = min(options.maximumStripes, 16, slots)
-        guard stripes >= 1, stripes <= limit else { throw .stripesOutOfRange(limit: limit) }
-        if let free = freeTrees.popLast() { return (Int(free), slots) }
+        if let free = freeTrees.popLast() { return Int(free) }
         trees.append(BroadcastTree(index: UInt32(truncatingIfNeeded: trees.count), generation: 0))
-        return (trees.count - 1, slots)
+        return trees.count - 1
+    }
+
+    /// How many children a source serves that declares `capacity`.
+    func sourceChildren(_ capacity: Int?) -> Int {
+        let most = max(options.childrenOfSource, options.capacityBounds.upperBound)
+        return min(max(capacity ?? options.childrenOfSource, 1), min(most, Int(UInt16.max)))
+    }
+
+    /// The layout that a source is granted which asks for so many stripes and serves `children`.
+    ///
+    /// - Throws: as ``createTree(isNative:capacity:stripes:parity:at:)``.
+    public func layout(
+        stripes: Int,
+        parity: Int,
+        ofSourceWith children: Int
+    ) throws(TrackerError) -> StripeLayout {
+        try checkedLayout(stripes: stripes, parity: parity)
+            .reduced(toSourceWith: children, childrenPerPeer: options.childrenPerPeer)
+    }
+
+    /// A layout that trees of this tracker may have.
+    func checkedLayout(stripes: Int, parity: Int) throws(TrackerError) -> StripeLayout {
+        let limit = min(options.maximumStripes, StripeLayout.most)
+        guard stripes >= 1, stripes <= limit else { throw .stripesOutOfRange(limit: limit) }
+        guard parity == 0 || (parity == 1 && stripes >= StripeLayout.fewestWithParity) else {
+            throw .parityOutOfRange(parity: parity, stripes: stripes)
+        }
+        return StripeLayout(stripes: stripes, parity: parity)
     }
 
     /// Adds a viewer to a tree; where it hangs is in ``assignment(of:stripe:)``, and not announced by an output.
@@ -94,7 +120,7 @@ public struct Tracker: Sendable {
     /// - Parameters:
     ///   - capacity: Children the viewer offers to serve with the whole stream; nil for
     ///     ``TrackerOptions/childrenPerPeer``, and always that for legacy peers. In a tree of several stripes it takes
-    ///     `capacity` times the number of stripes in one of them, and none in the others.
+    ///     `capacity` times the number of stripes without parity in one of them, and none in the others.
     ///   - isLeaf: Whether it gets no children, whatever it offers.
     ///   - origin: Stands for the network address it comes from; nil if that is unknown. Votes are counted by it, too.
     /// - Throws: ``TrackerError/unknownTree``, ``TrackerError/tooManyPeers(limit:)``, ``TrackerError/treeFull``.

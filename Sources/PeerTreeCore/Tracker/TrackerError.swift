@@ -8,11 +8,13 @@ public enum TrackerError: Error, Equatable, Sendable {
     case tooManyTrees(limit: Int)
     /// The tree has ``TrackerOptions/maximumPeersPerTree`` peers already.
     case tooManyPeers(limit: Int)
-    /// No peer within ``TrackerOptions/maximumDepth`` levels of the source has a free slot in every stripe;
-    /// or the last one is left, and the joiner brings none.
+    /// No peer within ``TrackerOptions/maximumDepth`` levels of the source has a free slot in more stripes than carry
+    /// parity; or the last one is left, and the joiner brings none.
     case treeFull
-    /// A tree has from 1 to `limit` stripes (``TrackerOptions/maximumStripes``, and no more than the source has slots).
+    /// A tree has from 1 to `limit` stripes (``TrackerOptions/maximumStripes``).
     case stripesOutOfRange(limit: Int)
+    /// Of the stripes of a tree none carries parity, or one if there are at least ``StripeLayout/fewestWithParity``.
+    case parityOutOfRange(parity: Int, stripes: Int)
     /// The stripe does not exist in this tree.
     case unknownStripe
     /// The epoch is newer than any this peer was given.

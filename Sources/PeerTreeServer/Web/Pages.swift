@@ -144,7 +144,7 @@ enum Pages {
                 + #""native":\#(peer.isNative),"connected":\#(peer.isConnected)}"#
         }
         let text =
-            #"{"source":"\#(shape.source)","stripes":\#(shape.stripes),"viewers":\#(shape.viewers),"#
+            #"{"source":"\#(shape.source)","stripes":\#(shape.stripes),"parity":\#(shape.parity),"viewers":\#(shape.viewers),"#
             + #""depth":\#(shape.depth),"peers":[\#(peers.joined(separator: ","))]}"#
         return response(text + "\n", "application/json")
     }

@@ -34,11 +34,11 @@ struct ClaimedPlace {
 
     /// Leaves out the children that are more than the slots of a stripe: those a peer feeds beyond them, whom it names
     /// last, have turned to it because their parent was lost, and would drive out who was there before.
-    mutating func keepChildren(upTo slots: Int) {
+    mutating func keepChildren(upTo slots: (_ stripe: Int) -> Int) {
         var counts: [Int: Int] = [:]
         children = children.filter {
             counts[$0.stripe, default: 0] += 1
-            return counts[$0.stripe, default: 0] <= slots
+            return counts[$0.stripe, default: 0] <= slots($0.stripe)
         }
     }
 

@@ -94,7 +94,7 @@ struct TreeOrigin {
 struct TreeEntry {
     let id: String
     let source: PeerHandle
-    let stripes: Int
+    let layout: StripeLayout
     /// Whether the source encrypts its stream.
     var isEncrypted = false
     /// With which key it signs it; nil if it does not, or if nobody has said since the server was started again.

@@ -93,18 +93,23 @@ extension TreeService {
             try tracker.createTree(
                 isNative: request.isNative,
                 capacity: request.capacity,
-                stripes: request.stripes ?? 1,
+                stripes: request.stripes,
+                parity: request.parity,
                 at: now
             )
         }
         treeIDs[entry.tree] = source.tree
-        var tree = TreeEntry(id: entry.tree, source: source, stripes: request.stripes ?? 1)
+        var tree = TreeEntry(id: entry.tree, source: source, layout: layout(of: source.tree))
         tree.origin = entry.address.map { TreeOrigin(gateway: gateway, address: $0) }
         tree.isEncrypted = request.isEncrypted
         tree.key = request.proof?.key
         trees[source.tree] = tree
-        register(source, entry, from: gateway, stripes: tree.stripes)
+        register(source, entry, from: gateway, stripes: tree.layout.stripes)
         return source
+    }
+
+    private func layout(of tree: TreeHandle) -> StripeLayout {
+        (try? tracker.layout(of: tree)) ?? .single
     }
 
     private mutating func join(_ entry: Entry, from gateway: GatewayID) throws(SignallingError) -> PeerHandle {
@@ -116,7 +121,7 @@ extension TreeService {
             return current
         }
         guard request.isNative || !found.isEncrypted else { throw .encryptedTree }
-        guard request.isNative || found.stripes == 1 else { throw .needsStripes }
+        guard request.isNative || found.layout == .single else { throw .needsStripes }
         guard members.count < options.maximumPeers else { throw .serverFull }
         // Original clients can prove nothing to those below them.
         let isSigned = found.key != nil || SourceKey.isTreeID(Text(found.id))
@@ -130,7 +135,7 @@ extension TreeService {
                 at: now
             )
         }
-        register(peer, entry, from: gateway, stripes: found.stripes)
+        register(peer, entry, from: gateway, stripes: found.layout.stripes)
         trees[tree]?.activity.joins += 1
         return peer
     }
@@ -177,7 +182,7 @@ extension TreeService {
         guard let member = members[peer], let entry = trees[peer.tree] else { return }
         var peers: [JSONValue] = []
         var parents: [JSONValue] = []
-        for stripe in 0..<entry.stripes {
+        for stripe in 0..<entry.layout.stripes {
             guard let assignment = try? tracker.assignment(of: peer, stripe: stripe) else { continue }
             guard let parent = assignment.parent, let name = name(of: parent, for: peer) else { continue }
             if !peers.contains(.string(name)) { peers.append(.string(name)) }
@@ -191,10 +196,11 @@ extension TreeService {
         if let token = makeToken(for: peer) {
             var native: JSONObject = [
                 "v": JSONValue(SignallingVersion.current), "resume": .string(token),
-                "stripes": JSONValue(entry.stripes),
+                "stripes": JSONValue(entry.layout.stripes),
                 "capacity": JSONValue(children(of: peer)),
                 "parents": .array(parents),
             ]
+            if entry.layout.parity > 0 { native["parity"] = JSONValue(entry.layout.parity) }
             if let key = entry.key {
                 native["key"] = .string(Text(hexadecimal: key.bytes).string)
                 native["clock"] = JSONValue(unixMilliseconds)
@@ -223,7 +229,14 @@ extension TreeService {
             guard source.id == entry.socket else { throw .treeExists }
             return found.source
         }
-        guard found.stripes == entry.request.stripes ?? 1 else { throw .otherStripes(found.stripes) }
+        let wanted = try ask { tracker, _ throws(TrackerError) in
+            try tracker.layout(
+                stripes: entry.request.stripes,
+                parity: entry.request.parity,
+                ofSourceWith: tracker.wholeCapacity(of: found.source)
+            )
+        }
+        guard found.layout == wanted else { throw .otherStripes(found.layout) }
         learnKey(proof.key, of: tree)
         trees[tree]?.isEncrypted = entry.request.isEncrypted
         // The server was started again, and the source's last run has not come back: this one is in its place.
@@ -237,14 +250,14 @@ extension TreeService {
     /// What the last run of a source that has not come back could have shown.
     private mutating func makeToken(ofStandIn entry: TreeEntry) -> ResumeToken {
         let number = newNumber()
-        let capacity = UInt16(clamping: (try? tracker.capacity(of: entry.source)) ?? 0)
+        let capacity = UInt16(clamping: children(of: entry.source))
         return ResumeToken(
             term: term,
             number: number,
             expiry: .max,
             isSource: true,
             isEncrypted: entry.isEncrypted,
-            stripes: UInt8(clamping: entry.stripes),
+            layout: entry.layout,
             interiorStripe: nil,
             capacity: capacity,
             sourceCapacity: capacity,

@@ -26,10 +26,10 @@ extension TreeService {
         _ gateway: GatewayID
     ) throws(SignallingError) -> PeerHandle {
         var place = claimed
-        place.keepChildren(upTo: Int(token.isSource ? token.sourceCapacity : token.capacity))
+        place.keepChildren(upTo: token.slots(in:))
         let tree = try restoredTree(token, gateway)
-        guard let entry = trees[tree], entry.stripes == Int(token.stripes) else { throw .unknownResume }
-        let places = (0..<entry.stripes).map { stripe in
+        guard let entry = trees[tree], entry.layout == token.layout else { throw .unknownResume }
+        let places = (0..<entry.layout.stripes).map { stripe in
             StripePlace(
                 epoch: place.parents[stripe]?.epoch ?? 0,
                 children: place.children.count { $0.stripe == stripe }
@@ -62,7 +62,7 @@ extension TreeService {
             tree: token.treeID,
             gateway: gateway,
             isNative: true,
-            stripes: entry.stripes,
+            stripes: entry.layout.stripes,
             number: token.number,
             statusInterval: options.statusInterval
         )
@@ -87,7 +87,8 @@ extension TreeService {
         let source = try ask { tracker, now throws(TrackerError) in
             try tracker.restoreTree(
                 capacity: Int(token.sourceCapacity),
-                stripes: Int(token.stripes),
+                stripes: token.layout.stripes,
+                parity: token.layout.parity,
                 at: now
             )
         }
@@ -96,14 +97,14 @@ extension TreeService {
             tree: token.treeID,
             gateway: gateway,
             isNative: true,
-            stripes: Int(token.stripes),
+            stripes: token.layout.stripes,
             number: 0,
             statusInterval: options.statusInterval
         )
         standIn.isConnected = false
         members[source] = standIn
         treeIDs[token.treeID] = source.tree
-        var entry = TreeEntry(id: token.treeID, source: source, stripes: Int(token.stripes))
+        var entry = TreeEntry(id: token.treeID, source: source, layout: token.layout)
         entry.isEncrypted = token.isEncrypted
         trees[source.tree] = entry
         return source.tree

@@ -63,7 +63,8 @@ extension TreeService {
     mutating func makeToken(for peer: PeerHandle) -> String? {
         guard let member = members[peer], member.isNative, let entry = trees[peer.tree] else { return nil }
         let interior = peer.isSource ? nil : (try? tracker.interiorStripe(of: peer)) ?? nil
-        let capacity = (try? tracker.capacity(of: peer, stripe: interior ?? 0)) ?? 0
+        let slots = interior.flatMap { try? tracker.capacity(of: peer, stripe: $0) } ?? 0
+        let sourceCapacity = children(of: entry.source)
         let expiry = UInt32(clamping: unixTime + options.resumeTokenLifetime.nanoseconds / 1_000_000_000)
         members[peer]?.tokenExpiry = expiry
         let token = ResumeToken(
@@ -72,10 +73,10 @@ extension TreeService {
             expiry: expiry,
             isSource: peer.isSource,
             isEncrypted: entry.isEncrypted,
-            stripes: UInt8(clamping: entry.stripes),
+            layout: entry.layout,
             interiorStripe: interior.map { UInt8(clamping: $0) },
-            capacity: UInt16(clamping: capacity),
-            sourceCapacity: UInt16(clamping: (try? tracker.capacity(of: entry.source)) ?? 0),
+            capacity: UInt16(clamping: peer.isSource ? sourceCapacity : slots),
+            sourceCapacity: UInt16(clamping: sourceCapacity),
             treeID: entry.id,
             ids: member.ids
         )
@@ -89,11 +90,10 @@ extension TreeService {
         if UInt64(member.tokenExpiry) < unixTime + half { sendToken(to: peer) }
     }
 
-    /// How many children a peer may have in a tree of one stripe. With more it has as many for each of them on average:
+    /// How many children a peer may have in a tree of one stripe. With more it has as many for each of them without parity:
     /// a viewer all in the one in which it is interior.
     func children(of peer: PeerHandle) -> Int {
-        guard let stripes = trees[peer.tree]?.stripes, stripes > 0 else { return 0 }
-        return (0..<stripes).reduce(0) { $0 + ((try? tracker.capacity(of: peer, stripe: $1)) ?? 0) } / stripes
+        (try? tracker.wholeCapacity(of: peer)) ?? 0
     }
 
     /// Gives a peer a token that says what it is now.

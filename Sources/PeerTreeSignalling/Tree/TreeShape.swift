@@ -20,6 +20,8 @@ public struct TreeShape: Sendable, Equatable {
     public var source: String
     /// The stripes of the stream.
     public var stripes: Int
+    /// How many of those carry the parity of the others.
+    public var parity: Int
     /// Viewers, those that are waiting for a place included.
     public var viewers: Int
     /// Levels below the source.
@@ -36,7 +38,8 @@ extension TreeService {
         else { throw .unknownTree }
         var shape = TreeShape(
             source: label(of: entry.source),
-            stripes: entry.stripes,
+            stripes: entry.layout.stripes,
+            parity: entry.layout.parity,
             viewers: viewers,
             depth: depth,
             peers: []
@@ -44,7 +47,7 @@ extension TreeService {
         guard viewers <= options.maximumPeersInSummary else { return shape }
         try? tracker.forEachPeer(of: tree) { peer in
             guard !peer.peer.isSource, let member = members[peer.peer] else { return }
-            let parents = (0..<entry.stripes).map { stripe -> String? in
+            let parents = (0..<entry.layout.stripes).map { stripe -> String? in
                 guard let parent = try? tracker.parent(of: peer.peer, stripe: stripe) else { return nil }
                 return label(of: parent)
             }

@@ -11,10 +11,16 @@ extension SimulatedServer {
         at now: Instant
     ) throws(TrackerError) -> Bool {
         if tree == nil {
-            tree = try tracker.restoreTree(capacity: token.sourceCapacity, stripes: token.stripes, at: now).tree
+            let source = try tracker.restoreTree(
+                capacity: token.sourceCapacity,
+                stripes: token.layout.stripes,
+                parity: token.layout.parity,
+                at: now
+            )
+            tree = source.tree
         }
         guard let tree else { return false }
-        let claims = (0..<token.stripes).map { stripe in
+        let claims = (0..<token.layout.stripes).map { stripe in
             let inStripe = places.filter { $0.stripe == stripe }
             return StripePlace(
                 epoch: inStripe.first { $0.role == .parent }?.epoch ?? 0,
@@ -34,7 +40,7 @@ extension SimulatedServer {
                 at: now
             )
             register(peer, client, claim: places)
-            settleParents(of: client, stripes: token.stripes, at: now)
+            settleParents(of: client, stripes: token.layout.stripes, at: now)
         }
         settleChildren(of: client, at: now)
         return true

@@ -195,8 +195,13 @@ struct SimulatedServer {
         let capacity = request.capacity.map { Int($0) }
         guard request.treeID != nil else {
             guard tree == nil else { return false }
-            let stripes = Int(request.stripes ?? 1)
-            let source = try tracker.createTree(isNative: true, capacity: capacity, stripes: stripes, at: now)
+            let source = try tracker.createTree(
+                isNative: true,
+                capacity: capacity,
+                stripes: Int(request.stripes ?? 1),
+                parity: Int(request.parity),
+                at: now
+            )
             tree = source.tree
             register(source, client)
             return true
@@ -245,19 +250,15 @@ struct SimulatedServer {
         var additions = ServerEvent.Discovery.Additions(
             resumeToken: token.text,
             stripes: UInt8(stripes),
-            capacity: children(of: peer),
+            capacity: try? tracker.wholeCapacity(of: peer),
             parents: parents.filter { $0.parent != nil },
             iceServers: nil,
             clock: Self.timeAtZero + now.nanoseconds / 1_000
         )
+        additions.parity = UInt8(layout.parity)
         additions.key = key
         let own = Text(client: client)
         say(.discovered(.init(id: own, treeID: treeID, peers: [], additions: additions)), to: client)
-    }
-
-    /// How many children a peer may have in a tree of one stripe; of several, how many in each on average.
-    private func children(of peer: PeerHandle) -> Int {
-        (0..<stripes).reduce(0) { $0 + ((try? tracker.capacity(of: peer, stripe: $1)) ?? 0) } / stripes
     }
 
     /// An assignment in the words of signalling.
@@ -278,14 +279,16 @@ struct SimulatedServer {
             run: run,
             client: client,
             isSource: peer.isSource,
-            capacity: (try? tracker.capacity(of: peer, stripe: interior ?? 0)) ?? 0,
+            capacity: interior.flatMap { try? tracker.capacity(of: peer, stripe: $0) } ?? 0,
             interior: interior,
-            sourceCapacity: (try? tracker.capacity(of: source)) ?? 1,
-            stripes: stripes
+            sourceCapacity: (try? tracker.wholeCapacity(of: source)) ?? 1,
+            layout: layout
         )
     }
 
-    var stripes: Int { tree.flatMap { try? tracker.stripeCount(of: $0) } ?? 1 }
+    var layout: StripeLayout { tree.flatMap { try? tracker.layout(of: $0) } ?? .single }
+
+    var stripes: Int { layout.stripes }
 
     // MARK: Output
 
@@ -324,7 +327,7 @@ struct SimulatedServer {
             say(.suspect(Text(client: neighbour)), to: peer)
         case .capacityChanged(let peer):
             guard let client = clientOfPeer[peer], let token = makeToken(for: client, peer) else { return }
-            say(.resume(token.text, capacity: children(of: peer)), to: client)
+            say(.resume(token.text, capacity: try? tracker.wholeCapacity(of: peer)), to: client)
         case .probe(let peer):
             if let client = clientOfPeer[peer] { probed.append(client) }
         case .removed(let peer, let reason):

@@ -16,7 +16,7 @@ struct EntryTests {
             #expect(outputs.isEmpty)
             outputs += harness.feed(.server(Harness.answer()))
             if !comesFirst { outputs += harness.feed(.server(.assign(Harness.assignment("Q", 2)))) }
-            #expect(outputs.first == .begin(isSource: false, stripes: 1))
+            #expect(outputs.first == .begin(isSource: false, stripes: 1, parity: 0))
             #expect(outputs.dropFirst().first == .entered(tree: "T", id: "own"))
             #expect(outputs.assignedParents.map { harness.membership.name(of: $0) } == ["P", "Q"])
         }
@@ -30,6 +30,35 @@ struct EntryTests {
         #expect(requests.count == 1)
         #expect(requests.first?.treeID == nil)
         #expect(requests.first?.stripes == 1)
+    }
+
+    @Test(
+        "A source deals its stream as it is granted, but over no more stripes than it asked for",
+        arguments: [
+            (5, 1, 5, 1), (3, 1, 3, 1), (5, 0, 5, 0), (1, 1, 1, 0), (9, 7, 5, 1), (0, 1, 1, 0),
+        ] as [(said: UInt8, UInt8, begins: UInt8, UInt8)]
+    )
+    func granted(stripes: UInt8, parity: UInt8, begins: UInt8, with own: UInt8) {
+        var configuration = MembershipConfiguration()
+        configuration.stripes = 5
+        configuration.parity = 1
+        var harness = Harness(configuration)
+        harness.feed(.serverConnected)
+        let request = harness.feed(.enter(nil)).requests.first
+        #expect(request?.stripes == 5)
+        #expect(request?.parity == 1)
+        var additions = ServerEvent.Discovery.Additions(
+            resumeToken: "token",
+            stripes: stripes,
+            capacity: 10,
+            parents: [],
+            iceServers: nil
+        )
+        additions.parity = parity
+        let answer = ServerEvent.Discovery(id: "own", treeID: "T", peers: [], additions: additions)
+        let outputs = harness.feed(.server(.discovered(answer)))
+        #expect(outputs.contains(.begin(isSource: true, stripes: begins, parity: own)))
+        #expect(outputs.contains(.placed(slots: 10 * Int(begins - own), depth: 0)))
     }
 
     @Test("A viewer that starts while the server restarts waits for it, but not for ever")

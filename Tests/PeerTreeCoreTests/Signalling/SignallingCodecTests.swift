@@ -17,11 +17,17 @@ struct SignallingCodecTests {
             .init(role: .parent, id: "P", session: "s", stripe: 0, epoch: 3),
             .init(role: .child, id: "C", session: "t", stripe: 1, epoch: 0),
         ]
+        var coded = DiscoverRequest(agent: "A", stripes: 5)
+        coded.parity = 1
         let version = SignallingVersion.current
         let expected: [(ClientEvent, String)] = [
             (
                 .discover(DiscoverRequest(agent: "A", stripes: 2)),
                 #"{"createNew":true,"peerTree":{"v":\#(version),"agent":"A","stripes":2}}"#
+            ),
+            (
+                .discover(coded),
+                #"{"createNew":true,"peerTree":{"v":\#(version),"agent":"A","stripes":5,"parity":1}}"#
             ),
             (.discover(join), #"{"treeID":"T","peerTree":{"v":\#(version),"agent":"A","capacity":4}}"#),
             (.discover(DiscoverRequest(treeID: "T", isNative: false)), #"{"treeID":"T"}"#),
@@ -73,16 +79,17 @@ struct SignallingCodecTests {
         let answer = read(
             .discover,
             #" { "x" : [{"id":1}, "]"], "id":"own", "discoveryData" : {"peers":["P"],"treeID":"\u0054","peerTree":"#
-                + #"{"resume":"R","stripes":2,"parents":[{"stripe":1,"id":"P","epoch":5,"depth":2},{"id":3}],"#
+                + #"{"resume":"R","stripes":2,"parity":1,"parents":[{"stripe":1,"id":"P","epoch":5,"depth":2},{"id":3}],"#
                 + #""iceServers":[{"urls":"stun:a"}],"iceServersLifetime":60} } } "#
         )
         var parent = ParentAssignment(parent: "P", stripe: 1, epoch: 5, depth: 2)
-        let additions = ServerEvent.Discovery.Additions(
+        var additions = ServerEvent.Discovery.Additions(
             resumeToken: "R",
             stripes: 2,
             parents: [parent],
             iceServers: ICEServerAdvice(list: #"[{"urls":"stun:a"}]"#, lifetime: .seconds(60))
         )
+        additions.parity = 1
         #expect(answer == .discovered(.init(id: "own", treeID: "T", peers: ["P"], additions: additions)))
         #expect(
             read(.discover, #"{"id":null,"discoveryData":{"err":"no","code":"c"}}"#)

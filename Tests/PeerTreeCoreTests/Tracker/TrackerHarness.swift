@@ -12,13 +12,19 @@ struct TrackerHarness {
     private var told: [PeerHandle] = []
     private var isTold: Set<PeerHandle> = []
 
-    init(k: Int = 4, k1: Int = 10, stripes: Int = 1, _ configure: (inout TrackerOptions) -> Void = { _ in }) throws {
+    init(
+        k: Int = 4,
+        k1: Int = 10,
+        stripes: Int = 1,
+        parity: Int = 0,
+        _ configure: (inout TrackerOptions) -> Void = { _ in }
+    ) throws {
         var options = TrackerOptions()
         options.childrenPerPeer = k
         options.childrenOfSource = k1
         configure(&options)
         tracker = Tracker(options: options)
-        source = try tracker.createTree(isNative: true, stripes: stripes, at: now)
+        source = try tracker.createTree(isNative: true, stripes: stripes, parity: parity, at: now)
     }
 
     var tree: TreeHandle { source.tree }

@@ -130,6 +130,81 @@ struct TrackerPlacementTests {
         }
     }
 
+    @Test("Parity costs a viewer as much of its upload as of its download")
+    func parity() throws {
+        var harness = try TrackerHarness(k: 4, k1: 10, stripes: 5, parity: 1)
+        let tracker = harness.tracker
+        #expect(try (0..<5).map { try tracker.capacity(of: harness.source, stripe: $0) } == [8, 8, 8, 8, 8])
+        #expect(try tracker.wholeCapacity(of: harness.source) == 10)
+        let peers = try harness.join(count: 40)
+        for peer in peers {
+            let capacities = try (0..<5).map { try harness.tracker.capacity(of: peer, stripe: $0) }
+            #expect(capacities.sorted() == [0, 0, 0, 0, 16])
+            #expect(try harness.tracker.wholeCapacity(of: peer) == 4)
+        }
+        for stripe in 0..<5 {
+            #expect(try peers.count { try harness.tracker.capacity(of: $0, stripe: stripe) > 0 } == 8)
+        }
+    }
+
+    @Test("The slots of a source are dealt over the stripes evenly, what is left to the first ones")
+    func sourceSlots() throws {
+        let harness = try TrackerHarness(k1: 7, stripes: 5, parity: 1)
+        #expect(try (0..<5).map { try harness.tracker.capacity(of: harness.source, stripe: $0) } == [6, 6, 6, 5, 5])
+    }
+
+    @Test(
+        "A source with fewer slots than stripes gets fewer; parity needs two stripes, and viewers with two children",
+        arguments: [
+            (k: 4, k1: 3, stripes: 5, parity: 1, StripeLayout(stripes: 3, parity: 1)),
+            (k: 4, k1: 1, stripes: 5, parity: 1, .single),
+            (k: 4, k1: 2, stripes: 3, parity: 0, StripeLayout(stripes: 2, parity: 0)),
+            (k: 1, k1: 9, stripes: 5, parity: 1, StripeLayout(stripes: 5, parity: 0)),
+            (k: 2, k1: 9, stripes: 2, parity: 1, StripeLayout(stripes: 2, parity: 1)),
+        ]
+    )
+    func reducedLayout(k: Int, k1: Int, stripes: Int, parity: Int, granted: StripeLayout) throws {
+        let harness = try TrackerHarness(k: k, k1: k1, stripes: stripes, parity: parity)
+        #expect(try harness.tracker.layout(of: harness.tree) == granted)
+        let slots = try (0..<granted.stripes).map { try harness.tracker.capacity(of: harness.source, stripe: $0) }
+        #expect(slots.reduce(0, +) == k1 * granted.data)
+    }
+
+    @Test("Parity is of one stripe at most, and of none of a single one")
+    func parityOutOfRange() {
+        var tracker = Tracker()
+        for (parity, stripes) in [(1, 1), (2, 5), (-1, 5), (.max, 16)] {
+            #expect(throws: TrackerError.parityOutOfRange(parity: parity, stripes: stripes)) {
+                try tracker.createTree(isNative: true, stripes: stripes, parity: parity, at: .zero)
+            }
+        }
+        #expect(tracker.treeCount == 0)
+    }
+
+    @Test(
+        "With parity a viewer is let in that lacks a place in one stripe, and gets it from the next that brings slots"
+    )
+    func placeIsLacking() throws {
+        var harness = try TrackerHarness(k: 2, k1: 4, stripes: 4, parity: 1)
+        #expect(try harness.tracker.capacity(of: harness.source, stripe: 3) == 3)
+        // Not attached yet, so that none of them can make room.
+        let peers = try (0..<4).map { _ in try harness.joinOnly() }
+        for peer in peers {
+            let placed = try (0..<4).count { try harness.tracker.parent(of: peer, stripe: $0) != nil }
+            #expect(placed >= 3)
+        }
+        for peer in peers { try harness.attach(peer) }
+        try harness.attachAll()
+        for peer in peers {
+            #expect(try (0..<4).allSatisfy { try harness.tracker.parent(of: peer, stripe: $0) != nil })
+        }
+        #expect(TreeInvariants.violations(in: harness.tracker).isEmpty)
+        // Without parity, whoever lacks a place cannot be served.
+        var plain = try TrackerHarness(k: 2, k1: 4, stripes: 4)
+        for _ in 0..<3 { _ = try plain.join(capacity: 0) }
+        #expect(throws: TrackerError.treeFull) { try plain.join(capacity: 0) }
+    }
+
     @Test("Inputs about unknown trees, peers, stripes and epochs are refused and change nothing")
     func refusals() throws {
         var harness = try TrackerHarness()

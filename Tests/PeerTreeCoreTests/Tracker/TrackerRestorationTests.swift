@@ -15,7 +15,7 @@ struct RestorationModel {
     private(set) var peers: [Peer] = []
     var tracker: Tracker
     var now = Instant.zero
-    private let stripes: Int
+    private let layout: StripeLayout
     private var handles: [Int: PeerHandle] = [:]
     private var source: PeerHandle?
     private(set) var assignments: [AssignmentReason] = []
@@ -23,7 +23,8 @@ struct RestorationModel {
     /// Takes down who is where in `old`.
     init(of tree: TreeHandle, in old: Tracker) throws {
         tracker = Tracker(options: old.options)
-        stripes = try old.stripeCount(of: tree)
+        layout = try old.layout(of: tree)
+        let stripes = layout.stripes
         var order: [PeerHandle] = []
         try old.forEachPeer(of: tree) { order.append($0.peer) }
         let numbers = Dictionary(uniqueKeysWithValues: order.enumerated().map { ($1, $0) })
@@ -31,7 +32,8 @@ struct RestorationModel {
             let interior = try old.interiorStripe(of: peer)
             peers.append(
                 Peer(
-                    capacity: try old.capacity(of: peer, stripe: interior ?? 0),
+                    capacity: try peer.isSource
+                        ? old.wholeCapacity(of: peer) : interior.map { try old.capacity(of: peer, stripe: $0) } ?? 0,
                     interior: peer.isSource ? nil : interior,
                     parents: try (0..<stripes).map { try old.parent(of: peer, stripe: $0).flatMap { numbers[$0] } },
                     children: try (0..<stripes).map { stripe in
@@ -45,7 +47,14 @@ struct RestorationModel {
     /// A peer comes back and says where it is; links whose other end is back and agrees are restored.
     mutating func comeBack(_ number: Int) throws {
         let peer = peers[number]
-        let source = try self.source ?? tracker.restoreTree(capacity: peers[0].capacity, stripes: stripes, at: now)
+        let source =
+            try self.source
+            ?? tracker.restoreTree(
+                capacity: peers[0].capacity,
+                stripes: layout.stripes,
+                parity: layout.parity,
+                at: now
+            )
         self.source = source
         let places = peer.children.map { StripePlace(epoch: 7, children: $0.count) }
         if number == 0 {
@@ -61,7 +70,7 @@ struct RestorationModel {
             )
         }
         guard let handle = handles[number] else { return }
-        for stripe in 0..<stripes {
+        for stripe in 0..<layout.stripes {
             if number != 0 {
                 if let parent = peer.parents[stripe], let above = handles[parent] {
                     try tracker.reattach(handle, to: above, stripe: stripe, isAnnounced: false, at: now)
@@ -86,7 +95,7 @@ struct RestorationModel {
     /// Reports every link as open.
     mutating func attachAll() throws {
         for handle in handles.values where !handle.isSource && tracker.contains(handle) {
-            for stripe in 0..<stripes {
+            for stripe in 0..<layout.stripes {
                 let epoch = try tracker.assignment(of: handle, stripe: stripe).epoch
                 try tracker.handle(.attached(handle, stripe: stripe, epoch: epoch), at: now)
             }
@@ -105,7 +114,7 @@ struct RestorationModel {
         get throws {
             let numbers = Dictionary(uniqueKeysWithValues: handles.map { ($1, $0) })
             return try handles.mapValues { handle in
-                try (0..<stripes).map { try tracker.parent(of: handle, stripe: $0).flatMap { numbers[$0] } }
+                try (0..<layout.stripes).map { try tracker.parent(of: handle, stripe: $0).flatMap { numbers[$0] } }
             }
         }
     }
@@ -117,7 +126,7 @@ struct RestorationModel {
     var restoringCount: Int {
         get throws {
             try handles.values.count { handle in
-                try (0..<stripes).contains { try tracker.isRestoring(handle, stripe: $0) }
+                try (0..<layout.stripes).contains { try tracker.isRestoring(handle, stripe: $0) }
             }
         }
     }
@@ -129,7 +138,12 @@ struct TrackerRestorationTests {
     private func makeTree(_ random: inout SeededGenerator) throws -> TrackerHarness {
         let stripes = Int.random(in: 1...4, using: &random)
         let k = Int.random(in: 1...4, using: &random)
-        var harness = try TrackerHarness(k: k, k1: Int.random(in: stripes...8, using: &random), stripes: stripes)
+        var harness = try TrackerHarness(
+            k: k,
+            k1: Int.random(in: stripes...8, using: &random),
+            stripes: stripes,
+            parity: stripes > 1 ? Int.random(in: 0...1, using: &random) : 0
+        )
         var viewers: [PeerHandle] = []
         for _ in 0..<Int.random(in: 1...120, using: &random) {
             let capacity = Int.random(in: 0...2, using: &random) == 0 ? Int.random(in: 1...6, using: &random) : nil

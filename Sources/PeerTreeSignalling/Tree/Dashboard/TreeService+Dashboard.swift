@@ -42,7 +42,7 @@ extension TreeService {
         return DashboardWelcome(
             treeID: treeID,
             source: label(of: entry.source),
-            stripes: entry.stripes,
+            stripes: entry.layout.stripes,
             k: options.tracker.childrenPerPeer,
             k1: options.tracker.childrenOfSource
         )
@@ -63,7 +63,7 @@ extension TreeService {
 
     private func dashboardPeer(_ peer: PeerHandle) -> DashboardChanges.Peer? {
         guard let member = members[peer] else { return nil }
-        let stripes = peer.isSource ? 0 : trees[peer.tree]?.stripes ?? 0
+        let stripes = peer.isSource ? 0 : trees[peer.tree]?.layout.stripes ?? 0
         var isAttached = true
         let parents = (0..<stripes).map { stripe -> String? in
             guard let parent = try? tracker.parent(of: peer, stripe: stripe) else { return nil }
@@ -110,7 +110,7 @@ extension TreeService {
     mutating func noteSourceIsBack(_ source: PeerHandle, insteadOf label: String) {
         dashboard.gone(source, label: label, limit: Self.goneLimit)
         dashboard.changed(source)
-        for stripe in 0..<(trees[source.tree]?.stripes ?? 0) {
+        for stripe in 0..<(trees[source.tree]?.layout.stripes ?? 0) {
             for child in (try? tracker.children(of: source, stripe: stripe)) ?? [] { dashboard.changed(child) }
         }
     }
