@@ -43,8 +43,8 @@ enum Output: UInt32, CaseIterable {
 enum Counter: UInt32, CaseIterable {
     // PeerCounters
     case chunksReceived, bytesReceived, chunksSent, bytesSent, messagesDelivered, duplicates, malformedFrames
-    case unexpectedFrames, unknownFrames, repairRequests, chunksLost, discardedChunks, parentsLost, slowChildren
-    case strangers, skips, forgeries, contradictions, unprovenDrops, staleStatements
+    case unexpectedFrames, unknownFrames, repairRequests, chunksLost, chunksRebuilt, discardedChunks, parentsLost
+    case slowChildren, strangers, skips, forgeries, contradictions, unprovenDrops, staleStatements
     // Peer
     case children, parentRoundTrip, isFed, isEnded, isSubtreeComplete
     // Client

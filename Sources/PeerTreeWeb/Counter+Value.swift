@@ -37,6 +37,7 @@ extension PeerCounters {
         case .unknownFrames: unknownFrames
         case .repairRequests: repairRequests
         case .chunksLost: chunksLost
+        case .chunksRebuilt: chunksRebuilt
         case .discardedChunks: discardedChunks
         case .parentsLost: parentsLost
         case .slowChildren: slowChildren

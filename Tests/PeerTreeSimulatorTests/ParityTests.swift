@@ -110,6 +110,25 @@ struct ParityTests {
         try simulation.requireWhole(within: .seconds(10))
     }
 
+    @Test(
+        "Every newcomer is told of what is retained, whichever of its parents answers first",
+        arguments: UInt64(1)...4
+    )
+    func retained(seed: UInt64) throws {
+        let simulation = try tree(0, seed: seed)
+        simulation.publish(nil)
+        simulation.publish(bytes: 40, MessageOptions(retainedKey: 3))
+        simulation.publish(Self.video)
+        try simulation.run(for: .seconds(2))
+        simulation.join(20, over: .seconds(2))
+        try simulation.run(for: .seconds(4))
+        let retained = try #require(simulation.log.entries.last { $0.bytes.count == 40 })
+        for viewer in simulation.viewers {
+            let sequences = simulation.clients[viewer].record.sequences
+            #expect(sequences.filter { $0 == retained.sequence }.count == 1, "seed \(seed), viewer \(viewer)")
+        }
+    }
+
     @Test("The end of the stream reaches everyone, whoever died before")
     func end() throws {
         let simulation = try tree(12)

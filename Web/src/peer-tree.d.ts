@@ -206,6 +206,8 @@ export interface Statistics extends PeerStatus {
   unknownFrames: number;
   repairRequests: number;
   chunksLost: number;
+  /** Chunks that did not have to come, since they follow from the others of their row. */
+  chunksRebuilt: number;
   /** Chunks of messages too large to be put together. */
   discardedChunks: number;
   parentsLost: number;

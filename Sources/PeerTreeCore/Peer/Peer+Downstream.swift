@@ -71,12 +71,21 @@ extension Peer {
             send(frame, on: id, at: now)
         }
         boundSendQueue(of: id)
-        if subscription.stripe == 0, isNewcomer, link.feeding.fed(0) == 0 || pay(stream.retained.byteCount, id, at: now)
-        {
+        if isNewcomer, isFirst(subscription.stripe, of: link), maySendRetained(subscription.stripe, link, at: now) {
             sendRetained(on: id, before: position, at: now)
         }
         pump(id, at: now)
         noteCompletion(at: now)
+    }
+
+    /// Whether nothing else is fed on a link. A newcomer of several stripes knows where it begins once the first parent has
+    /// answered, whichever that is: it is told of what is retained by that one, and of each link once.
+    private func isFirst(_ stripe: UInt8, of link: Link) -> Bool {
+        link.feeding.subscriptions.allSatisfy { $0.stripe == stripe || $0.cursor == nil }
+    }
+
+    private mutating func maySendRetained(_ stripe: UInt8, _ link: Link, at now: Instant) -> Bool {
+        link.feeding.fed(stripe) == 0 || pay(stream.retained.byteCount, link.id, at: now)
     }
 
     private func startPosition(of subscription: Subscription) -> (position: UInt64, isNewcomer: Bool) {

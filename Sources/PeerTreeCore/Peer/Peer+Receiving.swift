@@ -209,11 +209,11 @@ extension Peer {
         repair.expects(sequence, from: id) || (id == backup.standby?.link && backup.pull.expects(sequence))
     }
 
-    /// Whether a chunk may be one of those that a newcomer is told first. They come from the first stripe's parent, whichever
-    /// stripes they are of.
+    /// Whether a chunk may be one of those that a newcomer is told first. They come from the parent that answers first,
+    /// whichever stripes they are of.
     private func isRetained(_ header: ChunkHeader, from id: LinkID) -> Bool {
         guard let frontier = stream.frontier else { return false }
-        return header.flags.contains(.retained) && header.sequence < frontier && upstreams[0].isFed(by: id)
+        return header.flags.contains(.retained) && header.sequence < frontier && upstreams.contains { $0.isFed(by: id) }
     }
 
     /// A chunk from below the frontier: part of a message retained from before this peer's start, or there already.

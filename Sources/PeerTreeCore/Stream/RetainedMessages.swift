@@ -47,17 +47,20 @@ struct RetainedMessages<Buffer: FrameBuffer> {
         guard header.flags.contains(.retained), !header.isParity else { return nil }
         let key = header.retainedKey
         let held = inStreamOrder.firstIndex { $0.first?.header.retainedKey == key }
-        var begun = takePartial(key)
-        if header.flags.contains(.first) {
+        let begun = partial.firstIndex { $0.key == key }
+        var chunks: [Chunk] = []
+        if let begun, !begins(header, anew: partial[begun].chunks) {
+            // Of several parents each may tell a newcomer of the same message: what came already is passed over.
+            guard header.continues(partial[begun].chunks.last?.header) else { return nil }
+            chunks = partial[begun].chunks
+        } else {
             let isKnown = held != nil || begun != nil
-            guard isKnown || inStreamOrder.count + partial.count < maximumKeys else { return nil }
-            begun = []
+            guard header.flags.contains(.first), isKnown || inStreamOrder.count + partial.count < maximumKeys else {
+                return nil
+            }
         }
-        guard var chunks = begun else { return nil }
-        let size = chunks.reduce(chunk.frame.count) { $0 + $1.frame.count }
-        guard chunks.isEmpty || chunks.last.map({ header.continues($0.header) }) == true, size <= maximumBytes else {
-            return nil
-        }
+        if let begun { partial.remove(at: begun) }
+        guard chunks.reduce(chunk.frame.count, { $0 + $1.frame.count }) <= maximumBytes else { return nil }
         chunks.append(chunk)
         guard header.flags.contains(.last) else {
             partial.append((key, chunks))
@@ -66,9 +69,9 @@ struct RetainedMessages<Buffer: FrameBuffer> {
         return keep(chunks, insteadOf: held) ? chunks : nil
     }
 
-    private mutating func takePartial(_ key: UInt16) -> [Chunk]? {
-        guard let index = partial.firstIndex(where: { $0.key == key }) else { return nil }
-        return partial.remove(at: index).chunks
+    /// Whether a chunk is the first one of another message than the one that has begun.
+    private func begins(_ header: ChunkHeader, anew begun: [Chunk]) -> Bool {
+        header.flags.contains(.first) && begun.first?.header.sequence != header.sequence
     }
 
     private mutating func keep(_ chunks: [Chunk], insteadOf held: Int?) -> Bool {
@@ -114,7 +117,8 @@ struct RetainedMessages<Buffer: FrameBuffer> {
 
 extension ChunkHeader {
     /// Whether this is the next chunk of data behind another one of the same message; parity may lie between them.
-    fileprivate func continues(_ other: ChunkHeader) -> Bool {
+    fileprivate func continues(_ other: ChunkHeader?) -> Bool {
+        guard let other else { return false }
         let step: UInt64 = Row(of: other).map { $0.parity == other.sequence + 1 } == true ? 2 : 1
         return sequence == other.sequence + step && fragment == other.fragment.addingReportingOverflow(UInt32(step)).0
     }

@@ -157,11 +157,12 @@ struct ParityTests {
         #expect(viewer.frontier == 12)
     }
 
-    @Test("A newcomer takes retained messages of all stripes from the first one's parent")
+    @Test("A newcomer takes retained messages of all stripes from any parent, and each once, however many tell of them")
     func retained() {
         var viewer = Viewer(from: 3)
         let frames = viewer.write(MessageOptions(retainedKey: 5))
-        let outputs = viewer.take(frames[0], on: 1) + viewer.take(frames[1], on: 1)
+        var outputs = viewer.take(frames[0], on: 2) + viewer.take(frames[0], on: 1)
+        outputs += viewer.take(frames[1], on: 1) + viewer.take(frames[1], on: 2)
         #expect(Self.delivered(outputs) == [[1, 2, 3, 4]])
         #expect(viewer.peer.counters.unexpectedFrames == 0)
         #expect(viewer.frontier == 3)
