@@ -1,6 +1,6 @@
 """What the death of viewers costs the others: real `peer-tree` processes on the loopback, 30 messages of 10 KB a second.
 
-    python3 Benchmarks/deaths.py --peer-tree PROGRAM [--standbys on|off] [--stripes S --parity P] [kills] [churn] [costs]
+    python3 Benchmarks/deaths.py --peer-tree PROGRAM [--standbys on|off] [--stripes S --parity P] [--unsigned] [kills] [churn] [costs]
 
 - `kills`: of 20 viewers one is killed every two seconds and replaced; how late the worst of the others gets a message
   within the second after that.
@@ -9,7 +9,8 @@
   and without one. Bytes are to be read in a network namespace of its own, since they are everybody's:
   `unshare -rn sh -c 'ip link set lo up; exec python3 Benchmarks/deaths.py …'`. Compare with `--standbys off`.
 
-With `--parity 0` or `1` the stream is a live one, in so many stripes; else it is lossless, in one.
+With `--parity 0` or `1` the stream is a live one, in so many stripes; else it is lossless, in one. Newcomers begin with all
+that was sent, since there are no key frames: of a signed stream, which they check all of, they keep two cores busy.
 
 Every byte that comes is compared with what was sent. A viewer counts from three seconds after its first byte on, and once it
 has had everything: it begins with what its parent still holds, which is as old as the run. The lag of
@@ -112,6 +113,8 @@ class Crowd:
         command = [options.peer_tree, "broadcast", "-", "--raw", "--server", url, "--json"]
         if options.parity is not None:
             command += ["--live", "--stripes", options.stripes, "--parity", options.parity]
+        if options.unsigned:
+            command.append("--unsigned")
         source = stack.enter_context(processes.running(*command, stdin=subprocess.PIPE))
         self.others.append(source.process)
         self.command = [options.peer_tree, "watch", source.event("link")["link"]]
@@ -252,6 +255,7 @@ def main():
     parser.add_argument("--standbys", choices=["on", "off"], default="on")
     parser.add_argument("--stripes", type=int, default=1)
     parser.add_argument("--parity", type=int, choices=[0, 1])
+    parser.add_argument("--unsigned", action="store_true")
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seconds", type=int, default=20, help="how long costs are counted")
     parser.add_argument("--seed", type=int, default=1)
