@@ -53,6 +53,8 @@ extension Simulation {
     /// Writes one message.
     package func publish(bytes count: Int, _ options: MessageOptions = MessageOptions()) {
         let payload = log.nextPayload(count)
+        // A source is told over how many trees it may deal its stream, and whether with parity.
+        if let layout = clients[0].peer?.configuration { log.rowWidth = layout.hasParity ? Int(layout.stripes) : 0 }
         log.append(payload, at: now)
         input(.publish(SimulatedBuffer(bytes: payload), options), to: 0)
     }

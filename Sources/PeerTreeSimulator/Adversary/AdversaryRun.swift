@@ -24,6 +24,7 @@ package final class AdversaryRun {
     package init(_ script: AdversaryScript, command: String = "") {
         self.script = script
         var options = SimulationOptions(k: script.k, k1: script.k1, policy: script.policy, stripes: script.stripes)
+        options.parity = script.stripes > 1
         options.tracker.resumeWindow = Self.resumeWindow
         options.isSigned = script.isSigned
         options.command = command

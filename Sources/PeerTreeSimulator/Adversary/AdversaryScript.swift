@@ -35,7 +35,7 @@ package struct AdversaryScript: Equatable, Sendable {
     package static func random(_ random: inout SeededGenerator) -> AdversaryScript {
         var script = AdversaryScript()
         script.policy = [.lossless, .paced, .live].randomElement(using: &random) ?? .lossless
-        script.stripes = Int.random(in: 0..<5, using: &random) == 0 ? 2 : 1
+        script.stripes = [1, 1, 1, 1, 2, 3].randomElement(using: &random) ?? 1
         script.viewers = Int.random(in: 2...6, using: &random)
         script.k = Int.random(in: 1...3, using: &random)
         script.k1 = Int.random(in: script.stripes...3, using: &random)
