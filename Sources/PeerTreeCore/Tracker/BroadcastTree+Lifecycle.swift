@@ -6,7 +6,7 @@ extension BroadcastTree {
     mutating func begin(isNative: Bool, children: Int, layout: StripeLayout, at now: Instant) {
         state = .live
         self.layout = layout
-        stripes = Array(repeating: SpanningTree(), count: layout.stripes)
+        stripes = Array(repeating: SpanningTree(prefersFeeders: layout.stripes > 1), count: layout.stripes)
         stripeCapacity = Array(repeating: 0, count: layout.stripes)
         let source = insertPeer(isNative: isNative, origin: nil, at: now) { stripe in
             layout.slots(ofSourceWith: children, in: stripe)
@@ -50,7 +50,10 @@ extension BroadcastTree {
 
     /// Whether there is a place for a newcomer in a stripe.
     private mutating func hasRoom(stripe: Int, bringsSlots: Bool, _ options: TrackerOptions) -> Bool {
-        guard let depth = stripes[stripe].shallowestSlotDepth, depth <= options.maximumDepth else { return false }
+        guard let depth = stripes[stripe].shallowestSlotDepth else {
+            return bringsSlots && stripes[stripe].shallowestYieldingDepth != nil
+        }
+        guard depth <= options.maximumDepth else { return false }
         // The last slot is for a peer that brings one: else ten viewers that offer nothing could close the tree.
         return bringsSlots || stripes[stripe].hasSlotToSpare()
     }
@@ -123,7 +126,9 @@ extension BroadcastTree {
     /// kept its slot; else it is broken, and removed.
     mutating func attachTimedOut(_ peer: Int32, stripe: Int, _ context: inout TrackerContext) {
         let node = stripes[stripe].nodes[Int(peer)]
-        guard node.childCount == 0, let previous = heldParent(node), !peers[Int(previous)].isEvicted else {
+        guard node.childCount == 0 || node.flags.contains(.rebalancing), let previous = heldParent(node),
+            !peers[Int(previous)].isEvicted, !stripes[stripe].isAncestor(peer, of: previous)
+        else {
             removePeer(peer, reason: .attachTimeout, &context)
             return
         }

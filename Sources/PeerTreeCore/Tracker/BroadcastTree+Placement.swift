@@ -12,6 +12,10 @@ extension BroadcastTree {
         _ context: inout TrackerContext
     ) {
         let kept = standby.flatMap { mayStay(peer, at: $0) ? $0 : nil }
+        if kept == nil, displaceNearLeaf(for: peer, stripe: stripe, reason: reason, isAnnounced: isAnnounced, &context)
+        {
+            return
+        }
         var parent = kept ?? findParent(for: peer, stripe: stripe)
         if parent == nil, stripes[stripe].nodes[Int(peer)].heldParent != SpanningTree.none {
             // The only free slot may be the one that is kept for this very peer.
@@ -135,12 +139,13 @@ extension BroadcastTree {
     /// Gives the kept slot back, and returns the parent that kept it if that one is still in the tree.
     mutating func dropHold(of peer: Int32, stripe: Int) -> Int32? {
         let node = stripes[stripe].nodes[Int(peer)]
-        guard node.heldParent != SpanningTree.none else { return nil }
-        if node.flags.contains(.rebalancing) { movesInFlight -= 1 }
-        stripes[stripe].update(peer) {
-            $0.heldParent = SpanningTree.none
-            $0.flags.remove(.rebalancing)
+        // A leaf that made room is one of the moves in flight, though no slot is kept for it.
+        if node.flags.contains(.rebalancing) {
+            movesInFlight -= 1
+            stripes[stripe].update(peer) { $0.flags.remove(.rebalancing) }
         }
+        guard node.heldParent != SpanningTree.none else { return nil }
+        stripes[stripe].update(peer) { $0.heldParent = SpanningTree.none }
         guard let parent = heldParent(node) else { return nil }
         stripes[stripe].update(parent) { $0.heldSlots &-= 1 }
         return parent
@@ -169,12 +174,13 @@ extension BroadcastTree {
 
     // MARK: Settling
 
-    /// Ends the handling of every input: stripes share their slots, those who wait get what is free, then deep leaves move
-    /// up, and those that lack a standby get one.
+    /// Ends the handling of every input: stripes share their slots, those who wait get what is free, then deep peers move
+    /// up, first those that take children, and those that lack a standby get one.
     mutating func settle(_ context: inout TrackerContext) {
         balanceSlots(&context)
         for stripe in stripes.indices {
             placeWaiting(stripe: stripe, &context)
+            raiseFeeders(stripe: stripe, &context)
             rebalance(stripe: stripe, &context)
         }
         assignStandbys(&context)
@@ -209,10 +215,16 @@ extension BroadcastTree {
             }
             unlinkHolding(leaf, stripe: stripe, &context)
             attach(leaf, to: target, stripe: stripe)
-            stripes[stripe].update(leaf) { $0.flags.insert(.rebalancing) }
-            movesInFlight += 1
-            context.statistics.moves += 1
+            countMove(of: leaf, stripe: stripe, &context)
             assign(leaf, stripe: stripe, reason: .rebalanced, isAnnounced: true, &context)
         }
+    }
+
+    /// Makes a peer that has just been sent elsewhere one of the moves in flight, until it has attached.
+    mutating func countMove(of peer: Int32, stripe: Int, _ context: inout TrackerContext) {
+        context.statistics.moves += 1
+        guard !stripes[stripe].nodes[Int(peer)].flags.contains(.rebalancing) else { return }
+        stripes[stripe].update(peer) { $0.flags.insert(.rebalancing) }
+        movesInFlight += 1
     }
 }

@@ -43,6 +43,11 @@ extension BroadcastTree {
         guard surplus(of: donor) - Int(capacity) > surplus(of: stripe) else { return false }
         setCapacity(0, of: peer, stripe: donor)
         setCapacity(capacity, of: peer, stripe: stripe)
+        if stripes[stripe].nodes[Int(peer)].flags.contains(.waiting) {
+            // Now it brings slots, and goes first.
+            stripes[stripe].unlink(peer)
+            stripes[stripe].wait(peer)
+        }
         context.outputs.append(.capacityChanged(peer: handle(of: peer)))
         let children = stripes[donor].children(of: peer)
         for child in children {
@@ -73,7 +78,7 @@ extension BroadcastTree {
     /// - Returns: whether there was such a leaf.
     mutating func displaceLeaf(for waiting: Int32, stripe: Int, _ context: inout TrackerContext) -> Bool {
         guard restorations.isEmpty, stripes[stripe].nodes[Int(waiting)].bestSlot != .none,
-            let leaf = stripes[stripe].deepestMovableLeaf()
+            let leaf = stripes[stripe].shallowestYieldingLeaf() ?? stripes[stripe].deepestMovableLeaf()
         else { return false }
         let parent = stripes[stripe].nodes[Int(leaf)].parent
         stripes[stripe].unlink(leaf)

@@ -44,6 +44,49 @@ extension SpanningTree {
         return height < 0 ? nil : Int(height)
     }
 
+    /// The level of the nearest leaf that makes room for a peer that takes children, or nil if there is none.
+    var shallowestYieldingDepth: Int? {
+        let distance = nodes[Int(Self.source)].feeders.yieldDistance
+        return distance == FeederSummary.nowhere ? nil : Int(distance)
+    }
+
+    /// The level of the deepest peer that takes children and may be moved, or nil if there is none.
+    var deepestFeederDepth: Int? {
+        let height = nodes[Int(Self.source)].feeders.feederHeight
+        return height == FeederSummary.nowhere ? nil : Int(height)
+    }
+
+    /// The nearest leaf that makes room.
+    func shallowestYieldingLeaf() -> Int32? {
+        guard nodes[Int(Self.source)].feeders.yieldDistance != FeederSummary.nowhere else { return nil }
+        return descend { $0.feeders.yieldDistance }
+    }
+
+    /// The deepest peer that takes children and may be moved.
+    func deepestFeeder() -> Int32? {
+        guard nodes[Int(Self.source)].feeders.feederHeight != FeederSummary.nowhere else { return nil }
+        return descend { $0.feeders.feederHeight }
+    }
+
+    /// Follows a distance that is summed up without the child it comes from, to where it is 0.
+    private func descend(_ distance: (SpanningTreeNode) -> UInt16) -> Int32? {
+        var current = Self.source
+        while distance(nodes[Int(current)]) > 0 {
+            let wanted = distance(nodes[Int(current)]) - 1
+            let mayExchange = nodes[Int(current)].mayExchangeChildren
+            var child = nodes[Int(current)].firstChild
+            while child != Self.none {
+                let below = nodes[Int(child)]
+                let isFit = mayExchange || !below.isYieldingLeaf
+                if isFit, distance(below) == wanted { break }
+                child = below.nextSibling
+            }
+            guard child != Self.none else { return nil }
+            current = child
+        }
+        return current
+    }
+
     /// The placed peer with the best free slot.
     func bestParent() -> Int32? {
         var current = Self.source

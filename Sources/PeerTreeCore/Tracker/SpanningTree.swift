@@ -13,9 +13,16 @@ struct SpanningTree {
     /// The source's node.
     static let source: Int32 = 0
 
+    /// Whether peers that take children have the places near the source, and leaves make room for them: the case if there
+    /// are several stripes, in most of which a peer takes none.
+    let prefersFeeders: Bool
     private(set) var nodes: [SpanningTreeNode] = []
     private(set) var firstWaiting = SpanningTree.none
     private(set) var lastWaiting = SpanningTree.none
+
+    init(prefersFeeders: Bool = false) {
+        self.prefersFeeders = prefersFeeders
+    }
 
     /// Puts a fresh, detached node at `index`, which must be in use by nobody or be the next one.
     mutating func insert(_ node: SpanningTreeNode, at index: Int32) {
@@ -150,12 +157,40 @@ struct SpanningTree {
         return result
     }
 
+    /// Likewise, what is summed up only where leaves make room.
+    @inline(never)  // Trees of one stripe have nothing of it, and are the faster for that.
+    func feederSummary(of index: Int32) -> FeederSummary {
+        let node = nodes[Int(index)]
+        var result = FeederSummary()
+        if index != Self.source {
+            if node.isYieldingLeaf { result.yieldDistance = 0 }
+            if node.isMovableFeeder { result.feederHeight = 0 }
+        }
+        let mayExchange = node.mayExchangeChildren
+        var child = node.firstChild
+        while child != Self.none {
+            let below = nodes[Int(child)]
+            if below.feeders.yieldDistance < FeederSummary.farthest, below.feeders.yieldDistance > 0 || mayExchange {
+                result.yieldDistance = min(result.yieldDistance, below.feeders.yieldDistance &+ 1)
+            }
+            if below.feeders.feederHeight < FeederSummary.farthest {
+                let height = below.feeders.feederHeight &+ 1
+                result.feederHeight =
+                    result.feederHeight == FeederSummary.nowhere ? height : max(result.feederHeight, height)
+            }
+            child = below.nextSibling
+        }
+        return result
+    }
+
     /// Brings the augmented fields up to date after a change at `index`.
     private mutating func refresh(_ index: Int32) {
         var current = index
         while current != Self.none {
             let result = augmentation(of: current)
-            guard nodes[Int(current)].adopt(result) else { return }
+            var isNews = nodes[Int(current)].adopt(result)
+            if prefersFeeders, nodes[Int(current)].adopt(feederSummary(of: current)) { isNews = true }
+            guard isNews else { return }
             current = nodes[Int(current)].parent
         }
     }
@@ -173,6 +208,18 @@ struct Augmentation: Equatable {
     var leafCapacity: UInt16 = 0
     /// Levels down to the deepest node.
     var height: Int32 = 0
+}
+
+/// What a node sums up of its subtree where leaves make room for peers that take children.
+struct FeederSummary: Equatable {
+    /// Levels down to the nearest leaf that makes room for a peer that takes children; ``nowhere`` if there is none.
+    var yieldDistance = FeederSummary.nowhere
+    /// Levels down to the deepest peer that takes children and may be moved, likewise.
+    var feederHeight = FeederSummary.nowhere
+
+    static let nowhere = UInt16.max
+    /// Beyond it a node is as good as none.
+    static let farthest = nowhere - 1
 }
 
 extension Array {

@@ -30,6 +30,7 @@ struct SpanningTreeNode {
     /// Slots kept for children that are on their way to another parent.
     var heldSlots: UInt16 = 0
     private(set) var leafCapacity: UInt16 = 0
+    private(set) var feeders = FeederSummary()
     /// How often children were lost or complained, less what has gone well since.
     var failures: UInt8 = 0
     var flags: Flags = []
@@ -81,6 +82,21 @@ struct SpanningTreeNode {
             && flags.isDisjoint(with: [.suspect, .doubted, .blocked, .pinned, .waiting])
     }
 
+    /// Whether this peer takes no children and can be told to make room for one that does.
+    var isYieldingLeaf: Bool { capacity == 0 && isMovableLeaf }
+
+    /// Whether this peer takes children and can be told to go elsewhere, with all that hangs below it.
+    var isMovableFeeder: Bool {
+        capacity > 0 && flags.isSuperset(of: [.occupied, .native, .attached])
+            && flags.isDisjoint(with: [.suspect, .doubted, .blocked, .pinned, .waiting])
+    }
+
+    /// Whether this peer may take another child in place of one that it has.
+    var mayExchangeChildren: Bool {
+        flags.contains(.occupied) && flags.isDisjoint(with: [.suspect, .blocked, .shunned, .doubted])
+            && UInt32(childCount) + UInt32(heldSlots) <= UInt32(capacity)
+    }
+
     /// Takes over the sum of its subtree; false if that is what it had already.
     mutating func adopt(_ new: Augmentation) -> Bool {
         guard
@@ -93,6 +109,12 @@ struct SpanningTreeNode {
         leafChild = new.leafChild
         leafCapacity = new.leafCapacity
         height = new.height
+        return true
+    }
+
+    mutating func adopt(_ new: FeederSummary) -> Bool {
+        guard feeders != new else { return false }
+        feeders = new
         return true
     }
 }

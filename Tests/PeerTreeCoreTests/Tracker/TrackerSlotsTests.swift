@@ -67,7 +67,12 @@ struct TrackerSlotsTests {
         var random = SeededGenerator(seed: seed)
         let stripes = Int.random(in: 2...4, using: &random)
         let k = Int.random(in: 1...3, using: &random)
-        var harness = try TrackerHarness(k: k, k1: .random(in: stripes + 1...8, using: &random), stripes: stripes)
+        var harness = try TrackerHarness(
+            k: k,
+            k1: .random(in: stripes + 1...8, using: &random),
+            stripes: stripes,
+            parity: seed.isMultiple(of: 3) ? 1 : 0
+        )
         var peers: [PeerHandle] = []
         for _ in 0..<150 {
             if peers.isEmpty || Int.random(in: 0..<100, using: &random) < (peers.count < 20 ? 60 : 45) {

@@ -40,6 +40,10 @@ enum TreeInvariants {
                 if flags.contains(.shunned) != isShunned { found.append("peer \(peer): shunned differs") }
             }
         }
+        for peer in tree.peers.indices.dropFirst() where tree.stripes.count(where: { $0.nodes[peer].capacity > 0 }) > 1
+        {
+            found.append("peer \(peer) takes children in two stripes")
+        }
         for key in tree.exclusions.keys where !tree.peers[Int(key.peer)].isOccupied {
             found.append("exclusions of absent peer \(key.peer)")
         }
@@ -147,7 +151,8 @@ enum TreeInvariants {
             if isTimed != mustBeTimed { found.append("\(index): attach timer is \(isTimed), must be \(mustBeTimed)") }
             let augmentation = spanning.augmentation(of: index)
             var copy = node
-            if copy.adopt(augmentation) { found.append("\(index): augmented fields are out of date") }
+            let areFeedersNews = spanning.prefersFeeders && copy.adopt(spanning.feederSummary(of: index))
+            if copy.adopt(augmentation) || areFeedersNews { found.append("\(index): augmented fields are out of date") }
         }
         for (peer, restoration) in tree.restorations {
             held[Int(peer)] += Int(restoration.expectedChildren[stripe])
@@ -188,6 +193,27 @@ enum TreeInvariants {
         if !waiting.isEmpty, tree.bestParent() != nil { found.append("peers wait while a slot is free") }
     }
 
+    private static func checkFeeders(_ tree: SpanningTree, placed: [Int32], depth: [Int], into found: inout [String]) {
+        guard tree.prefersFeeders else { return }
+        var yielding: [Int] = []
+        var feeders: [Int] = []
+        for index in placed.dropFirst() {
+            let node = tree.nodes[Int(index)]
+            if node.isMovableFeeder { feeders.append(depth[Int(index)]) }
+            if node.isYieldingLeaf, tree.nodes[Int(node.parent)].mayExchangeChildren {
+                yielding.append(depth[Int(index)])
+            }
+        }
+        if tree.shallowestYieldingDepth != yielding.min() { found.append("the nearest yielding leaf is not found") }
+        if tree.deepestFeederDepth != feeders.max() { found.append("the deepest feeder is not found") }
+        if tree.shallowestYieldingLeaf().map({ depth[Int($0)] }) != yielding.min() {
+            found.append("another leaf is taken for the nearest that yields")
+        }
+        if tree.deepestFeeder().map({ depth[Int($0)] }) != feeders.max() {
+            found.append("another peer is taken for the deepest feeder")
+        }
+    }
+
     /// Compares the searches with a walk over the whole tree, which also proves that there is no cycle: a node on one
     /// is never reached.
     private static func checkSearches(_ tree: SpanningTree, pending: Set<Int32>, into found: inout [String]) {
@@ -226,6 +252,7 @@ enum TreeInvariants {
             }
             if index != SpanningTree.source, node.isMovableLeaf { leaf = max(leaf, depth[Int(index)]) }
         }
+        checkFeeders(tree, placed: placed, depth: depth, into: &found)
         let root = tree.nodes[0]
         if root.bestSlot != best { found.append("best slot \(root.bestSlot), a full search finds \(best)") }
         if Int(root.leafHeight) != leaf {
