@@ -21,7 +21,7 @@ public struct ChunkHeader: Equatable, Sendable {
     public var timestamp: UInt64
     /// Index of this chunk within its message; the message began at `sequence - fragment`.
     public var fragment: UInt32
-    /// How many chunks there are in the ``Row`` that this one is of, parity included; 0 for a chunk that parity does not
+    /// How many chunks there are in the row that this one is of, parity included; 0 for a chunk that parity does not
     /// cover.
     public var rowWidth: UInt8
 
