@@ -1,5 +1,8 @@
 """What happens on the pages of the browser tests: a blank page, a source of numbered pictures, a viewer that reads them."""
 
+import asyncio
+import time
+
 CHROMIUM_FLAGS = [
     "--no-sandbox",
     "--use-fake-ui-for-media-stream",
@@ -139,6 +142,19 @@ async def show(page, tree, **options):
 async def first_picture(page):
     """Milliseconds to the first picture: from the beginning of the page, from making the client, from the open channel."""
     return await page.evaluate("[performance.timeOrigin, began, linkedAt].map((begin) => firstPictureAt - begin)")
+
+
+async def crash(page):
+    """Has a tab of Chromium crash; returns when it was told to, in milliseconds since 1970."""
+    session = await page.context.new_cdp_session(page)
+    gone = asyncio.get_running_loop().create_future()
+    page.on("crash", lambda _: gone.done() or gone.set_result(None))
+    begin = time.time() * 1000
+    # It has nobody left to answer.
+    command = asyncio.ensure_future(session.send("Page.crash"))
+    await asyncio.wait_for(gone, 20)
+    command.cancel()
+    return begin
 
 
 def latencies(drawn, shown, skip=30):

@@ -1,9 +1,8 @@
 """Pictures over five trees of which one carries parity: a tab that crashes costs the others no picture."""
 
 import asyncio
-import time
 
-from scene import SOURCE, longest_pause, show
+from scene import SOURCE, crash, longest_pause, show
 
 SCENE = {
     "width": 320, "height": 176, "framerate": 15, "video": {"bitrate": 250_000},
@@ -35,13 +34,7 @@ async def test_eight_pages_survive_the_crash_of_one_that_feeds_others(serve, ope
             assert stats["chunksRebuilt"] > 0, "parity comes last, and nobody waits for it"
             # Where leaves make room, what the parent before had on its way is unexpected, and no more.
             assert stats["malformedFrames"] == 0, stats
-        session = await crashed.context.new_cdp_session(crashed)
-        gone = asyncio.get_running_loop().create_future()
-        crashed.on("crash", lambda _: gone.done() or gone.set_result(time.time() * 1000))
-        begin = time.time() * 1000
-        crash = asyncio.ensure_future(session.send("Page.crash"))
-        await asyncio.wait_for(gone, 20)
-        crash.cancel()
+        begin = await crash(crashed)
         pages.remove(crashed)
         for page in pages:
             await page.evaluate("(begin) => until(() => shown.some(([, at]) => at > begin + 2500), 30000)", begin)

@@ -1,10 +1,8 @@
 """A whole tree of pages, in Chromium and Firefox by turns."""
 
-import asyncio
-import time
 from collections import Counter
 
-from scene import SOURCE, latencies, longest_pause, show, summary
+from scene import SOURCE, crash, latencies, longest_pause, show, summary
 
 # Two cores draw fifteen pages: small pictures, so that the tree is measured and not the machine.
 SCENE = {"width": 320, "height": 176, "framerate": 15, "video": {"bitrate": 250_000}}
@@ -51,13 +49,7 @@ async def test_fifteen_pages_show_the_picture_and_survive_the_crash_of_one_above
         crashed = pages[0]
         orphans = below(crashed, places)
         assert len(orphans) == 6
-        session = await crashed.context.new_cdp_session(crashed)
-        gone = asyncio.get_running_loop().create_future()
-        crashed.on("crash", lambda _: gone.done() or gone.set_result(time.time() * 1000))
-        begin = time.time() * 1000
-        crash = asyncio.ensure_future(session.send("Page.crash"))
-        await asyncio.wait_for(gone, 20)
-        crash.cancel()
+        begin = await crash(crashed)
         for page in orphans:
             await page.evaluate(
                 "(begin) => until(() => shown.some(([, at]) => at > begin + 2500), 30000)", begin

@@ -229,6 +229,21 @@ class Stage:
         self.viewers.append(viewer)
         return viewer
 
+    async def crowd(self, count):
+        """So many viewers, which are fed, each with the label by which the server calls it; the first of them are relays."""
+        for _ in range(count):
+            known = self.parents()
+            viewer = await self.bystander()
+            (viewer.label,) = self.parents().keys() - known.keys()
+        await self.feed()
+        await self.everybody_is_whole()
+
+    async def feed_for(self, seconds, size):
+        """Thirty messages a second, of so many bytes."""
+        for _ in range(int(30 * seconds)):
+            await self.feed(size)
+            await asyncio.sleep(1 / 30)
+
     async def everybody_is_whole(self, within=RECOVERY):
         """Everyone honest has what was sent, in time."""
         for viewer in self.viewers:

@@ -7,20 +7,12 @@ import signal
 import pytest
 from stage import eventually, stage
 
+SIZE = 1_000
+
 
 @pytest.fixture
 def native_stage(program, tmp_path):
     return functools.partial(stage, program("peer-tree"), tmp_path)
-
-
-async def crowd(scene, count):
-    """So many viewers, which are fed; the first of them are relays."""
-    for _ in range(count):
-        known = scene.parents()
-        viewer = await scene.bystander()
-        (viewer.label,) = scene.parents().keys() - known.keys()
-    await scene.feed()
-    await scene.everybody_is_whole()
 
 
 async def take_relay(scene):
@@ -39,18 +31,11 @@ async def take_relay(scene):
     return relay
 
 
-async def feed_for(scene, seconds):
-    """Thirty messages a second."""
-    for _ in range(int(30 * seconds)):
-        await scene.feed(1_000)
-        await asyncio.sleep(1 / 30)
-
-
 async def test_who_is_below_a_killed_relay_goes_on(native_stage):
     async with native_stage(k=2, k1=2) as scene:
-        await crowd(scene, 7)
+        await scene.crowd(7)
         dead = scene.viewers.pop(0)
-        feeding = asyncio.create_task(feed_for(scene, 2))
+        feeding = asyncio.create_task(scene.feed_for(2, SIZE))
         dead.process.signal(signal.SIGKILL)
         await feeding
         await scene.everybody_is_whole(within=3)
@@ -59,9 +44,9 @@ async def test_who_is_below_a_killed_relay_goes_on(native_stage):
 
 async def test_both_parents_of_everybody_may_die(native_stage):
     async with native_stage(k=2, k1=2) as scene:
-        await crowd(scene, 6)
+        await scene.crowd(6)
         dead = [scene.viewers.pop(0), scene.viewers.pop(0)]
-        feeding = asyncio.create_task(feed_for(scene, 2))
+        feeding = asyncio.create_task(scene.feed_for(2, SIZE))
         for viewer in dead:
             viewer.process.signal(signal.SIGKILL)
         await feeding
@@ -72,9 +57,9 @@ async def test_both_parents_of_everybody_may_die(native_stage):
 async def test_the_server_finds_out_that_a_relay_hangs(native_stage):
     """Its socket is open, and would be for 45 s: whoever misses it has the server ask, and it is out of the tree."""
     async with native_stage(k=2, k1=2) as scene:
-        await crowd(scene, 7)
+        await scene.crowd(7)
         stopped = await take_relay(scene)
-        feeding = asyncio.create_task(feed_for(scene, 4))
+        feeding = asyncio.create_task(scene.feed_for(4, SIZE))
         stopped.process.signal(signal.SIGSTOP)
         await eventually(lambda: scene.count("vanishes") == 1, lambda: f"{scene.count('probes')} were asked", 3)
         assert scene.count("probes") == 1
@@ -90,13 +75,13 @@ async def test_the_server_finds_out_that_a_relay_hangs(native_stage):
 async def test_a_relay_that_was_stopped_comes_back(native_stage):
     """Its neighbours part with it, and it has everything once it goes on."""
     async with native_stage(k=2, k1=2) as scene:
-        await crowd(scene, 7)
+        await scene.crowd(7)
         stopped = scene.viewers.pop(0)
         stopped.process.signal(signal.SIGSTOP)
-        await feed_for(scene, 3)
+        await scene.feed_for(3, SIZE)
         await scene.everybody_is_whole(within=3)
         stopped.process.signal(signal.SIGCONT)
         scene.viewers.append(stopped)
-        await feed_for(scene, 1)
+        await scene.feed_for(1, SIZE)
         await scene.everybody_is_whole()
         await scene.everybody_goes_on()

@@ -7,29 +7,13 @@ import signal
 import pytest
 from stage import stage
 
+SIZE = 4_000
 PARITY = ["--live", "--stripes", 4, "--parity", 1]
 
 
 @pytest.fixture
 def native_stage(program, tmp_path):
     return functools.partial(stage, program("peer-tree"), tmp_path)
-
-
-async def crowd(scene, count):
-    """So many viewers, which are fed, each with the label by which the server calls it."""
-    for _ in range(count):
-        known = scene.parents()
-        viewer = await scene.bystander()
-        (viewer.label,) = scene.parents().keys() - known.keys()
-    await scene.feed()
-    await scene.everybody_is_whole()
-
-
-async def feed_for(scene, seconds):
-    """Thirty messages a second."""
-    for _ in range(int(30 * seconds)):
-        await scene.feed(4_000)
-        await asyncio.sleep(1 / 30)
 
 
 def relays(scene, stripe):
@@ -41,8 +25,8 @@ def relays(scene, stripe):
 @pytest.mark.parametrize("identity", [False, True], ids=["unsigned", "signed"])
 async def test_relays_of_every_stripe_are_killed_in_turn(native_stage, tmp_path, identity):
     async with native_stage(k=2, k1=4, identity=identity and tmp_path / "key", options=PARITY) as scene:
-        await crowd(scene, 9)
-        feeding = asyncio.create_task(feed_for(scene, 8))
+        await scene.crowd(9)
+        feeding = asyncio.create_task(scene.feed_for(8, SIZE))
         for stripe in range(4):
             await asyncio.sleep(1)
             relay = next(iter(relays(scene, stripe)), None)
@@ -56,9 +40,9 @@ async def test_relays_of_every_stripe_are_killed_in_turn(native_stage, tmp_path,
 
 async def test_everybody_goes_on_where_half_of_all_die_at_once(native_stage):
     async with native_stage(k=2, k1=4, options=PARITY) as scene:
-        await crowd(scene, 8)
+        await scene.crowd(8)
         dead = [scene.viewers.pop(0) for _ in range(4)]
-        feeding = asyncio.create_task(feed_for(scene, 3))
+        feeding = asyncio.create_task(scene.feed_for(3, SIZE))
         for viewer in dead:
             viewer.process.signal(signal.SIGKILL)
         await feeding
@@ -68,8 +52,8 @@ async def test_everybody_goes_on_where_half_of_all_die_at_once(native_stage):
 
 async def test_who_joins_and_leaves_all_the_time_costs_nobody_a_byte(native_stage):
     async with native_stage(k=2, k1=4, options=PARITY) as scene:
-        await crowd(scene, 6)
-        feeding = asyncio.create_task(feed_for(scene, 6))
+        await scene.crowd(6)
+        feeding = asyncio.create_task(scene.feed_for(6, SIZE))
         for _ in range(4):
             await scene.bystander()
             leaver = scene.viewers.pop(0)
