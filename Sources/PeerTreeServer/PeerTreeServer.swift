@@ -63,6 +63,13 @@ public final class PeerTreeServer: Sendable {
         get async { await driver.readiness }
     }
 
+    /// Says that clients can reach the server from now on. What waits for the peers of an earlier run
+    /// (`SignallingOptions.restorationWait`) counts from here; without this call it counts from when the server was made, and
+    /// a slow start takes the time from those who come back.
+    public func canBeReached() async {
+        await driver.canBeReached()
+    }
+
     /// Tells every peer that the server is about to stop. They go on streaming and look for it until it is back.
     public func sayGoodbye() async {
         await driver.sayGoodbye()

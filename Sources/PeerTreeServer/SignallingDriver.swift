@@ -114,6 +114,11 @@ actor SignallingDriver {
         feed(.deadlineReached)
     }
 
+    /// Clients can come from now on.
+    func canBeReached() {
+        feed(.reachable)
+    }
+
     /// Tells every peer that the server is about to stop.
     func sayGoodbye() {
         feed(.goingAway)

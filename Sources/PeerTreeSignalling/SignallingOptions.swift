@@ -24,7 +24,8 @@ public struct SignallingOptions: Sendable {
     public var resumeTokenLifetime = TimeSpan.seconds(86_400)
 
     /// How long, after a start with a kept `StateKey`, a join of an unknown tree waits for the first of that tree's peers
-    /// to come back, instead of being refused at once. Counted from the start. Default 8 s.
+    /// to come back, instead of being refused at once. Counted from when the server can be
+    /// reached. Default 8 s.
     public var restorationWait = TimeSpan.seconds(8)
 
     /// How many joins may wait so. Default 10,000; further ones are refused at once.

@@ -22,6 +22,8 @@ package struct SignallingService: Sendable {
         case asked(watcher: Int, DashboardQuestion)
         /// ``SignallingService/deadline`` has come.
         case deadlineReached
+        /// Clients can come from now on. A server says it once it listens; until then, waiting counts from its start.
+        case reachable
         /// The server is about to stop.
         case goingAway
     }
@@ -103,6 +105,7 @@ package struct SignallingService: Sendable {
         case .disconnected(let id): pass(.disconnected(id: id), at: now)
         case .asked(let watcher, let question): pass(.asked(watcher: watcher, question), at: now)
         case .deadlineReached: break
+        case .reachable: pass(TreeService.Input.reachable, at: now)
         case .goingAway: pass(.goingAway, at: now)
         }
     }

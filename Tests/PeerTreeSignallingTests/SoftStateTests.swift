@@ -159,6 +159,20 @@ struct SoftStateTests {
         #expect(new.service.refusals["unknown-tree"] == 2)
     }
 
+    @Test("A server that takes long to start takes nothing from whoever comes before its tree is back")
+    func slowStart() throws {
+        let (_, tree) = try makeTree(viewers: 1, seed: 17)
+        var new = SignallingHarness { $0.restorationWait = .seconds(3) }
+        new.wait(.seconds(60))
+        new.handle(.reachable)
+        #expect(new.service.readiness(at: new.now) == .restoring)
+        #expect(ask("early", for: tree, &new) == nil)
+        new.wait(.seconds(2))
+        #expect(answer("early", new) == nil)
+        new.wait(.seconds(1))
+        #expect(answer("early", new)?["code"] == "unknown-tree")
+    }
+
     @Test("Only so many wait; who asks again or leaves waits no more; and nobody waits for what cannot come back")
     func boundedWaiting() throws {
         let (_, tree) = try makeTree(viewers: 1, seed: 15)

@@ -100,6 +100,7 @@ public struct PeerTreeWebServer: Service {
         } catch {
             throw ListenError(host: configuration.host, port: configuration.port, reason: "\(error)")
         }
+        await peers.canBeReached()
         if let address = server.localAddress { await onListening(address) }
         let watcher = tls.map { self.watch($0, on: server.eventLoop) }
         defer { watcher?.cancel() }

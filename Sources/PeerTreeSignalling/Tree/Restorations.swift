@@ -13,8 +13,8 @@ struct Restorations {
     var waitingJoins = WaitingJoins()
     /// Trees that are over, for as long as there may be tokens of them: none of those makes them anew.
     var endedTrees = Tombstones()
-    /// When the service came to have its trees.
-    let takenOverAt: Instant
+    /// When the service came to have its trees, or could first be reached.
+    var takenOverAt: Instant
 
     init(takenOverAt: Instant) {
         self.takenOverAt = takenOverAt

@@ -13,6 +13,8 @@ package struct TreeService: Sendable {
         case told(ToTree, by: GatewayID)
         /// A gateway is gone, and with it every socket it had.
         case lost(GatewayID)
+        /// Clients can reach the service from now on: what it waits for counts from here.
+        case reachable
         /// ``TreeService/deadline`` has come.
         case deadlineReached
     }
@@ -110,6 +112,7 @@ package struct TreeService: Sendable {
         switch input {
         case .told(let message, let gateway): take(message, from: gateway)
         case .lost(let gateway): lose(gateway)
+        case .reachable: restoration.takenOverAt = self.now
         case .deadlineReached: break
         }
         sendDueSummaries()
