@@ -341,18 +341,24 @@ def flipped(frame, offset):
 
 def overwritten(frame):
     """The frame with zeros for its payload."""
-    start = wire.signed_payload(frame)
+    start = wire.signed(frame).payload
     return frame[:start] + bytes(len(frame) - start)
+
+
+def without_proof(frame):
+    """The chunk as of a tree that is not signed."""
+    chunk = wire.signed(frame).chunk
+    return wire.chunk(**chunk._asdict())
 
 
 FORGERIES = {
     "payload": overwritten,
     "a bit of it": functools.partial(flipped, offset=-1),
-    "marks": functools.partial(flipped, offset=3),
-    "block": functools.partial(flipped, offset=71),
-    "signature": functools.partial(flipped, offset=100),
+    "marks": functools.partial(flipped, offset=2),
+    "block": lambda frame: flipped(frame, wire.signed(frame).place),
+    "signature": lambda frame: flipped(frame, wire.signed(frame).signature),
     # Without a proof, as in a tree that is not signed.
-    "no proof": lambda frame: b"\x10" + frame[1:32] + frame[wire.signed_payload(frame) :],
+    "no proof": without_proof,
 }
 # What contradicts itself, or has no proof, is malformed: so often, and the link is closed as well.
 FALSE_PROOFS = ["payload", "a bit of it", "signature"]

@@ -25,6 +25,8 @@ Head = namedtuple("Head", "next")
 Restart = namedtuple("Restart", "stripe next")
 Pulse = namedtuple("Pulse", "next clock")
 Chunk = namedtuple("Chunk", "flags stripe key sequence timestamp index width payload")
+# A signed chunk: where its place in the block, the signature and the payload begin in the frame.
+Signed = namedtuple("Signed", "chunk place signature payload")
 Said = namedtuple("Said", "is_head frame")
 Other = namedtuple("Other", "frame")
 
@@ -83,14 +85,31 @@ def chunk(sequence, payload=b"", flags=FIRST | LAST, timestamp=0, index=0, width
     return _CHUNK.pack(0x10, _CHUNK.size, flags, stripe, width, key, sequence, timestamp, index) + payload
 
 
-def signed_payload(frame):
-    """Where the payload of a signed chunk that is of no row begins."""
-    sequence, first, count = (*struct.unpack_from(">Q", frame, 8), *struct.unpack_from(">Q8xH", frame, 52))
-    position, last, length = sequence - first, count - 1, 0
+def _varint(frame, at):
+    """The number at a place (RFC 9000, section 16), and where it ends."""
+    length = 1 << (frame[at] >> 6)
+    return int.from_bytes(frame[at : at + length]) & ((1 << 8 * length - 2) - 1), at + length
+
+
+def signed(frame):
+    """Reads a signed chunk that is of no row."""
+    flags, stripe, width = struct.unpack_from(">HBB", frame, 1)
+    sequence, at = _varint(frame, 5)
+    (timestamp,) = struct.unpack_from(">Q", frame, at)
+    index, at = _varint(frame, at + 8)
+    key = 0
+    if flags & RETAINED:
+        (key,), at = struct.unpack_from(">H", frame, at), at + 2
+    _, place = _varint(frame, at + 16)
+    position, last, at = frame[place], (frame[place + 1] & 0x7F) - 1, place + 2
+    if position > 0:
+        (first,) = struct.unpack_from(">H", frame, at)
+        at += 2 + (2 if first & RETAINED else 0) + (8 if frame[place + 1] & 0x80 else 0)
+    payload = at + 64
     while last > 0:
-        length += position & 1 == 1 or position < last
+        payload += 32 * (position & 1 == 1 or position < last)
         position, last = position >> 1, last >> 1
-    return 138 + 32 * length
+    return Signed(Chunk(flags, stripe, key, sequence, timestamp, index, width, frame[payload:]), place, at, payload)
 
 
 def parse(frame):
@@ -122,8 +141,7 @@ def parse(frame):
         _, length, flags, stripe, width, key, sequence, timestamp, index = _CHUNK.unpack_from(frame)
         return Chunk(flags, stripe, key, sequence, timestamp, index, width, frame[length:])
     if kind == 0x11:
-        _, _, flags, stripe, width, key, sequence, timestamp, index = _CHUNK.unpack_from(frame)
-        return Chunk(flags, stripe, key, sequence, timestamp, index, width, frame[signed_payload(frame) :])
+        return signed(frame).chunk
     if kind in (0x12, 0x13):
         return Said(kind == 0x12, frame)
     return Other(frame)

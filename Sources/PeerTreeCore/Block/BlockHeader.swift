@@ -1,8 +1,8 @@
 /// What the source says of a block beside the chunks in it. A block is what it closes at once: a message, a part of a
 /// large one, or several small ones.
 package struct BlockHeader: Hashable, Sendable {
-    /// How long it is on the wire, in bytes.
-    package static let length = 46
+    /// How long it is in what a source signs, in bytes.
+    static let length = 46
     /// The most chunks of a block: of full size they make a little less than 1 MiB.
     package static let maximumCount: UInt16 = 64
 
@@ -18,7 +18,7 @@ package struct BlockHeader: Hashable, Sendable {
     package var count: UInt16
     /// The marks of the first chunk.
     package var flags: ChunkHeader.Flags
-    /// Under which key the message is retained; only meaningful with ``ChunkHeader/Flags/retained``.
+    /// Under which key the message is retained; 0 without ``ChunkHeader/Flags/retained``.
     package var retainedKey: UInt16
 
     /// The header of a block that begins with this chunk.
@@ -32,16 +32,7 @@ package struct BlockHeader: Hashable, Sendable {
         retainedKey = first.retainedKey
     }
 
-    init(_ reader: inout WireReader) {
-        streamID = SignedStreamID(&reader)
-        number = reader.uint64()
-        firstSequence = reader.uint64()
-        timestamp = reader.uint64()
-        count = reader.uint16()
-        flags = ChunkHeader.Flags(rawValue: reader.uint16())
-        retainedKey = reader.uint16()
-    }
-
+    /// What of it a source signs; on the wire it is shorter.
     func write(to writer: inout WireWriter) {
         streamID.write(to: &writer)
         writer.uint64(number)

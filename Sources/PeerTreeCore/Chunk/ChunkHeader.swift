@@ -15,7 +15,7 @@ public struct ChunkHeader: Equatable, Sendable {
     public var stripe: UInt8
     /// Marks: message boundaries, join point, retained, text, end of stream, encrypted.
     public var flags: Flags
-    /// Under which key the message is retained; only meaningful with ``Flags/retained``.
+    /// Under which key the message is retained; 0 without ``Flags/retained``.
     public var retainedKey: UInt16
     /// The source's clock when the message was written: microseconds since 1970-01-01 UTC.
     public var timestamp: UInt64
@@ -136,7 +136,8 @@ public struct ChunkHeader: Equatable, Sendable {
         return (header, headerLength)
     }
 
-    private func validate() throws(FrameError) {
+    func validate() throws(FrameError) {
+        guard flags.contains(.retained) || retainedKey == 0 else { throw .badValue }
         guard stripe < Self.maximumStripes else { throw .badStripe }
         guard sequence < Self.sequenceLimit else { throw .badSequence }
         guard flags.contains(.first) == (fragment == 0) else { throw .badFragment }

@@ -35,8 +35,7 @@ struct BlockCodecTests {
         "706565722d7472656520626c6f636b203100"
         + "a0a1a2a3a4a5a6a7a8a9aaabacadaeaf0000000000000005000000000000000900060a24181e40000001001b0007" + root
     private static let frame =
-        "111c001b00000007000000000000000900060a24181e400000000000"
-        + "a0a1a2a3a4a5a6a7a8a9aaabacadaeaf0000000000000005000000000000000900060a24181e40000001001b0007"
+        "11001b00000900060a24181e4000000007" + "a0a1a2a3a4a5a6a7a8a9aaabacadaeaf050001"
         + "38ed6eb3d0f20f82bb38a64fd4a3815bb4a6c7393f9adeb1a4a64d58d447e79a"
         + "e6d4a7ec0a3690d37799aedaa3522fa322e6ffc20faa2a009710d4f11d2b0107" + "68656c6c6f"
 
@@ -133,34 +132,62 @@ struct BlockCodecTests {
     @Test(
         "Impossible chunks are refused, each with its reason",
         arguments: [
-            (offset: 1, value: UInt8(29), FrameError.badHeaderLength),
-            (offset: 5, value: 1, .badStripe),
-            (offset: 4, value: 16, .badStripe),
-            (offset: 15, value: 10, .badBlock),
-            (offset: 44, value: 1, .badBlock),
-            (offset: 51, value: 10, .badBlock),
-            (offset: 52, value: 0x40, .badBlock),
-            (offset: 67, value: 1, .badBlock),
-            (offset: 68, value: 1, .badBlock),
-            (offset: 69, value: 0, .badBlock),
-            (offset: 69, value: 65, .badBlock),
-            (offset: 71, value: 0, .badBlock),
-            (offset: 73, value: 8, .badBlock),
+            ("chunk-alone", offset: 3, value: UInt8(16), FrameError.badStripe),
+            ("chunk-alone", offset: 4, value: 1, .badStripe),
+            // A sequence number, a fragment and a block's number in more bytes than it takes.
+            ("chunk-alone", offset: 5, value: 0x40, .badValue),
+            ("chunk-alone", offset: 14, value: 0x40, .badValue),
+            ("chunk-alone", offset: 33, value: 0x40, .badBlock),
+            // A block's number beyond its first chunk's; an index beyond the count, or the chunk's number.
+            ("chunk-alone", offset: 33, value: 10, .badBlock),
+            ("chunk-1-of-3", offset: 32, value: 3, .badBlock),
+            ("chunk-1-of-3", offset: 32, value: 12, .badBlock),
+            ("chunk-alone", offset: 35, value: 0, .badBlock),
+            ("chunk-alone", offset: 35, value: 65, .badBlock),
+            // The first chunk's timestamp is never said apart.
+            ("chunk-alone", offset: 35, value: 0x81, .badBlock),
         ]
     )
-    func impossible(offset: Int, value: UInt8, error: FrameError) throws {
-        var bytes = try Self.input("chunk-alone")
+    func impossible(name: String, offset: Int, value: UInt8, error: FrameError) throws {
+        var bytes = try Self.input(name)
         bytes[offset] = value
         #expect(throws: error) { try SignedChunk.decode(TestBuffer(bytes: bytes)) }
     }
 
+    @Test("A chunk of a block of several messages says the first one's marks, and is read as it was written")
+    func ofAnotherMessage() throws {
+        let signature = try #require(Self.signature)
+        let first = ChunkHeader(
+            sequence: 70_000,
+            stripe: 0,
+            flags: [.first, .last, .retained],
+            retainedKey: 9,
+            timestamp: 4_000_000,
+            fragment: 0
+        )
+        var own = first
+        own.sequence += 2
+        for (key, timestamp) in [(UInt16(9), UInt64(4_000_000)), (3, 4_000_000), (3, 3_999_000), (9, .max)] {
+            own.retainedKey = key
+            own.timestamp = timestamp
+            let block = BlockHeader(streamID: Self.streamID, number: 69_000, first: first, count: 3)
+            let path = [Hash256](repeating: SHA256Hasher.hash([]), count: 1)
+            let chunk = SignedChunk(header: own, block: block, signature: signature, path: path)
+            #expect(try SignedChunk.decode(TestBuffer(bytes: chunk.encoded())).chunk == chunk)
+        }
+    }
+
     @Test("A chunk of full size is a frame of 16 KiB, and carries no byte more")
     func fullSize() throws {
-        var block = Self.block
-        block.count = 63
-        // The longest path is one through a row.
+        // Numbers that take the most bytes, and the longest path, which is one through a row.
         var header = Self.header
+        header.sequence = (1 << 61) - (1 << 61) % 63
         header.rowWidth = 3
+        var block = BlockHeader(streamID: Self.streamID, number: 1 << 60, first: header, count: 63)
+        block.timestamp += 1
+        header.sequence += 3
+        header.fragment = .max
+        header.flags.remove(.first)
         let path = [Hash256](repeating: SHA256Hasher.hash([]), count: 7)
         let chunk = SignedChunk(header: header, block: block, signature: try #require(Self.signature), path: path)
         let full = chunk.encoded() + [UInt8](repeating: 1, count: SignedChunk.maximumPayload)

@@ -184,7 +184,7 @@ struct ProofGateTests {
         let frame = writer.frames(of: [1])[0]
         var outcomes = gate.receive(plain, on: 1)
         #expect(outcomes == [.malformed(1)])
-        outcomes = gate.receive(frame.slice(from: 0, to: 100), on: 1)
+        outcomes = gate.receive(frame.slice(from: 0, to: 90), on: 1)
         #expect(outcomes == [.malformed(1)])
         outcomes = gate.receive(TestBuffer(bytes: []), on: 1)
         #expect(outcomes == [.control(1)])

@@ -9,14 +9,14 @@ struct FrameTests {
         let header = ChunkHeader(
             sequence: 0x0102_0304_0506_0708,
             stripe: 4,
-            flags: [.first, .joinPoint],
+            flags: [.first, .joinPoint, .retained],
             retainedKey: 0x0A0B,
             timestamp: 0x1112_1314_1516_1718,
             fragment: 0,
             rowWidth: 7
         )
         let expected: [UInt8] = [
-            0x10, 28, 0x00, 0x05, 4, 7, 0x0A, 0x0B,
+            0x10, 28, 0x00, 0x0D, 4, 7, 0x0A, 0x0B,
             1, 2, 3, 4, 5, 6, 7, 8,
             0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18,
             0, 0, 0, 0,
@@ -53,6 +53,7 @@ struct FrameTests {
             (offset: 5, value: 1, .badStripe),
             (offset: 5, value: 17, .badStripe),
             (offset: 5, value: 4, .badStripe),
+            (offset: 7, value: 1, .badValue),
         ]
     )
     func impossible(offset: Int, value: UInt8, error: FrameError) {
