@@ -112,7 +112,7 @@ class Crowd:
         url = f"http://127.0.0.1:{server.event('listening')['port']}"
         command = [options.peer_tree, "broadcast", "-", "--raw", "--server", url, "--json"]
         if options.parity is not None:
-            command += ["--live", "--stripes", options.stripes, "--parity", options.parity]
+            command += ["--live", "--join-every", 1, "--stripes", options.stripes, "--parity", options.parity]
         if options.unsigned:
             command.append("--unsigned")
         source = stack.enter_context(processes.running(*command, stdin=subprocess.PIPE))

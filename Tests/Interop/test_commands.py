@@ -96,6 +96,36 @@ def test_a_live_pipe_can_be_watched_from_its_middle(peer_tree, start, server, ff
         assert ffmpeg("-i", tmp_path / f"{name}.webm", "-f", "null", "-") == ""
 
 
+def test_a_newcomer_of_bytes_with_marks_begins_at_a_new_one(peer_tree, server, tmp_path):
+    lines = []
+    command = ["broadcast", "-", "--raw", "--live", "--join-every", 0.2, "--server", server, "--json"]
+    with running(peer_tree, *command, stdin=subprocess.PIPE) as source:
+        link = source.event("link")["link"]
+
+        def write():
+            lines.append(f"{len(lines):0255}\n".encode())
+            source.process.stdin.write(lines[-1])
+            source.process.stdin.flush()
+
+        with running(peer_tree, "watch", link, "--output", tmp_path / "early", "--json") as early:
+            early.event("connect")
+            begin = time.monotonic()
+            # One after the other, so that each is a message: of the later ones one has a mark.
+            while time.monotonic() < begin + 1:
+                write()
+                wait_for_size(tmp_path / "early.part", 256 * len(lines))
+            with running(peer_tree, "watch", link, "--output", tmp_path / "late", "--json") as late:
+                late.event("connect")
+                write()
+                source.process.stdin.close()
+                assert [viewer.wait(60) for viewer in (early, late)] == [0, 0]
+        assert source.wait(60) == 0
+    whole, part = (tmp_path / "early").read_bytes(), (tmp_path / "late").read_bytes()
+    assert whole == b"".join(lines)
+    assert 0 < len(part) < len(whole)
+    assert whole.endswith(part)
+
+
 def test_when_the_source_is_killed_viewers_say_so_and_leave_nothing_that_looks_whole(peer_tree, server, clip, tmp_path):
     output = tmp_path / "out.webm"
     with running(peer_tree, "broadcast", clip, "--rate", "100k", "--server", server) as source:

@@ -82,6 +82,12 @@ struct Broadcast: AsyncParsableCommand {
     @Flag(help: "Send the bytes as they are, without a word about them, also those of media.")
     var raw = false
 
+    @Option(
+        help:
+            "With --raw, what is not WebM: let newcomers begin at a mark, one every so many seconds, instead of at the beginning; with --live, viewers that are too slow go on there, too."
+    )
+    var joinEvery: Double?
+
     @Flag(help: "Encrypt what is sent. Whoever has the whole link can read it; relays and servers cannot.")
     var encrypt = false
 
@@ -116,6 +122,12 @@ struct Broadcast: AsyncParsableCommand {
             throw ValidationError(
                 "--parity \(parity) with --stripes \(stripes) is not possible: take 0, or 1 of at least 2."
             )
+        }
+        if let joinEvery {
+            guard joinEvery > 0, joinEvery <= 86_400 else {
+                throw ValidationError("--join-every \(joinEvery) is not possible: take seconds above 0, up to 86400.")
+            }
+            if !raw { throw ValidationError("--join-every is for --raw: media has its key frames.") }
         }
         guard loop else { return }
         if input == "-" { throw ValidationError("--loop needs a file: standard input cannot begin again.") }

@@ -68,7 +68,9 @@ struct DemoRun: Sendable {
         var view = DemoView(command: command, total: size)
         while true {
             let input = try await reader.read()
-            for (message, options) in input.map({ feeder.feed($0) }) ?? feeder.finish() {
+            for (message, options) in input.map({ feeder.feed($0, at: BroadcastInput.now) })
+                ?? feeder.finish(at: BroadcastInput.now)
+            {
                 try await pacer.wait(for: message.readableBytes)
                 try await source.write(message, options)
                 bytes += message.readableBytes

@@ -34,6 +34,7 @@ struct BroadcastInput: Sendable {
         let isFile = reader.size != nil && command.input != "-"
         var options = InputFeeder.Options()
         options.isRaw = command.raw
+        options.joinPoints = command.joinEvery.map { JoinPoints(interval: Int64($0 * 1e6)) }
         options.isLive = command.live
         options.isEndless = command.loop
         options.name = isFile ? command.input : nil

@@ -18,6 +18,8 @@ struct InputFeeder {
     struct Options {
         /// Send the bytes as they are, without a description.
         var isRaw = false
+        /// Where newcomers may begin with bytes that say it nowhere themselves; nil and they begin at the beginning.
+        var joinPoints: JoinPoints?
         /// Whether media is sent as it is captured.
         var isLive = false
         /// Whether the input will begin anew: then media has no length.
@@ -46,7 +48,7 @@ struct InputFeeder {
 
     init(_ options: Options) {
         self.options = options
-        if options.isRaw { mode = .bytes(StreamFeeder()) }
+        if options.isRaw { mode = .bytes(StreamFeeder(joinPoints: options.joinPoints)) }
     }
 
     /// Whether the input is media that travels as frames.
@@ -76,7 +78,7 @@ struct InputFeeder {
         switch mode {
         case .bytes(var feeder):
             defer { mode = .bytes(feeder) }
-            return feeder.feed(bytes).map { OutgoingMessage($0) }
+            return feeder.feed(bytes, at: now).map { OutgoingMessage($0) }
         case .media(var feeder):
             defer { mode = .media(feeder) }
             return try feeder.feed(bytes, at: now)
@@ -91,7 +93,7 @@ struct InputFeeder {
         var messages: [OutgoingMessage] = []
         if !isDecided { messages += try decide(ByteBuffer(), isComplete: true, at: now) }
         switch mode {
-        case .bytes(var feeder): messages += feeder.finish().map { OutgoingMessage($0) }
+        case .bytes(var feeder): messages += feeder.finish(at: now).map { OutgoingMessage($0) }
         case .media(var feeder): messages += try feeder.finish(at: now)
         case .undecided, .probing: break
         }
@@ -117,7 +119,7 @@ struct InputFeeder {
         } else {
             guard let guess = StreamSniffer.guess(undecided, isComplete: isComplete) else { return [] }
             if guess.contentType == "video/mp4" { throw Self.refusal(of: options.input) }
-            guard guess.isWebM else { return becomeBytes(type: guess.contentType) }
+            guard guess.isWebM else { return becomeBytes(type: guess.contentType, at: now) }
             demuxer = WebMDemuxer()
             demuxer.feed(undecided)
         }
@@ -127,11 +129,11 @@ struct InputFeeder {
             event = try demuxer.nextEvent()
         } catch {
             // WebM by its first bytes only.
-            return becomeBytes()
+            return becomeBytes(at: now)
         }
         guard case .tracks(let description)? = event else {
             mode = .probing(demuxer)
-            return isComplete ? becomeBytes() : []
+            return isComplete ? becomeBytes(at: now) : []
         }
         return try become(description, demuxer, at: now)
     }
@@ -143,7 +145,7 @@ struct InputFeeder {
         guard !description.tracks.isEmpty, hasVideo || !description.hasUnusableVideo else {
             let reasons = description.unusable.joined(separator: "; ")
             notes.append("The input is sent as a file, not as media\(reasons.isEmpty ? "" : ": \(reasons)").")
-            return becomeBytes()
+            return becomeBytes(at: now)
         }
         for reason in description.unusable { notes.append("Left out: \(reason).") }
         var feeder = MediaFeeder(demuxer, isLive: options.isLive, isEndless: options.isEndless)
@@ -153,7 +155,7 @@ struct InputFeeder {
         return messages
     }
 
-    private mutating func becomeBytes(type: String? = nil) -> [OutgoingMessage] {
+    private mutating func becomeBytes(type: String? = nil, at now: Int64) -> [OutgoingMessage] {
         var feeder = StreamFeeder()
         let type = type ?? StreamSniffer.guess(undecided, isComplete: true)?.contentType
         let content = ContentDescription(name: options.name, type: type, size: options.size)
@@ -161,7 +163,7 @@ struct InputFeeder {
             payload: content.encoded(),
             options: MessageOptions(isText: true, retainedKey: MediaKey.content)
         )
-        let messages = feeder.feed(undecided).map { OutgoingMessage($0) }
+        let messages = feeder.feed(undecided, at: now).map { OutgoingMessage($0) }
         undecided = ByteBuffer()
         mode = .bytes(feeder)
         return [described] + messages
