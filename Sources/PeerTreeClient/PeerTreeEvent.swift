@@ -66,6 +66,8 @@ public struct TreeSummary: Sendable, Equatable {
 public struct PeerTreeStatistics: Sendable {
     /// The core's counters.
     public var counters: PeerCounters
+    /// Over how many trees the stream is dealt, as the server has granted it; a single one where this client is in none.
+    public var layout: StripeLayout
     /// How many children are fed.
     public var children: Int
     /// How far the newest chunk was behind the source's clock when it came, in milliseconds; nil before the first.
@@ -80,6 +82,7 @@ extension PeerTreeStatistics {
     init(_ client: Client<ByteBuffer, SystemRandomNumberGenerator>) {
         let parent = client.peer?.neighbours.first { $0.role == .parent }
         counters = client.peer?.counters ?? PeerCounters()
+        layout = client.peer?.layout ?? .single
         children = client.peer?.childCount ?? 0
         lagMilliseconds = client.lagMilliseconds
         parentRoundTripMilliseconds = parent?.roundTripTime.map { Double($0.nanoseconds) / 1e6 }

@@ -36,13 +36,20 @@ function showFigures(figures) {
   if (content === 'media') setText($('detail'), width ? `${width} × ${height}${codec ? `, ${codecName(codec)}` : ''}` : '');
 }
 
+/** Who feeds this viewer. */
+function feeders(parents, depth) {
+  const names = parents.map((id) => id.slice(0, 6)).join(', ');
+  if (parents.length > 1) return `You are fed by ${parents.length} others, ${names}`;
+  return depth === 1 ? 'The source feeds you' : `You are fed by another viewer, ${names}`;
+}
+
 /** Draws the way from the source to this viewer, and whom it feeds. */
 function setPlace(figures) {
-  const { parent = null, depth = null, children = 0 } = figures ?? {};
-  const key = parent ? `${depth} ${parent} ${children}` : '';
+  const { parents = [], depth = null, children = 0 } = figures ?? {};
+  const key = parents.length > 0 ? `${depth} ${parents} ${children}` : '';
   if (key === drawnPlace) return;
   drawnPlace = key;
-  if (!parent) {
+  if (parents.length === 0) {
     $('place').replaceChildren(make('p', { className: 'hint', textContent: 'Not in the tree at present.' }));
     return;
   }
@@ -59,9 +66,8 @@ function setPlace(figures) {
   add('You', 'is-you');
   if (children > 0) add(plural(children, 'viewer'), 'is-hop');
   const level = depth === null ? '' : `Level ${depth}. `;
-  const above = depth === 1 ? 'The source feeds you' : `You are fed by another viewer, ${parent.slice(0, 6)}`;
   const below = children > 0 ? `, and you feed ${plural(children, 'viewer')}.` : '; nobody is below you yet.';
-  $('place').replaceChildren(chain, make('p', { className: 'hint', textContent: `${level}${above}${below}` }));
+  $('place').replaceChildren(chain, make('p', { className: 'hint', textContent: `${level}${feeders(parents, depth)}${below}` }));
 }
 
 /** A broken escape in the address must not stop the page. */

@@ -22,7 +22,7 @@ const ATTRIBUTES = ['server', 'tree', 'token', 'upload', 'wasm'];
 const MEASURE_INTERVAL = 1000;
 
 function placeOf(figures) {
-  if (!figures?.parent || figures.depth === null) return '';
+  if (!figures?.parents.length || figures.depth === null) return '';
   const { depth, children } = figures;
   return children > 0 ? `Level ${depth}, feeding ${plural(children, 'viewer')}` : `Level ${depth}`;
 }

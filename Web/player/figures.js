@@ -20,7 +20,7 @@ export class Figures {
     const { media } = client;
     const isLive = Boolean(media?.stream && media.catalog?.live);
     return {
-      parent: counted.neighbours?.find(({ role }) => role === 'parent')?.id ?? null,
+      parents: (counted.neighbours ?? []).filter(({ role }) => role === 'parent').map(({ id }) => id),
       depth: counted.depth ?? null,
       children: counted.children ?? 0,
       received: rate('bytesReceived'),

@@ -17,8 +17,8 @@ export type PlayerContent = 'none' | 'media' | 'text' | 'file';
 
 /** What a viewer measures of itself; null is not known. */
 export interface PlayerFigures {
-  /** Who feeds it. */
-  parent: string | null;
+  /** Who feeds it: in a tree of several stripes one or more. */
+  parents: string[];
   /** Levels below the source. */
   depth: number | null;
   children: number;

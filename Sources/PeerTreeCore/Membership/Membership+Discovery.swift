@@ -124,12 +124,14 @@ extension Membership {
         emit(.entered(tree: answer.treeID, id: answer.id))
     }
 
-    /// Over how many trees the stream is dealt. A source gets no more than it asked for; fewer, if its children are fewer.
+    /// Over how many trees the stream is dealt. A source gets no more than it asked for; fewer, if its children are fewer;
+    /// and an original server, which says nothing, knows of one.
     private func layout(_ said: ServerEvent.Discovery.Additions?) -> (stripes: UInt8, parity: UInt8) {
-        var (stripes, parity) = (said?.stripes ?? 1, said?.parity ?? 0)
+        guard let said else { return (1, 0) }
+        var (stripes, parity) = (said.stripes, said.parity)
         if isSource {
-            stripes = min(said?.stripes ?? configuration.stripes, configuration.stripes)
-            parity = min(said?.parity ?? configuration.parity, configuration.parity)
+            stripes = min(stripes, configuration.stripes)
+            parity = min(parity, configuration.parity)
         }
         stripes = min(max(stripes, 1), ChunkHeader.maximumStripes)
         return (stripes, min(parity, stripes - 1, 1))

@@ -187,6 +187,11 @@ extension Peer {
         stream.replay.newestTimestamp
     }
 
+    /// Over how many trees the stream is dealt.
+    public var layout: StripeLayout {
+        StripeLayout(stripes: Int(configuration.stripes), parity: Int(configuration.parity))
+    }
+
     /// How many children are fed.
     public var childCount: Int {
         links.values.count { $0.role == .child && !isWarm($0) }

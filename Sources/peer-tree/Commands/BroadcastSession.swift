@@ -42,7 +42,13 @@ struct BroadcastSession: Sendable {
     private func send(with client: PeerTreeClient, server: String, secret: BroadcastSecret?) async throws {
         let treeID = try await client.create()
         let link = WatchLink(server: server, treeID: treeID, secret: secret)
-        announce(link, treeID)
+        let layout = await client.statistics.layout
+        announce(link, treeID, layout)
+        if layout != StripeLayout(stripes: Int(command.stripes), parity: Int(command.parity)) {
+            Terminal.note(
+                "peer-tree: the server deals this stream over \(layout.stripes) of \(command.stripes) trees, \(layout.parity == 0 ? "none" : "one") with parity: each begins at the source, which serves --k1 viewers, and parity takes viewers that serve two"
+            )
+        }
         if !command.unsigned, !link.isSecureContext {
             Terminal.note(
                 "peer-tree: browsers check signatures only over https: over http this link is for peer-tree watch, or use --unsigned"
@@ -60,9 +66,10 @@ struct BroadcastSession: Sendable {
         await meter.finish()
     }
 
-    private func announce(_ link: WatchLink, _ treeID: String) {
+    private func announce(_ link: WatchLink, _ treeID: String, _ layout: StripeLayout) {
         if command.json {
-            Terminal.say(#"{"event":"link","link":"\#(link)","tree":"\#(treeID)"}"#)
+            let dealt = #""stripes":\#(layout.stripes),"parity":\#(layout.parity)"#
+            Terminal.say(#"{"event":"link","link":"\#(link)","tree":"\#(treeID)",\#(dealt)}"#)
         } else {
             Terminal.say("\(link)")
         }

@@ -21,7 +21,7 @@ player.addEventListener('click', () => {});
 player.addEventListener('figures', ({ detail }: PlayerEvents['figures']) => {
   if (!detail) return;
   const figures: PlayerFigures = detail;
-  const { parent, depth, children, received, sent, roundTrip, isLive, latency, framesDropped, width, height, codec } = figures;
-  is<[string | null, string | null, boolean]>([parent, codec, isLive]);
+  const { parents, depth, children, received, sent, roundTrip, isLive, latency, framesDropped, width, height, codec } = figures;
+  is<[string[], string | null, boolean]>([parents, codec, isLive]);
   is<(number | null)[]>([depth, children, received, sent, roundTrip, latency, framesDropped, width, height]);
 });

@@ -61,6 +61,20 @@ struct EntryTests {
         #expect(outputs.contains(.placed(slots: 10 * Int(begins - own), depth: 0)))
     }
 
+    @Test("A source whose server is an original one deals its stream over one tree, whatever it asked for")
+    func grantedByOriginal() {
+        var configuration = MembershipConfiguration()
+        configuration.stripes = 5
+        configuration.parity = 1
+        var harness = Harness(configuration)
+        harness.feed(.serverConnected)
+        harness.feed(.enter(nil))
+        let answer = ServerEvent.Discovery(id: "own", treeID: "T", peers: [], additions: nil)
+        #expect(
+            harness.feed(.server(.discovered(answer))).contains(.begin(isSource: true, stripes: 1, parity: 0))
+        )
+    }
+
     @Test("A viewer that starts while the server restarts waits for it, but not for ever")
     func serverRestarts() {
         var harness = Harness()
