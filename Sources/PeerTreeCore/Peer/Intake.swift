@@ -4,8 +4,9 @@ struct Intake {
     var policy: StreamPolicy?
     /// Chunks of a lossless stream stay below this: the highest credit granted.
     private(set) var ceiling: UInt64 = 0
-    /// One past the newest number that came as part of the feed.
-    var reached: UInt64 = 0
+    /// One past the newest number that came as part of the feed, by stripe: a parent that feeds several sends them in any
+    /// order.
+    private var reached: [UInt64] = []
     /// How many more messages from before the start may come: a few for each key.
     private(set) var retainedAllowance = 0
     /// The last credit given.
@@ -14,6 +15,7 @@ struct Intake {
     /// The parent answered a subscription.
     mutating func begin(
         _ policy: StreamPolicy,
+        _ stripe: UInt8,
         at start: UInt64,
         window: UInt32,
         isAnew: Bool,
@@ -22,8 +24,20 @@ struct Intake {
         self.policy = policy
         retainedAllowance = 2 * configuration.maximumRetainedKeys
         ceiling = isAnew ? 0 : ceiling
-        reached = isAnew ? start : max(reached, start)
+        if isAnew { reached.removeAll() }
+        reach(start, in: stripe)
         ceiling = max(ceiling, start.addingSaturating(UInt64(window)))
+    }
+
+    /// One past the newest number of a stripe that came as part of the feed.
+    func reached(in stripe: UInt8) -> UInt64 {
+        reached.indices.contains(Int(stripe)) ? reached[Int(stripe)] : 0
+    }
+
+    /// The feed of a stripe has got so far.
+    mutating func reach(_ next: UInt64, in stripe: UInt8) {
+        while reached.count <= Int(stripe) { reached.append(0) }
+        reached[Int(stripe)] = max(reached[Int(stripe)], next)
     }
 
     mutating func takeRetained() {
@@ -47,10 +61,10 @@ struct Intake {
     /// - Parameters:
     ///   - frontier: everything below is here.
     ///   - room: how many numbers the replay buffer spans.
-    func judge(_ sequence: UInt64, frontier: UInt64, room: UInt64) -> Judgement {
+    func judge(_ sequence: UInt64, _ stripe: UInt8, frontier: UInt64, room: UInt64) -> Judgement {
         guard let policy else { return .impossible }
         if policy == .lossless { return sequence < ceiling ? .possible : .impossible }
         if sequence < frontier.addingSaturating(room) { return .possible }
-        return sequence == reached ? .overrunsHole : .impossible
+        return sequence == reached(in: stripe) ? .overrunsHole : .impossible
     }
 }

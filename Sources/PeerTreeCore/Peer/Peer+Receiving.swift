@@ -178,7 +178,8 @@ extension Peer {
         guard let frontier = stream.frontier, stripe < upstreams.count, upstreams[stripe].isFed(by: link.id) else {
             return expects(sequence, from: link.id) || isRetained(header, from: link.id)
         }
-        switch link.intake.judge(sequence, frontier: frontier, room: stream.replay.maximumChunks) {
+        let room = stream.replay.maximumChunks
+        switch link.intake.judge(sequence, header.stripe, frontier: frontier, room: room) {
         case .possible: break
         case .overrunsHole: giveUp(below: stream.replay.firstHeld(from: frontier), at: now)
         case .impossible:
@@ -187,16 +188,17 @@ extension Peer {
             if !upstreams[stripe].isAskedAgain { noteOffence(of: link.id, at: now) }
             return false
         }
-        if sequence >= link.intake.reached { forwarded(sequence, stripe, by: link, at: now) }
+        if sequence >= link.intake.reached(in: header.stripe) { forwarded(header, by: link, at: now) }
         return true
     }
 
     /// A parent goes on with what it feeds.
-    private mutating func forwarded(_ sequence: UInt64, _ stripe: Int, by link: Link, at now: Instant) {
-        links[link.id]?.intake.reached = sequence + 1
+    private mutating func forwarded(_ header: ChunkHeader, by link: Link, at now: Instant) {
+        let stripe = Int(header.stripe)
+        links[link.id]?.intake.reach(header.sequence + 1, in: header.stripe)
         guard upstreams[stripe].phase == .active(link.id) else { return }
         upstreams[stripe].forwardedAt = now
-        let isNext = sequence - link.intake.reached < UInt64(upstreams.count)
+        let isNext = header.sequence - link.intake.reached(in: header.stripe) < UInt64(upstreams.count)
         if isNext { upstreams[stripe].starvation.forwarded() }
         // One that only drips does not take the place of one that feeds.
         guard !upstreams[stripe].starvation.isFallingBehind else { return }

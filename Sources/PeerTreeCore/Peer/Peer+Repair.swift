@@ -199,11 +199,12 @@ extension Peer {
             counters.unexpectedFrames += 1
             return
         }
-        guard range.end <= max(frontier, intake.reached).addingSaturating(stream.replay.maximumChunks) else {
+        guard range.end <= max(frontier, intake.reached(in: stripe)).addingSaturating(stream.replay.maximumChunks)
+        else {
             refuse(id, at: now)
             return
         }
-        links[id]?.intake.reached = max(intake.reached, range.end)
+        links[id]?.intake.reach(range.end, in: stripe)
         upstreams[Int(stripe)].skippedBelow = range.end
         let end = endOfSkipped
         guard end > frontier else { return }

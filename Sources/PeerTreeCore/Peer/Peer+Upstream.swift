@@ -209,8 +209,15 @@ extension Peer {
         let isAnew = stream.frontier == nil || stream.isStartingOver || answer.streamID != stream.id
         let (formerID, formerPolicy) = (stream.id, stream.policy)
         if !isFedStripe(before: Int(answer.stripe)) { stream.policy = answer.policy }
-        let limits = configuration
-        links[id]?.intake.begin(answer.policy, at: answer.start, window: question.window, isAnew: isAnew, limits)
+        let (limits, stripe) = (configuration, answer.stripe)
+        links[id]?.intake.begin(
+            answer.policy,
+            stripe,
+            at: answer.start,
+            window: question.window,
+            isAnew: isAnew,
+            limits
+        )
         if stream.frontier == nil {
             stream.id = answer.streamID
             begin(at: answer.start, now)

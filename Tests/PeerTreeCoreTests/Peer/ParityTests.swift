@@ -117,6 +117,27 @@ struct ParityTests {
         #expect(Self.delivered(outputs).count == 50)
     }
 
+    @Test(
+        "A parent that feeds two stripes, and sends the later one first, takes the place of the one before it and keeps it"
+    )
+    func twoStripesOfOneParent() {
+        var viewer = Viewer()
+        viewer.feed(.assigned(RemoteID(3), stripe: 0, epoch: 4))
+        var outputs = viewer.hear(.subscribed(stripe: 0, policy: .live, streamID: 9, start: 0, next: 0), on: 3)
+        for _ in 0..<50 {
+            let frames = viewer.write()
+            outputs += viewer.take(frames[1], on: 2)
+            outputs += viewer.take(frames[2], on: 3)
+            // It followed from the others already.
+            outputs += viewer.take(frames[0], on: 3)
+            viewer.signsOfLife()
+            outputs += viewer.pass(.milliseconds(33))
+        }
+        #expect(outputs.contains { if case .close(LinkID(1)) = $0 { true } else { false } })
+        #expect(!outputs.contains { if case .orphaned = $0 { true } else { false } })
+        #expect(Self.delivered(outputs).count == 50)
+    }
+
     @Test("A parent that is a little later than the others is not given up")
     func late() {
         var viewer = Viewer()
