@@ -9,7 +9,7 @@ import time
 from contextlib import asynccontextmanager
 
 import wire
-from stage import RECOVERY
+from stage import RECOVERY, eventually
 
 
 # As a parent: source, liar, victim, and an honest viewer below the victim.
@@ -384,3 +384,49 @@ async def forging_relay(stage, forgery):
         assert scene.count("forgeries") == (forgery in FALSE_PROOFS)
         await forger.vanish()
         await scene.everybody_goes_on()
+
+
+# In a signed tree of five stripes, of which the last is parity.
+
+STRIPES = 5
+
+
+@asynccontextmanager
+async def liar_above_two(stage, stripe):
+    """A scene with a relay that feeds two viewers or more one stripe, and has been honest. All have been there for so long
+    that their words count. Afterwards the relay has been removed from where it fed others, and nobody has missed a byte."""
+    async with stage(k=2, k1=STRIPES, options=["--live", "--stripes", STRIPES, "--parity", 1]) as scene:
+        # Who comes takes children where there is least room for them: in one stripe after the other.
+        await scene.crowd(stripe)
+        known = scene.parents()
+        liar = await scene.liar(capacity=2)
+        (label,) = scene.parents().keys() - known.keys()
+        await liar.attach()
+        await scene.crowd(9 - stripe)
+        await liar.until(lambda: sum(stripe in child.stripes for child in liar.children) >= 2)
+        await scene.feed_for(VOTING_AGE, 1_000)
+        fed = [child for child in liar.children if stripe in child.stripes]
+        yield scene, liar
+        for _ in range(6):
+            await scene.feed_for(1, 1_000)
+            await scene.everybody_is_whole(within=3)
+        assert label not in scene.parents(stripe).values()
+        assert all(child.is_closed or stripe not in child.stripes for child in fed)
+        assert scene.count("evictions") == 1
+        await liar.vanish()
+        await scene.everybody_goes_on()
+
+
+async def forged_stripe(stage, forgery, stripe):
+    """A relay changes what it passes on: the data of its stripe, the parity, or what proves them. All below part with it."""
+    async with liar_above_two(stage, stripe) as (scene, liar):
+        liar.tamper = FORGERIES[forgery]
+        await scene.feed_for(2, 1_000)
+        # The server takes two by their word, and then the others have other parents.
+        await eventually(lambda: scene.count("forgeries") >= 2, lambda: scene.count("forgeries"), RECOVERY)
+
+
+async def swallowed_stripe(stage, stripe):
+    """A relay lives, and passes nothing on. What lacks is made up, and all below leave it."""
+    async with liar_above_two(stage, stripe) as (_, liar):
+        liar.relays = False

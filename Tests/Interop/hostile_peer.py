@@ -48,6 +48,8 @@ class Link:
         self.connection = connection
         self.remote = remote
         self.frames = []
+        # The stripes that the other end asked for.
+        self.stripes = set()
         self.chunks = 0
         self.bytes = 0
         self.heard = asyncio.Event()
@@ -113,12 +115,16 @@ class HostilePeer:
         self.suspects = []
         self.errors = []
         self.connections = {}
-        self.parent = None
+        # Where the server put it, and the link to who feeds it there, by stripe.
+        self.places = {}
+        self.parents = {}
         self.children = []
         self.tasks = []
         self.changed = asyncio.Event()
         # The stream as the parent gave it: frames by number.
         self.stream = None
+        # The stripes of which it is told where they begin.
+        self.begun = set()
         self.start = 0
         self.held = {}
         # What the source says of it under its signature: the head, and the newest pulse.
@@ -165,8 +171,18 @@ class HostilePeer:
         data = answer["discoveryData"]
         assert "err" not in data, data
         self.id = answer["id"]
-        self.place = data["peerTree"]["parents"][0]
+        self.stripes = data["peerTree"]["stripes"]
+        self.places = {place["stripe"]: place for place in data["peerTree"]["parents"]}
         return self.place
+
+    @property
+    def place(self):
+        """That in the first stripe, the only one of most trees."""
+        return self.places.get(0)
+
+    @property
+    def parent(self):
+        return self.parents.get(0)
 
     async def is_heard(self):
         """Waits until the server has taken all that was said so far: it answers in order."""
@@ -178,7 +194,11 @@ class HostilePeer:
 
     def _assigned(self, data):
         self.assignments.append(data)
-        self.place = {"stripe": 0, "id": data["parent"], "epoch": data["epoch"], "depth": data.get("depth")}
+        stripe = data["stripe"]
+        self.places[stripe] = {"stripe": stripe, "id": data["parent"], "epoch": data["epoch"], "depth": data.get("depth")}
+        # With several stripes a leaf is moved all the time; where it feeds others is what a test is about.
+        if stripe in self.parents and self.stripes > 1:
+            self.tasks.append(asyncio.create_task(self._attach(stripe, self.next)))
         self.changed.set()
 
     def _suspected(self, data):
@@ -210,17 +230,28 @@ class HostilePeer:
 
         def is_settled():
             is_there = connection.is_connected if is_mute else link.opened.is_set()
-            return is_there or link.is_closed or len(self.errors) > refusals or self.place["id"] != target
+            is_named = any(place["id"] == target for place in self.places.values())
+            return is_there or link.is_closed or len(self.errors) > refusals or not is_named
 
         await self.until(is_settled)
         return link
 
     async def attach(self, start=None, window=1024):
-        """Lets itself be fed by the parent that the server named."""
-        self.parent = await self.connect(self.place["id"])
-        self.parent.send(wire.subscribe(start, window))
+        """Lets itself be fed by the parents that the server named."""
+        await self.until(lambda: len(self.places) == self.stripes)
+        for stripe in range(self.stripes):
+            await self._attach(stripe, start, window)
         await self.until(lambda: self.stream is not None)
-        await self.emit("peer-tree[attached]", stripe=0, epoch=self.place["epoch"])
+
+    async def _attach(self, stripe, start=None, window=1024):
+        """Lets itself be fed one stripe, over the link that there is or a new one."""
+        place = self.places[stripe]
+        links = [link for link in self.parents.values() if link.remote == place["id"] and not link.is_closed]
+        link = links[0] if links else await self.connect(place["id"])
+        self.parents[stripe] = link
+        link.send(wire.subscribe(start, window, self.stream or 0, stripe))
+        await self.until(lambda: stripe in self.begun)
+        await self.emit("peer-tree[attached]", stripe=stripe, epoch=place["epoch"])
 
     async def child(self):
         """The link to the first child, once that has asked to be fed."""
@@ -270,18 +301,21 @@ class HostilePeer:
 
     def _received(self, link, frame, data):
         match frame:
-            case wire.Subscribed() if link is self.parent:
+            case wire.Subscribed() if link in self.parents.values():
+                if not self.begun:
+                    self.start = self.next = frame.start
                 self.stream, self.policy = frame.stream, frame.policy
-                self.start = self.next = frame.start
+                self.begun.add(frame.stripe)
                 self.grant()
-            case wire.Chunk() if link is self.parent:
+            case wire.Chunk() if link in self.parents.values():
                 self.held[frame.sequence] = data
                 self.next = max(self.next, frame.sequence + 1)
                 if self.grants_credit:
                     self.grant()
                 if self.relays:
                     for child in self.children:
-                        child.send(self.tamper(data))
+                        if frame.stripe in child.stripes:
+                            child.send(self.tamper(data))
             case wire.Head() | wire.Restart() if link is self.parent:
                 for child in self.children:
                     child.send(data)
@@ -297,19 +331,29 @@ class HostilePeer:
             case wire.Subscribe():
                 if link not in self.children:
                     self.children.append(link)
+                link.stripes.add(frame.stripe)
                 if self.greets_children:
-                    self.greet(link, frame)
+                    self.tasks.append(asyncio.create_task(self._greet_once_fed(link, frame)))
+            case wire.Unsubscribe():
+                link.stripes.discard(frame.stripe)
         self.changed.set()
 
     def grant(self):
-        """Lets the parent send as much as it likes."""
+        """Lets the parents send as much as they like."""
         is_complete = any(wire.parse(data).flags & wire.END_OF_STREAM for data in [self.held.get(self.next - 1)] if data)
-        self.parent.send(wire.credit(self.next + 1024, self.next, is_complete))
+        for parent in set(self.parents.values()):
+            parent.send(wire.credit(self.next + 1024, self.next, is_complete))
+
+    async def _greet_once_fed(self, child, frame):
+        """Who is put above others as soon as it comes does not know yet what there is."""
+        await self.until(lambda: self.begun)
+        self.greet(child, frame)
 
     def greet(self, child, frame):
         """Feeds a child as it wishes."""
         begin = max(self.start, frame.position) if frame.kind else self.start
         child.send(*(self.retell(self.said[is_head]) for is_head in (True, False) if is_head in self.said))
-        child.send(wire.subscribed(self.policy, self.stream, begin, self.next))
+        child.send(wire.subscribed(self.policy, self.stream, begin, self.next, frame.stripe))
         if self.relays:
-            child.send(*(self.tamper(data) for sequence, data in sorted(self.held.items()) if sequence >= begin))
+            held = [data for sequence, data in sorted(self.held.items()) if sequence >= begin]
+            child.send(*(self.tamper(data) for data in held if wire.parse(data).stripe == frame.stripe))

@@ -59,6 +59,16 @@ async def test_a_relay_that_forges_from_the_beginning_feeds_nobody(signed_stage)
         await scene.everybody_goes_on()
 
 
+@pytest.mark.parametrize(("forgery", "stripe"), [("a bit of it", 1), ("payload", acts.STRIPES - 1), ("signature", 0)])
+async def test_a_relay_that_forges_one_of_five_stripes_feeds_nobody(signed_stage, forgery, stripe):
+    await acts.forged_stripe(signed_stage, forgery, stripe)
+
+
+@pytest.mark.parametrize("stripe", [1, acts.STRIPES - 1])
+async def test_a_relay_that_swallows_one_of_five_stripes_feeds_nobody(signed_stage, stripe):
+    await acts.swallowed_stripe(signed_stage, stripe)
+
+
 async def test_a_forger_above_two_is_a_leaf_within_two_seconds(signed_stage):
     async with signed_stage(k=2, k1=1) as scene:
         forger = await scene.liar(capacity=2)

@@ -16,6 +16,7 @@ _CHUNK = struct.Struct(">BBHBBHQQI")
 
 Subscribe = namedtuple("Subscribe", "stripe kind position window stream")
 Subscribed = namedtuple("Subscribed", "stripe policy stream start next")
+Unsubscribe = namedtuple("Unsubscribe", "stripe")
 Credit = namedtuple("Credit", "is_complete limit frontier")
 Ranges = namedtuple("Ranges", "is_request ranges")
 Heartbeat = namedtuple("Heartbeat", "timestamp echo held")
@@ -92,7 +93,7 @@ def _varint(frame, at):
 
 
 def signed(frame):
-    """Reads a signed chunk that is of no row."""
+    """Reads a signed chunk."""
     flags, stripe, width = struct.unpack_from(">HBB", frame, 1)
     sequence, at = _varint(frame, 5)
     (timestamp,) = struct.unpack_from(">Q", frame, at)
@@ -101,15 +102,22 @@ def signed(frame):
     if flags & RETAINED:
         (key,), at = struct.unpack_from(">H", frame, at), at + 2
     _, place = _varint(frame, at + 16)
-    position, last, at = frame[place], (frame[place + 1] & 0x7F) - 1, place + 2
+    position, count, at = frame[place], frame[place + 1] & 0x7F, place + 2
     if position > 0:
         (first,) = struct.unpack_from(">H", frame, at)
         at += 2 + (2 if first & RETAINED else 0) + (8 if frame[place + 1] & 0x80 else 0)
-    payload = at + 64
-    while last > 0:
-        payload += 32 * (position & 1 == 1 or position < last)
-        position, last = position >> 1, last >> 1
+    row = width or 1
+    payload = at + 64 + 32 * (path_length(position % row, row) + path_length(position // row, count // row))
     return Signed(Chunk(flags, stripe, key, sequence, timestamp, index, width, frame[payload:]), place, at, payload)
+
+
+def path_length(position, count):
+    """How many hashes lead from one of so many leaves of a Merkle tree to the root."""
+    last, length = count - 1, 0
+    while last > 0:
+        length += position & 1 == 1 or position < last
+        position, last = position >> 1, last >> 1
+    return length
 
 
 def parse(frame):
@@ -120,6 +128,8 @@ def parse(frame):
     if kind == 0x02:
         policy, _, *rest = struct.unpack_from(">BBQQQ", frame, 2)
         return Subscribed(second, policy, *rest)
+    if kind == 0x03:
+        return Unsubscribe(second)
     if kind == 0x04:
         return Credit(bool(second & 1), *struct.unpack_from(">QQ", frame, 2))
     if kind in (0x05, 0x06):
