@@ -17,6 +17,12 @@ fi
 # of another package.
 release=(-c release -Xswiftc -cross-module-optimization --disable-build-manifest-caching)
 
+# How the core is compiled for browsers. All that it runs in have vectors of 16 bytes (Chrome 91, Firefox 89, Safari 16.4).
+embedded=(-target wasm32-unknown-none-wasm -enable-experimental-feature Embedded -Xcc -msimd128 -Xllvm -mattr=+simd128
+    -wmo -Osize -parse-as-library -swift-version 6 -warnings-as-errors -package-name peer-tree
+    -enable-upcoming-feature ExistentialAny -enable-upcoming-feature MemberImportVisibility
+    -enable-upcoming-feature InternalImportsByDefault)
+
 die() {
     printf '%s: %s\n' "$(basename "$0")" "$*" >&2
     exit 1
