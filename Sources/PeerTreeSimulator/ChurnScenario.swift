@@ -6,8 +6,11 @@ import TestSupport
 package struct ChurnScenario: Sendable {
     /// Everything follows from it.
     package let seed: UInt64
-    package init(seed: UInt64) {
+    /// Whether the stream has stripes with parity; else it may have stripes, and has none.
+    package let hasParity: Bool
+    package init(seed: UInt64, hasParity: Bool = false) {
         self.seed = seed
+        self.hasParity = hasParity
     }
 
     /// How long nothing bad has happened when everyone must be whole: a server that was restarted waits for those that
@@ -54,8 +57,18 @@ package struct ChurnScenario: Sendable {
             policy: [.lossless, .paced, .live].randomElement(using: &random) ?? .lossless,
             stripes: stripes
         )
+        if hasParity { addParity(to: &options, &random) }
         options.command = "Scripts/fuzz webrtc --target churn --first \(seed) --inputs 1"
         return options
+    }
+
+    private func addParity(to options: inout SimulationOptions, _ random: inout SeededGenerator) {
+        options.parity = true
+        options.policy = Bool.random(using: &random) ? .paced : .live
+        options.stripes = .random(in: 2...5, using: &random)
+        options.tracker.childrenPerPeer = .random(in: 2...4, using: &random)
+        options.tracker.childrenOfSource = .random(in: options.stripes...8, using: &random)
+        options.isSigned = Int.random(in: 0..<3, using: &random) == 0
     }
 
     private func happen(to simulation: Simulation, _ random: inout SeededGenerator) {

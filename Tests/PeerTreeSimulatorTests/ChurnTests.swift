@@ -8,6 +8,11 @@ struct ChurnTests {
         try ChurnScenario(seed: seed).run()
     }
 
+    @Test("The same with parity", arguments: UInt64(1)...4)
+    func churnWithParity(seed: UInt64) throws {
+        try ChurnScenario(seed: seed, hasParity: true).run()
+    }
+
     @Test(
         "Departures leave no stripe without slots while another has some to spare",
         arguments: [18, 103, 122, 467] as [UInt64]

@@ -143,4 +143,41 @@ struct ParityTests {
         #expect(simulation.viewers.allSatisfy { simulation.clients[$0].peer?.isSubtreeComplete == true })
         #expect(simulation.clients[0].completions == 1)
     }
+
+    /// One in twenty of those that come swallows what it should pass on, or forges it.
+    private func joinAmongLiars(_ simulation: Simulation, _ number: Int) {
+        let client = simulation.join()
+        guard number % 20 == 7 else { return }
+        var liar = Puppet()
+        if number % 40 == 7 { liar.held = 1 } else { liar.isForging = true }
+        simulation.clients[client].puppet = liar
+    }
+
+    @Test("Among many of whom some lie and some die, all others get everything, and nothing else")
+    func liars() throws {
+        var options = SimulationOptions(k: 4, k1: 10, policy: .live, stripes: 5)
+        options.parity = true
+        options.isSigned = true
+        let simulation = Simulation(seed: 3, options)
+        simulation.publish(PublishingRhythm(every: .milliseconds(500), bytes: 300...500, joinPointEvery: 4))
+        for number in 0..<100 {
+            simulation.after(.milliseconds(UInt64(20 * number))) { self.joinAmongLiars($0, number) }
+        }
+        try simulation.run(for: .seconds(5))
+        for _ in 0..<10 {
+            if let viewer = simulation.anyViewer() { simulation.kill(viewer) }
+            try simulation.run(for: .milliseconds(200))
+        }
+        try simulation.requireWhole(within: .seconds(5))
+        // The liars are still there.
+        for viewer in simulation.viewers { simulation.clients[viewer].record.forget() }
+        let first = simulation.log.entries.count
+        try simulation.run(for: .seconds(3))
+        try simulation.requireWhole(within: .seconds(2))
+        for viewer in simulation.viewers {
+            #expect(simulation.clients[viewer].record.unaccounted(in: simulation.log, from: first).isEmpty)
+            #expect(simulation.clients[viewer].record.recentGaps.isEmpty)
+        }
+        #expect(simulation.viewers.count == 85)
+    }
 }

@@ -22,7 +22,7 @@ extension AdversaryScript {
         let policies: [String: StreamPolicy] = ["lossless": .lossless, "paced": .paced, "live": .live]
         guard let policy = policies[world[1]], let stripes = Int(world[2]), let viewers = Int(world[3]),
             let k = Int(world[4]), let k1 = Int(world[5]), let seed = UInt64(world[7]),
-            (1...4).contains(stripes), (1...64).contains(viewers), (0...64).contains(k), (stripes...64).contains(k1)
+            (1...5).contains(stripes), (1...64).contains(viewers), (0...64).contains(k), (stripes...64).contains(k1)
         else { return nil }
         self.init()
         self.policy = policy

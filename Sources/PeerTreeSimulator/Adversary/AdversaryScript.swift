@@ -35,10 +35,10 @@ package struct AdversaryScript: Equatable, Sendable {
     package static func random(_ random: inout SeededGenerator) -> AdversaryScript {
         var script = AdversaryScript()
         script.policy = [.lossless, .paced, .live].randomElement(using: &random) ?? .lossless
-        script.stripes = [1, 1, 1, 1, 2, 3].randomElement(using: &random) ?? 1
+        script.stripes = [1, 1, 1, 1, 2, 3, 5].randomElement(using: &random) ?? 1
         script.viewers = Int.random(in: 2...6, using: &random)
         script.k = Int.random(in: 1...3, using: &random)
-        script.k1 = Int.random(in: script.stripes...3, using: &random)
+        script.k1 = Int.random(in: script.stripes...max(3, script.stripes), using: &random)
         script.isEarly = Int.random(in: 0..<4, using: &random) > 0
         script.seed = random.next() % 1_000_000
         script.steps = [.join(member: 0, capacity: 4), .wait(800)]
