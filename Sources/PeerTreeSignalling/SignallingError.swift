@@ -54,10 +54,6 @@ package struct SignallingError: Error, Equatable {
         code: "resumed-elsewhere",
         message: "Your place was taken over by another socket."
     )
-    static let needsStripes = SignallingError(
-        code: "needs-stripes",
-        message: "This tree needs a client that knows stripes."
-    )
     static let treeExists = SignallingError(code: "tree-exists", message: "Another tree has this id. Try again.")
     static let notWatching = SignallingError(code: "not-watching", message: "You watch no tree.")
     static let encryptedTree = SignallingError(

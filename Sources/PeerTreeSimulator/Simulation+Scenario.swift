@@ -145,7 +145,7 @@ extension Simulation {
         schedule(.action(actions.count - 1), after: span)
     }
 
-    /// The viewers that run and do not lie.
+    /// The native viewers that run and do not lie.
     package var viewers: [Int] {
         clients.indices.filter { clients[$0].isHonestViewer }
     }

@@ -67,7 +67,7 @@ package final class Simulation {
     }
 
     @discardableResult
-    func add(isSource: Bool, capacity: Int?) -> Int {
+    func add(isSource: Bool, capacity: Int?, isOriginal: Bool = false) -> Int {
         let delay = TimeSpan.random(in: conditions.delay, using: &random)
         let random = SeededGenerator(seed: self.random.next())
         let client = Client<SimulatedBuffer, SeededGenerator>(
@@ -77,6 +77,7 @@ package final class Simulation {
             at: now
         )
         clients.append(SimulatedClient(client, isSource: isSource, delay: delay))
+        if isOriginal { clients[clients.count - 1].original = OriginalViewer() }
         server.addClient()
         serverSockets.append(0)
         input(.enter(isSource ? nil : server.treeID), to: clients.count - 1)
@@ -170,6 +171,7 @@ package final class Simulation {
     /// Gives an input to a client and carries out what it wants.
     package func input(_ input: ClientInput<SimulatedBuffer>, to client: Int) {
         guard clients[client].isAlive else { return }
+        guard clients[client].original == nil else { return inputToOriginal(input, client) }
         clients[client].client.handle(input, at: now)
         drain(client)
     }

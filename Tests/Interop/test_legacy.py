@@ -329,6 +329,73 @@ def test_a_legacy_viewer_whose_parent_is_killed_discovers_again_and_goes_on(netw
     assert clip.endswith(after) and after.startswith(CLUSTER)
 
 
+# Clients of the original in trees of several stripes
+
+STRIPES = [
+    pytest.param(["--stripes", 4], id="4 stripes"),
+    pytest.param(["--live", "--stripes", 5, "--parity", 1], id="4 + 1"),
+]
+
+
+@pytest.mark.parametrize("options", STRIPES)
+def test_the_very_first_viewer_of_a_stream_in_stripes_may_be_a_legacy_one(network, options):
+    network.serve()
+    source, tree = network.source(*options)
+    first = network.legacy_viewer(tree, "first")
+    for number in range(3):
+        network.viewer(tree, f"native{number}")
+    second = network.legacy_viewer(tree, "second", "--no-trickle")
+    messages = [noise(size, size) for size in [12, 1, 65_536, 16_356, 40_000, 2_500]]
+    for message in messages:
+        feed(source, message)
+        for viewer in [first, second]:
+            got = viewer.event("message")
+            assert (got["bytes"], got["text"]) == (len(message), False)
+    for name in ["first", "second", "native0", "native1", "native2"]:
+        eventually(lambda: len(network.received(name)) >= len(content(messages)), f"everything at {name}")
+        assert network.received(name) == content(messages)
+    feed(source, b"", end=True)
+    assert source.wait() == 0
+    assert first.event("refused")["message"] == "Tree does not exist."
+
+
+@pytest.mark.parametrize("options", STRIPES)
+def test_a_legacy_viewer_of_a_stream_in_stripes_whose_parent_is_killed_goes_on(network, options):
+    network.serve()
+    # The source has four or five slots in each stripe: half of them are taken when the legacy one comes.
+    source, tree = network.source("--k1", 5, *options)
+    natives = {}
+    for number in range(4):
+        native = network.viewer(tree, f"native{number}")
+        natives[native.id] = f"native{number}", native
+    viewer = network.legacy_viewer(tree, "out")
+    messages = []
+
+    def tell_all(count):
+        for _ in range(count):
+            messages.append(noise(5_000, len(messages)))
+            feed(source, messages[-1])
+            time.sleep(0.03)
+
+    tell_all(30)
+    before = content(messages)
+    eventually(lambda: network.received("out") == before, "all so far")
+    _, parent = natives.pop(viewer.parent)
+    parent.signal(signal.SIGKILL)
+    tell_all(30)
+    assert viewer.event("upstream-gone")["id"] == parent.id
+    assert viewer.event("upstream")["id"] != parent.id
+    tell_all(30)
+    everything = content(messages)
+    eventually(lambda: network.received("out").endswith(messages[-1]), "the newest message")
+    # What came on the first link, and what came on the second, have no holes.
+    received = network.received("out")
+    cut = next(end for end in range(len(before), len(received), 5_000) if everything.endswith(received[end:]))
+    assert everything.startswith(received[:cut]) and len(received) - cut >= len(content(messages[60:]))
+    for name, _ in natives.values():
+        eventually(lambda: network.received(name) == everything, f"everything at {name}")
+
+
 # The frames, character for character
 
 

@@ -143,6 +143,44 @@ struct LegacyExchangeTests {
         #expect(harness.inconsistencies.isEmpty)
     }
 
+    @Test("In a tree of several stripes a legacy viewer has one parent for all, which is told once", arguments: [0, 1])
+    func stripes(parity: Int) throws {
+        var harness = SignallingHarness { $0.tracker.childrenOfSource = 5 }
+        let tree = try harness.createTree("S", ["stripes": 5, "parity": JSONValue(parity)])
+        for viewer in ["A", "B", "C", "D"] { try harness.join(viewer, tree) }
+        harness.clearInboxes()
+        let parent = try harness.joinLegacy("L", tree)
+        #expect(parent != "S")
+        let reply =
+            #"42["simple-signal[discover]",{"id":"L","discoveryData":{"peers":["\#(parent)"],"treeID":"\#(tree)"}}]"#
+        #expect(harness.take("L").map(\.frame) == [reply])
+        #expect(harness.payloads(parent, "peer-tree[admit]").map { $0["id"] } == ["L"])
+        let peer = try #require(harness.service.memberIDs["L"])
+        // It offers to that one alone, and counts as attached once it has the answer.
+        #expect(harness.offer("L", to: "S", session: "Y").last?.payload["code"] == "not-your-parent")
+        harness.offer("L", to: parent, session: "X")
+        #expect(try !harness.service.tracker.isAttached(peer))
+        let answer: JSONValue = ["signal": ["type": "answer", "sdp": ""], "sessionId": "X", "target": "L"]
+        harness.emit(parent, "simple-signal[signal]", answer)
+        #expect(try harness.service.tracker.isAttached(peer))
+        let shape = try #require(harness.shape(of: tree)?.peers.first { !$0.isNative })
+        #expect(Set(shape.parents).count == 1 && shape.parents.count == 5 && shape.parents[0] != nil)
+        _ = harness.take("L")
+        // Its parent lost it, or is gone: it is told nothing, and named another one when it asks.
+        harness.emit(parent, "peer-tree[child-lost]", ["id": "L"])
+        let second = harness.emit("L", "simple-signal[discover]", ["treeID": .string(tree)])
+        let next = try #require(second.last?.payload["discoveryData"]?["peers"]?[0]?.stringValue)
+        #expect(next != parent)
+        harness.clearInboxes()
+        harness.emit(next, "peer-tree[leave]", [:])
+        #expect(harness.take("L").isEmpty)
+        let third = harness.emit("L", "simple-signal[discover]", ["treeID": .string(tree)])
+        let last = try #require(third.last?.payload["discoveryData"]?["peers"]?[0]?.stringValue)
+        #expect(last != next)
+        #expect(third.last?.payload["discoveryData"]?["peers"]?.arrayValue?.count == 1)
+        #expect(harness.inconsistencies.isEmpty)
+    }
+
     @Test("Tree ids look like the original's and do not repeat")
     func treeIDs() throws {
         var random = SystemRandomNumberGenerator()

@@ -31,7 +31,9 @@ struct RandomClients {
             harness.connect("c\(nextID)")
         case 2: harness.handle(.disconnected(id: id))
         case 3 where harness.service.treeCount < 3:
-            harness.emit(id, "simple-signal[discover]", ["createNew": true, "peerTree": ["v": 2]])
+            let native: JSONValue =
+                harness.service.treeCount % 2 == 0 ? ["v": 2] : ["v": 2, "stripes": 3, "parity": 1]
+            harness.emit(id, "simple-signal[discover]", ["createNew": true, "peerTree": native])
         case 3...6:
             harness.emit(id, "simple-signal[discover]", ["treeID": .string(tree), "peerTree": ["v": 2]])
             if let token = harness.resumeToken(id) { tokens.append(token) }

@@ -20,7 +20,6 @@ const FINAL = {
   'no-crypto': 'This broadcast is encrypted or signed, and browsers open it only on pages that came over https, or from this '
     + 'machine: ask for a link with https, or watch it with the peer-tree command.',
   'no-ed25519': 'This broadcast is signed, and this browser is too old to check that: update it, or open the link in another one.',
-  'needs-stripes': 'This broadcast needs a newer version of this page.',
 };
 const SERVER = ['server-unreachable', 'server-timeout', 'server-full', 'too-many-joins', 'tree-full'];
 

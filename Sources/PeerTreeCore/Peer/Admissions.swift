@@ -62,6 +62,11 @@ struct Admissions {
         slots == nil || places.contains { $0.child == child && $0.stripe == stripe && (!$0.isWard || $0.isDrawn) }
     }
 
+    /// Whether the server has spoken of somebody, and not taken it back for good.
+    func isNamed(_ child: RemoteID) -> Bool {
+        places.contains { $0.child == child }
+    }
+
     /// Whether somebody may have a link as a child.
     func allow(_ child: RemoteID) -> Bool {
         slots == nil || places.contains { $0.child == child }

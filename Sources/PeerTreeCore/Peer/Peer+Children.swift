@@ -7,6 +7,12 @@ extension Peer {
         admissions.place(slots: slots.map { min(max($0, 0), most) }, depth: depth)
     }
 
+    /// Whether a child may be fed what is asked for on its link. A plain one knows no stripes: in whichever of them the server
+    /// has named it, it gets whole messages.
+    func mayFeed(_ stripe: UInt8, on link: Link) -> Bool {
+        link.mode == .plain ? admissions.isChild(link.remote) : admissions.allow(link.remote, stripe)
+    }
+
     /// The server says that a child may come. It may be here already, and have asked for the stripe.
     mutating func admit(_ child: RemoteID, _ stripe: UInt8, at now: Instant) {
         admissions.admit(child, stripe, displacedEnd: now + configuration.releaseTimeout)
@@ -15,7 +21,7 @@ extension Peer {
         if link.feeding.subscriptions.isEmpty { links[link.id]?.liveness.lastHeard = now }
         announce(link.id)
         for (index, subscription) in link.feeding.subscriptions.enumerated()
-        where subscription.stripe == stripe && subscription.cursor == nil {
+        where (subscription.stripe == stripe || link.mode == .plain) && subscription.cursor == nil {
             start(link.id, index, at: now)
         }
     }
@@ -72,7 +78,7 @@ extension Peer {
     /// Tells of a child as soon as it may be one.
     mutating func announce(_ id: LinkID) {
         guard let link = links[id], !link.feeding.isAnnounced,
-            link.feeding.subscriptions.contains(where: { admissions.allow(link.remote, $0.stripe) })
+            link.feeding.subscriptions.contains(where: { mayFeed($0.stripe, on: link) })
         else { return }
         links[id]?.feeding.isAnnounced = true
         emit(.downstream(link.remote, id))
@@ -115,7 +121,9 @@ extension Peer {
     private mutating func cutReleased(at now: Instant) {
         for (child, stripe) in admissions.takeExpired(at: now) {
             guard let link = links.values.first(where: { $0.role == .child && $0.remote == child }) else { continue }
-            links[link.id]?.feeding.subscriptions.removeAll { $0.stripe == stripe }
+            links[link.id]?.feeding.subscriptions.removeAll { subscription in
+                link.mode == .plain ? !admissions.isNamed(child) : subscription.stripe == stripe
+            }
             if links[link.id]?.feeding.subscriptions.isEmpty != false || !admissions.allow(child) {
                 part(with: link, saying: .moved, at: now)
             } else {

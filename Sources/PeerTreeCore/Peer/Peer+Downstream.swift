@@ -49,7 +49,7 @@ extension Peer {
     mutating func start(_ id: LinkID, _ index: Int, at now: Instant) {
         guard let frontier = stream.frontier, !stream.isStartingOver, hasWord, let link = links[id],
             !link.feeding.subscriptions[index].isVoid,
-            admissions.allow(link.remote, link.feeding.subscriptions[index].stripe)
+            mayFeed(link.feeding.subscriptions[index].stripe, on: link)
         else { return }
         let subscription = link.feeding.subscriptions[index]
         let (position, isNewcomer) = startPosition(of: subscription)

@@ -119,6 +119,7 @@ extension BroadcastTree {
             timer: startEvictionTimer(peer, &context)
         )
         context.outputs.append(.capacityChanged(peer: handle(of: peer)))
+        partWithWholes(of: peer, reason: .parentLost, isGone: false, &context)
         if peers[Int(peer)].isNative {
             vacate(peer, stripe: stripe, reason: .parentLost, isGone: false, &context)
             place(peer, stripe: stripe, reason: .evicted, &context)
@@ -132,9 +133,7 @@ extension BroadcastTree {
     /// Whether the others offer as many slots as there are viewers. Else somebody would have no parent at all, and a bad
     /// one is better than that.
     private func canSpare(_ peer: Int32, stripe: Int) -> Bool {
-        let nodes = stripes[stripe].nodes
-        let all = stripeCapacity[stripe] + Int(nodes[Int(SpanningTree.source)].capacity)
-        return all - Int(nodes[Int(peer)].capacity) >= peerCount - 1
+        surplus(of: stripe) >= Int(stripes[stripe].nodes[Int(peer)].capacity)
     }
 
     /// A round of a peer's time as a leaf is over. After the last one it offers again what it offered before.

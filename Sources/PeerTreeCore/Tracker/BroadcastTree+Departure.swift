@@ -7,10 +7,13 @@ extension BroadcastTree {
         cancelProbe(of: peer, &context)
         _ = endRestoration(of: peer, &context)
         leaveStandbys(peer, &context)
+        let childReason: AssignmentReason = reason == .left ? .parentLeft : .parentLost
+        partWithWholes(of: peer, reason: childReason, isGone: true, &context)
+        if takesWhole(peer) { partWhole(peer, &context) }
         for stripe in stripes.indices {
             cancelAttachTimer(peer, stripe: stripe, &context)
             releaseHold(of: peer, stripe: stripe, &context)
-            vacate(peer, stripe: stripe, reason: reason == .left ? .parentLeft : .parentLost, &context)
+            vacate(peer, stripe: stripe, reason: childReason, &context)
         }
         context.timers.cancel(&peers[Int(peer)].resumeTimer)
         erasePeer(peer, at: context.now)

@@ -6,7 +6,8 @@ extension BroadcastTree {
     mutating func begin(isNative: Bool, children: Int, layout: StripeLayout, at now: Instant) {
         state = .live
         self.layout = layout
-        stripes = Array(repeating: SpanningTree(prefersFeeders: layout.stripes > 1), count: layout.stripes)
+        stripes = Array(repeating: SpanningTree(layout), count: layout.stripes)
+        wholes = WholeViewers(stripes: layout.stripes)
         stripeCapacity = Array(repeating: 0, count: layout.stripes)
         let source = insertPeer(isNative: isNative, origin: nil, at: now) { stripe in
             layout.slots(ofSourceWith: children, in: stripe)
@@ -17,7 +18,7 @@ extension BroadcastTree {
         }
     }
 
-    /// Adds a viewer, in the best place of every stripe. It is interior in one of them and a leaf in the others. With
+    /// Adds a viewer, in the best place of every stripe. If it is native, it is interior in one of them and a leaf in the others. With
     /// parity it is served without a place in one of them, and waits for that.
     mutating func join(
         isNative: Bool,
@@ -28,6 +29,7 @@ extension BroadcastTree {
         guard peerCount < context.options.maximumPeersPerTree else {
             throw .tooManyPeers(limit: context.options.maximumPeersPerTree)
         }
+        guard isNative || stripes.count == 1 else { return try joinWhole(origin: origin, &context) }
         let interior = poorestStripe
         // While a tree is being restored it can have slots in a moment that cannot be seen yet.
         let mayWait = isNative && !restorations.isEmpty
@@ -66,7 +68,8 @@ extension BroadcastTree {
         resume(peer, &context)
         // It may know nothing of the standby it had.
         dismissStandby(of: peer, &context)
-        for stripe in stripes.indices {
+        if takesWhole(peer) { rejoinWhole(peer, &context) }
+        for stripe in stripes.indices where !takesWhole(peer) {
             let node = stripes[stripe].nodes[Int(peer)]
             guard node.parent != SpanningTree.none else { continue }
             releaseHold(of: peer, stripe: stripe, &context)

@@ -183,6 +183,7 @@ extension BroadcastTree {
             raiseFeeders(stripe: stripe, &context)
             rebalance(stripe: stripe, &context)
         }
+        placeWaitingWholes(&context)
         assignStandbys(&context)
     }
 

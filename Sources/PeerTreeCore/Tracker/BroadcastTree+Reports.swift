@@ -115,6 +115,9 @@ extension BroadcastTree {
     ) {
         let parent = stripes[stripe].nodes[Int(peer)].parent
         guard parent != SpanningTree.none else { return }
+        if takesWhole(peer) {
+            return replaceParentOfWhole(peer, reason: reason, isAnnounced: isAnnounced, &context)
+        }
         let failed = handle(of: parent)
         exclusions[ExclusionKey(peer: peer, stripe: stripe), default: Exclusions()].insert(failed)
         unlink(peer, stripe: stripe, isHolding: isStillTried, &context)

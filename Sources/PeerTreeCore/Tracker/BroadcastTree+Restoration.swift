@@ -83,8 +83,8 @@ extension BroadcastTree {
         guard peer != SpanningTree.source else { throw .sourceHasNoParent }
         let tree = stripes[stripe]
         let depth = tree.depth(of: parent) + 1 + Int(tree.nodes[Int(peer)].height)
-        guard tree.nodes[Int(peer)].parent == SpanningTree.none, !tree.isAncestor(peer, of: parent),
-            !peers[Int(parent)].isEvicted, depth <= context.options.maximumDepth
+        guard !takesWhole(peer), tree.nodes[Int(peer)].parent == SpanningTree.none,
+            !tree.isAncestor(peer, of: parent), !peers[Int(parent)].isEvicted, depth <= context.options.maximumDepth
         else { throw .notAChild }
         let isExpected = (restorations[parent]?.expectedChildren[stripe] ?? 0) > 0
         let node = tree.nodes[Int(parent)]

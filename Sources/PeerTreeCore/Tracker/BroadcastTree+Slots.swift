@@ -29,9 +29,10 @@ extension BroadcastTree {
     }
 
     /// How many slots a stripe offers beyond those that its viewers need.
-    private func surplus(of stripe: Int) -> Int {
+    func surplus(of stripe: Int) -> Int {
         let source = stripes[stripe].nodes[Int(SpanningTree.source)]
-        return stripeCapacity[stripe] + Int(source.capacity) - (peerCount - 1)
+        let needed = peerCount - 1 - wholes.count + wholes.slots[stripe]
+        return stripeCapacity[stripe] + Int(source.capacity) - needed
     }
 
     /// Makes a peer of the richest stripe interior in `stripe` instead, if that leaves both better off than `stripe` is.
@@ -59,13 +60,14 @@ extension BroadcastTree {
     }
 
     /// A peer that offers slots in a stripe and feeds nobody there; else the parent of the deepest leaf, unless it keeps a
-    /// slot for somebody who may come back to it.
+    /// slot for somebody who may come back to it, or feeds somebody who cannot be told to move.
     private func recruit(from stripe: Int) -> Int32? {
         let tree = stripes[stripe]
         if let idle = tree.deepMovableLeaf(capacity: 1), restorations[idle] == nil { return idle }
         guard let parent = tree.deepestMovableLeaf().map({ tree.nodes[Int($0)].parent }),
             parent != SpanningTree.source, restorations[parent] == nil, tree.nodes[Int(parent)].heldSlots == 0,
-            tree.nodes[Int(parent)].flags.isSuperset(of: [.native, .attached]), !peers[Int(parent)].isSuspect
+            tree.nodes[Int(parent)].flags.isSuperset(of: [.native, .attached]), !peers[Int(parent)].isSuspect,
+            !tree.children(of: parent).contains(where: { takesWhole($0) })
         else { return nil }
         return parent
     }

@@ -34,6 +34,8 @@ struct BroadcastTree {
     var votes = SpentVotes()
     /// Who stands by for whom.
     var standbys = StandbyTable()
+    /// Viewers that get the whole stream of several stripes from one parent.
+    var wholes = WholeViewers(stripes: 0)
     /// Peers that came back after the tracker had lost its memory and whose links are not settled yet.
     var restorations: [Int32: Restoration] = [:]
 
@@ -119,6 +121,7 @@ struct BroadcastTree {
             stripes[stripe].remove(peer)
             exclusions[ExclusionKey(peer: peer, stripe: stripe)] = nil
         }
+        if takesWhole(peer) { wholes.count -= 1 }
         votes.leave(peer, origin: peers[Int(peer)].origin, at: now)
         restorations[peer] = nil
         unlink(peer)

@@ -68,6 +68,29 @@ extension SpanningTree {
         return descend { $0.feeders.feederHeight }
     }
 
+    /// The best place for a child that gets the whole stream from one viewer, or none.
+    var roomForWhole: RoomForWhole { nodes[Int(Self.source)].feeders.room }
+
+    /// The viewer who has that place: of siblings that have one alike whoever came first.
+    func parentForWhole() -> Int32? {
+        guard roomForWhole != .none else { return nil }
+        var current = Self.source
+        while nodes[Int(current)].feeders.room.levels > 0 {
+            let wanted = nodes[Int(current)].feeders.room
+            var best = Self.none
+            var child = nodes[Int(current)].firstChild
+            while child != Self.none {
+                let below = nodes[Int(child)]
+                let isOlder = best == Self.none || below.ordinal < nodes[Int(best)].ordinal
+                if below.feeders.room.fromAbove == wanted, isOlder { best = child }
+                child = below.nextSibling
+            }
+            guard best != Self.none else { return nil }
+            current = best
+        }
+        return current
+    }
+
     /// Follows a distance that is summed up without the child it comes from, to where it is 0.
     private func descend(_ distance: (SpanningTreeNode) -> UInt16) -> Int32? {
         var current = Self.source

@@ -16,12 +16,15 @@ struct SpanningTree {
     /// Whether peers that take children have the places near the source, and leaves make room for them: the case if there
     /// are several stripes, in most of which a peer takes none.
     let prefersFeeders: Bool
+    /// How many slots a child takes that gets the whole stream of such a tree from one parent.
+    let slotsOfWhole: UInt16
     private(set) var nodes: [SpanningTreeNode] = []
     private(set) var firstWaiting = SpanningTree.none
     private(set) var lastWaiting = SpanningTree.none
 
-    init(prefersFeeders: Bool = false) {
-        self.prefersFeeders = prefersFeeders
+    init(_ layout: StripeLayout = .single) {
+        prefersFeeders = layout.stripes > 1
+        slotsOfWhole = UInt16(clamping: layout.data)
     }
 
     /// Puts a fresh, detached node at `index`, which must be in use by nobody or be the next one.
@@ -165,6 +168,7 @@ struct SpanningTree {
         if index != Self.source {
             if node.isYieldingLeaf { result.yieldDistance = 0 }
             if node.isMovableFeeder { result.feederHeight = 0 }
+            if node.hasRoom(for: slotsOfWhole) { result.room = RoomForWhole(isProven: node.isProven) }
         }
         let mayExchange = node.mayExchangeChildren
         var child = node.firstChild
@@ -178,6 +182,7 @@ struct SpanningTree {
                 result.feederHeight =
                     result.feederHeight == FeederSummary.nowhere ? height : max(result.feederHeight, height)
             }
+            result.room = max(result.room, below.feeders.room.fromAbove)
             child = below.nextSibling
         }
         return result
@@ -216,6 +221,8 @@ struct FeederSummary: Equatable {
     var yieldDistance = FeederSummary.nowhere
     /// Levels down to the deepest peer that takes children and may be moved, likewise.
     var feederHeight = FeederSummary.nowhere
+    /// The best place for a child that gets the whole stream from one parent.
+    var room = RoomForWhole.none
 
     static let nowhere = UInt16.max
     /// Beyond it a node is as good as none.

@@ -27,7 +27,8 @@ struct SpanningTreeNode {
     /// Slots offered in this stripe.
     var capacity: UInt16 = 0
     var childCount: UInt16 = 0
-    /// Slots kept for children that are on their way to another parent.
+    /// Slots taken without a child of their own: kept for children that are on their way to another parent, or what a child
+    /// takes beyond one that gets the whole stream here.
     var heldSlots: UInt16 = 0
     private(set) var leafCapacity: UInt16 = 0
     private(set) var feeders = FeederSummary()
@@ -95,6 +96,17 @@ struct SpanningTreeNode {
     var mayExchangeChildren: Bool {
         flags.contains(.occupied) && flags.isDisjoint(with: [.suspect, .blocked, .shunned, .doubted])
             && UInt32(childCount) + UInt32(heldSlots) <= UInt32(capacity)
+    }
+
+    /// Whether this peer may take a child that costs it so many slots.
+    func hasRoom(for slots: UInt16) -> Bool {
+        flags.isSuperset(of: [.occupied, .native]) && flags.isDisjoint(with: [.suspect, .blocked])
+            && UInt32(childCount) + UInt32(heldSlots) + UInt32(slots) <= UInt32(capacity)
+    }
+
+    /// Whether this peer is fed, and nothing speaks against it.
+    var isProven: Bool {
+        flags.contains(.attached) && flags.isDisjoint(with: [.shunned, .doubted])
     }
 
     /// Takes over the sum of its subtree; false if that is what it had already.

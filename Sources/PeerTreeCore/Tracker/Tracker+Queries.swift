@@ -1,4 +1,7 @@
 /// What a tracker can be asked. All of it costs O(1) or O(depth), except where a list is asked for.
+///
+/// A viewer that gets the whole stream of several stripes from one parent has that parent in each of them, while it is in
+/// the list of its parent's children in a single one.
 extension Tracker {
     /// What a dashboard shows of a peer.
     public struct PeerSummary: Equatable, Sendable {
@@ -53,13 +56,13 @@ extension Tracker {
 
     /// Where a viewer hangs in a stripe.
     public func assignment(of peer: PeerHandle, stripe: Int = 0) throws(TrackerError) -> Assignment {
-        let (tree, index) = try locate(peer, stripe: stripe)
+        let (tree, index, stripe) = try locate(peer, stripe: stripe)
         return trees[tree].assignment(of: index, stripe: stripe)
     }
 
     /// The parent of a peer; nil for the source and for a peer that waits for a slot.
     public func parent(of peer: PeerHandle, stripe: Int = 0) throws(TrackerError) -> PeerHandle? {
-        let (tree, index) = try locate(peer, stripe: stripe)
+        let (tree, index, stripe) = try locate(peer, stripe: stripe)
         let parent = trees[tree].stripes[stripe].nodes[Int(index)].parent
         return parent == SpanningTree.none ? nil : trees[tree].handle(of: parent)
     }
@@ -72,31 +75,31 @@ extension Tracker {
 
     /// Whether the link of a peer to its parent is open.
     public func isAttached(_ peer: PeerHandle, stripe: Int = 0) throws(TrackerError) -> Bool {
-        let (tree, index) = try locate(peer, stripe: stripe)
+        let (tree, index, stripe) = try locate(peer, stripe: stripe)
         return trees[tree].stripes[stripe].nodes[Int(index)].flags.contains(.attached)
     }
 
     /// The parent a peer is moving away from: it serves the peer until the new link is open.
     public func previousParent(of peer: PeerHandle, stripe: Int = 0) throws(TrackerError) -> PeerHandle? {
-        let (tree, index) = try locate(peer, stripe: stripe)
+        let (tree, index, stripe) = try locate(peer, stripe: stripe)
         return trees[tree].heldParent(trees[tree].stripes[stripe].nodes[Int(index)]).map { trees[tree].handle(of: $0) }
     }
 
     /// The children of a peer, in no particular order.
     public func children(of peer: PeerHandle, stripe: Int = 0) throws(TrackerError) -> [PeerHandle] {
-        let (tree, index) = try locate(peer, stripe: stripe)
+        let (tree, index, stripe) = try locate(peer, stripe: stripe)
         return trees[tree].stripes[stripe].children(of: index).map { trees[tree].handle(of: $0) }
     }
 
     /// Levels between a peer and the source.
     public func depth(of peer: PeerHandle, stripe: Int = 0) throws(TrackerError) -> Int {
-        let (tree, index) = try locate(peer, stripe: stripe)
+        let (tree, index, stripe) = try locate(peer, stripe: stripe)
         return trees[tree].stripes[stripe].depth(of: index)
     }
 
     /// Children a peer takes in a stripe.
     public func capacity(of peer: PeerHandle, stripe: Int = 0) throws(TrackerError) -> Int {
-        let (tree, index) = try locate(peer, stripe: stripe)
+        let (tree, index, stripe) = try locate(peer, stripe: stripe)
         return Int(trees[tree].stripes[stripe].nodes[Int(index)].capacity)
     }
 
@@ -116,9 +119,9 @@ extension Tracker {
     ) throws(TrackerError) {
         let broadcast = trees[try liveIndex(of: tree)]
         guard broadcast.stripes.indices.contains(stripe) else { throw .unknownStripe }
-        let spanning = broadcast.stripes[stripe]
         var index: Int32 = 0
         while index != SpanningTree.none {
+            let spanning = broadcast.stripes[broadcast.stripe(stripe, of: index)]
             let (record, node) = (broadcast.peers[Int(index)], spanning.nodes[Int(index)])
             body(
                 PeerSummary(

@@ -84,7 +84,7 @@ extension Tracker {
         at now: Instant
     ) throws(TrackerError) {
         advance(to: now)
-        let (tree, index) = try locate(peer, stripe: stripe)
+        let (tree, index, stripe) = try locate(peer, stripe: stripe)
         guard parent.tree == peer.tree, let parentIndex = trees[tree].index(of: parent) else { throw .unknownPeer }
         try trees[tree].reattach(index, to: parentIndex, stripe: stripe, isAnnounced: isAnnounced, &context)
     }
@@ -99,13 +99,13 @@ extension Tracker {
         at now: Instant
     ) throws(TrackerError) {
         advance(to: now)
-        let (tree, index) = try locate(peer, stripe: stripe)
+        let (tree, index, stripe) = try locate(peer, stripe: stripe)
         trees[tree].placeRestored(index, stripe: stripe, isAnnounced: isAnnounced, &context)
     }
 
     /// Whether a restored peer has no parent in `stripe` because it is not known yet whether the one it had comes back.
     public func isRestoring(_ peer: PeerHandle, stripe: Int = 0) throws(TrackerError) -> Bool {
-        let (tree, index) = try locate(peer, stripe: stripe)
+        let (tree, index, stripe) = try locate(peer, stripe: stripe)
         return trees[tree].restorations[index]?.isPending(stripe) ?? false
     }
 

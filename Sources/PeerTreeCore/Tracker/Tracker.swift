@@ -120,7 +120,8 @@ public struct Tracker: Sendable {
     /// - Parameters:
     ///   - capacity: Children the viewer offers to serve with the whole stream; nil for
     ///     ``TrackerOptions/childrenPerPeer``, and always that for legacy peers. In a tree of several stripes it takes
-    ///     `capacity` times the number of stripes without parity in one of them, and none in the others.
+    ///     `capacity` times the number of stripes without parity in one of them, and none in the others; a legacy peer
+    ///     takes none there, and has a single parent for all stripes.
     ///   - isLeaf: Whether it gets no children, whatever it offers.
     ///   - origin: Stands for the network address it comes from; nil if that is unknown. Votes are counted by it, too.
     /// - Throws: ``TrackerError/unknownTree``, ``TrackerError/tooManyPeers(limit:)``, ``TrackerError/treeFull``.
@@ -174,13 +175,13 @@ public struct Tracker: Sendable {
             trees[tree].resume(index, &context)
             trees[tree].readmit(index, &context)
         case .attached(let peer, let stripe, let epoch):
-            let (tree, index) = try locate(peer, stripe: stripe)
+            let (tree, index, stripe) = try locate(peer, stripe: stripe)
             try trees[tree].attached(index, stripe: stripe, epoch: epoch, &context)
         case .orphaned(let peer, let stripe, let epoch, let reason):
-            let (tree, index) = try locate(peer, stripe: stripe)
+            let (tree, index, stripe) = try locate(peer, stripe: stripe)
             try trees[tree].orphaned(index, stripe: stripe, epoch: epoch, reason: reason, &context)
         case .promoted(let peer, let stripe, let epoch, let reason, let standby):
-            let (tree, index) = try locate(peer, stripe: stripe)
+            let (tree, index, stripe) = try locate(peer, stripe: stripe)
             let standbyIndex = standby.tree == peer.tree ? trees[tree].index(of: standby) : nil
             try trees[tree].orphaned(
                 index,
@@ -191,8 +192,9 @@ public struct Tracker: Sendable {
                 &context
             )
         case .childLost(let peer, let child, let stripe, let reason):
-            let (tree, index) = try locate(peer, stripe: stripe)
+            let (tree, index, _) = try locate(peer, stripe: stripe)
             guard child.tree == peer.tree, let childIndex = trees[tree].index(of: child) else { throw .notAChild }
+            let stripe = trees[tree].stripe(stripe, of: childIndex)
             try trees[tree].childLost(index, child: childIndex, stripe: stripe, reason, &context)
         case .endTree(let tree):
             trees[try liveIndex(of: tree)].end(.ended, &context)
@@ -255,9 +257,10 @@ public struct Tracker: Sendable {
         return (tree, index)
     }
 
-    func locate(_ peer: PeerHandle, stripe: Int) throws(TrackerError) -> (tree: Int, peer: Int32) {
-        let found = try locate(peer)
-        guard trees[found.tree].stripes.indices.contains(stripe) else { throw .unknownStripe }
-        return found
+    /// The indices of a peer, and the stripe in which it has its place for `stripe`.
+    func locate(_ peer: PeerHandle, stripe: Int) throws(TrackerError) -> (tree: Int, peer: Int32, stripe: Int) {
+        let (tree, index) = try locate(peer)
+        guard trees[tree].stripes.indices.contains(stripe) else { throw .unknownStripe }
+        return (tree, index, trees[tree].stripe(stripe, of: index))
     }
 }

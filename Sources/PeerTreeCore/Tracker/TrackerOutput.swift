@@ -75,7 +75,8 @@ public enum TreeEndReason: Equatable, Sendable {
 public enum TrackerOutput: Equatable, Sendable {
     /// `peer` has a new parent, or none yet (`assignment.parent` is nil) because no slot is free.
     case assign(peer: PeerHandle, assignment: Assignment, reason: AssignmentReason)
-    /// `child` may link to `parent` for `stripe`. Comes before the child is told; may be said more than once.
+    /// `child` may link to `parent` for `stripe`, or for all of them if it is a legacy one. Comes before the child is told;
+    /// may be said more than once.
     case admit(parent: PeerHandle, child: PeerHandle, stripe: Int)
     /// `child` is no longer a child of `parent` in `stripe`.
     case childGone(parent: PeerHandle, child: PeerHandle, stripe: Int)

@@ -121,7 +121,6 @@ extension TreeService {
             return current
         }
         guard request.isNative || !found.isEncrypted else { throw .encryptedTree }
-        guard request.isNative || found.layout == .single else { throw .needsStripes }
         guard members.count < options.maximumPeers else { throw .serverFull }
         // Original clients can prove nothing to those below them.
         let isSigned = found.key != nil || SourceKey.isTreeID(Text(found.id))

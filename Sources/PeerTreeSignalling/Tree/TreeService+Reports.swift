@@ -37,7 +37,9 @@ extension TreeService {
         let reason = try payload.optionalString("reason").flatMap { LossReason($0) } ?? .closed
         guard let child = memberIDs[id], child.tree == peer.tree else { throw SignallingError(.notAChild) }
         var isChild = false
-        for stripe in 0..<(trees[peer.tree]?.layout.stripes ?? 0) {
+        // An original client has one place, whichever stripe is named.
+        let stripes = members[child]?.isNative == false ? 1 : trees[peer.tree]?.layout.stripes ?? 0
+        for stripe in 0..<stripes {
             let isParent = (try? tracker.parent(of: child, stripe: stripe)) == peer
             guard isParent || (try? tracker.previousParent(of: child, stripe: stripe)) == peer else { continue }
             isChild = true

@@ -63,6 +63,11 @@ struct SourceLog {
         nextSequence += 1
     }
 
+    /// Which message has these bytes, of those from `first` on.
+    func index(of bytes: ArraySlice<UInt8>, from first: Int) -> Int? {
+        entries[min(first, entries.count)...].firstIndex { $0.bytes[...] == bytes }
+    }
+
     func index(of sequence: UInt64) -> Int? { indexOfSequence[sequence] }
 
     /// Where the first message begins that begins at `sequence` or behind it.

@@ -44,6 +44,8 @@ package struct SimulatedClient {
     var isConnected = false
     /// Whether it lies: see ``Puppet``.
     var puppet: Puppet?
+    /// If it is an original client: ``client`` does nothing then.
+    package internal(set) var original: OriginalViewer?
 
     init(_ client: Client<SimulatedBuffer, SeededGenerator>, isSource: Bool, delay: TimeSpan) {
         self.client = client
@@ -57,8 +59,8 @@ package struct SimulatedClient {
     package var end: StreamEnd? { client.end }
 
     var isAlive: Bool { life != .gone }
-    /// Whether it has come to stay, and does not lie.
-    var isHonestViewer: Bool { life == .running && puppet == nil && !isSource }
+    /// Whether it speaks our protocol, has come to stay, and does not lie.
+    var isHonestViewer: Bool { life == .running && puppet == nil && original == nil && !isSource }
 }
 
 extension Text {

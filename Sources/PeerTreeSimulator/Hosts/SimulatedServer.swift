@@ -8,6 +8,7 @@ struct SimulatedServer {
     /// What is kept about a client that is in the tree.
     struct Member {
         let peer: PeerHandle
+        var isNative = true
         var isConnected = true
         /// What it said of its links when it came back to a server that did not know it, until that is settled.
         var claim: [Claim]?
@@ -119,10 +120,12 @@ struct SimulatedServer {
         case .leave: track(.leave(peer), at: now)
         case .offer(let session, let id, let sdp):
             guard let target = reachable(id), mayOffer(peer, to: target) else { return }
-            say(.offer(session: session, from: Text(client: client), sdp: sdp, isNative: true), to: target)
+            let isNative = members[client]?.isNative ?? true
+            say(.offer(session: session, from: Text(client: client), sdp: sdp, isNative: isNative), to: target)
         case .signal(let session, let id, let signal, let isNative):
             guard let target = reachable(id) else { return }
             say(.signal(session: session, signal, isNative: isNative), to: target)
+            if case .answer = signal { originalAttached(target, to: peer, at: now) }
         case .reject(let session, let id, _):
             guard let target = reachable(id) else { return }
             say(.reject(session: session), to: target)
@@ -135,11 +138,20 @@ struct SimulatedServer {
 
     private mutating func childLost(_ id: Text, _ reason: LossReason, by peer: PeerHandle, at now: Instant) {
         guard let child = client(named: id).flatMap({ members[$0]?.peer }), child.tree == peer.tree else { return }
-        for stripe in 0..<stripes {
+        let isNative = members[self.client(of: child) ?? 0]?.isNative ?? true
+        for stripe in 0..<(isNative ? stripes : 1) {
             let isParent = (try? tracker.parent(of: child, stripe: stripe)) == peer
             guard isParent || (try? tracker.previousParent(of: child, stripe: stripe)) == peer else { continue }
             track(.childLost(peer, child: child, stripe: stripe, reason: reason), at: now)
         }
+    }
+
+    /// An original client does not say when its link is open: that its parent answered has to do.
+    private mutating func originalAttached(_ client: Int, to parent: PeerHandle, at now: Instant) {
+        guard let member = members[client], !member.isNative,
+            let assignment = try? tracker.assignment(of: member.peer), assignment.parent == parent
+        else { return }
+        track(.attached(member.peer, stripe: 0, epoch: assignment.epoch), at: now)
     }
 
     private func client(named id: Text) -> Int? {
@@ -211,7 +223,9 @@ struct SimulatedServer {
             return true
         }
         guard let tree else { throw .unknownTree }
-        register(try tracker.join(tree, isNative: true, capacity: capacity, at: now), client)
+        let peer = try tracker.join(tree, isNative: request.isNative, capacity: capacity, at: now)
+        register(peer, client)
+        members[client]?.isNative = request.isNative
         return true
     }
 
@@ -240,7 +254,17 @@ struct SimulatedServer {
         clientOfPeer[peer] = client
     }
 
+    private mutating func replyToOriginal(_ client: Int, _ peer: PeerHandle) {
+        placed.append(peer)
+        guard let parent = (try? tracker.parent(of: peer)) ?? nil, let named = self.client(of: parent) else {
+            return refuse("tree-full", to: client)
+        }
+        let own = Text(client: client)
+        say(.discovered(.init(id: own, treeID: treeID, peers: [Text(client: named)], additions: nil)), to: client)
+    }
+
     private mutating func reply(to client: Int, at now: Instant) {
+        if let member = members[client], !member.isNative { return replyToOriginal(client, member.peer) }
         guard let peer = members[client]?.peer, let token = makeToken(for: client, peer) else { return }
         placed.append(peer)
         let parents = (0..<stripes).compactMap { stripe -> ParentAssignment? in

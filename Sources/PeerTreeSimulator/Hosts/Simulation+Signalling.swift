@@ -166,6 +166,7 @@ extension Simulation {
         guard clients[client].isAlive else { return }
         clients[client].life = .gone
         closeSocket(client)
+        endLinksToOriginals(of: client)
     }
 
     private func closeSocket(_ client: Int) {

@@ -36,6 +36,10 @@ struct ParityTests {
             chunker.cut(TestBuffer(bytes: [1, 2, 3, 4]), options, timestamp: timestamp).map { $0.frame }
         }
 
+        mutating func write(_ bytes: [UInt8]) -> [TestBuffer] {
+            chunker.cut(TestBuffer(bytes: bytes), MessageOptions(), timestamp: 0).map { $0.frame }
+        }
+
         @discardableResult
         mutating func take(_ frame: TestBuffer, on link: UInt32) -> [PeerOutput<TestBuffer>] {
             feed(.received(LinkID(link), frame, isText: false))
@@ -96,6 +100,44 @@ struct ParityTests {
         )
         #expect(viewer.peer.counters.duplicates == 1)
         #expect(viewer.peer.counters.unexpectedFrames == 0)
+    }
+
+    @Test(
+        "An original client gets every message whole, once and in order, whichever chunk is missing, once it is named"
+    )
+    func plainChild() {
+        var viewer = Viewer()
+        viewer.feed(.placed(slots: 4, depth: 1))
+        var outputs = viewer.feed(.linkOpened(LinkID(11), RemoteID(11), .child, .plain))
+        var late: [TestBuffer] = []
+        for missing in 0..<3 {
+            let frames = viewer.write(MessageOptions(isText: missing == 1))
+            for place in (0..<3).reversed() where place != missing {
+                outputs += viewer.take(frames[place], on: UInt32(place) + 1)
+            }
+            late.append(frames[missing])
+        }
+        #expect(Self.messages(outputs).isEmpty)
+        outputs = viewer.feed(.admitted(RemoteID(11), stripe: 2))
+        #expect(Self.messages(outputs).map(\.isText) == [false, true, false])
+        #expect(Self.messages(outputs).allSatisfy { $0.parts.flatMap { Array($0.bytes) } == [1, 2, 3, 4] })
+        outputs = []
+        for place in 0..<3 { outputs += viewer.take(late[place], on: UInt32(place) + 1) }
+        #expect(Self.messages(outputs).isEmpty)
+        // A large one: several rows.
+        var random = SeededGenerator(seed: 3)
+        let large = random.bytes(100_000)
+        for (index, frame) in viewer.write(large).enumerated() where index % 3 != 1 {
+            outputs += viewer.take(frame, on: UInt32(index % 3) + 1)
+        }
+        #expect(Self.messages(outputs).map { $0.parts.flatMap { Array($0.bytes) } } == [large])
+        #expect(!outputs.contains { if case .send(LinkID(11), _) = $0 { true } else { false } })
+        outputs = viewer.feed(.childReleased(RemoteID(11), stripe: 2))
+        #expect(outputs.contains { if case .close(LinkID(11)) = $0 { true } else { false } })
+    }
+
+    private static func messages(_ outputs: [PeerOutput<TestBuffer>]) -> [Message<TestBuffer>] {
+        outputs.compactMap { if case .sendMessage(LinkID(11), let message) = $0 { message } else { nil } }
     }
 
     @Test("A parent that lives and keeps its stripe back is given up after a second, whatever parity makes good")

@@ -18,6 +18,7 @@ enum TreeInvariants {
             timers += tree.probes.count
             checkTable(tree, into: &found)
             checkStandbys(tree, tracker.options, into: &found)
+            checkWholes(tree, into: &found)
             checkMoves(tree, limit: tracker.options.maximumMovesInFlight, into: &found)
         }
         if tracker.context.endingTrees.isEmpty, timers != tracker.context.timers.count {
@@ -103,6 +104,49 @@ enum TreeInvariants {
         }
     }
 
+    /// Those that get the whole stream from one parent have a single place, or wait for one that there is not.
+    private static func checkWholes(_ tree: BroadcastTree, into found: inout [String]) {
+        var slots = Array(repeating: 0, count: tree.stripes.count)
+        var count = 0
+        var below = 0
+        var waiting: Set<Int32> = []
+        var next = tree.wholes.waiting.first
+        while next != SpanningTree.none, waiting.insert(next).inserted { next = tree.wholes.waiting.next(after: next) }
+        for (position, record) in tree.peers.enumerated() where record.isOccupied && tree.takesWhole(Int32(position)) {
+            let peer = Int32(position)
+            count += 1
+            let nodes = tree.stripes.map { $0.nodes[position] }
+            if nodes.contains(where: { $0.capacity > 0 || $0.childCount > 0 }) { found.append("\(peer) is no leaf") }
+            if nodes.contains(where: { $0.flags.contains(.waiting) }) { found.append("\(peer) waits in a stripe") }
+            let places = nodes.indices.filter { nodes[$0].parent != SpanningTree.none }
+            if places.count != (waiting.contains(peer) ? 0 : 1) { found.append("\(peer) has \(places.count) parents") }
+            for place in places {
+                guard nodes[place].parent == SpanningTree.source else {
+                    slots[place] += tree.layout.data
+                    let parent = tree.stripes[place].nodes[Int(nodes[place].parent)]
+                    if parent.capacity < tree.layout.data { found.append("the parent of \(peer) takes no children") }
+                    continue
+                }
+                below += 1
+                if place != 0 { found.append("\(peer) is below the source in stripe \(place)") }
+                for stripe in slots.indices { slots[stripe] += 1 }
+            }
+        }
+        if below != tree.wholes.belowSource { found.append("\(tree.wholes.belowSource) counted below the source") }
+        if count != tree.wholes.count { found.append("\(tree.wholes.count) get the whole counted, \(count) do") }
+        if tree.stripes.count > 1, slots != tree.wholes.slots {
+            found.append("they take \(slots) slots, \(tree.wholes.slots) are counted")
+        }
+        for peer in waiting where !tree.takesWhole(peer) { found.append("\(peer) waits for a parent of the whole") }
+        guard !waiting.isEmpty else { return }
+        for spanning in tree.stripes where spanning.roomForWhole != .none {
+            found.append("\(waiting.count) wait for the whole while there is room")
+        }
+        if tree.sourceTakesWhole {
+            found.append("\(waiting.count) wait for the whole while the source has room")
+        }
+    }
+
     private static func checkMoves(_ tree: BroadcastTree, limit: Int, into found: inout [String]) {
         let moving = tree.stripes.reduce(0) { sum, stripe in
             sum + stripe.nodes.count { $0.flags.contains(.rebalancing) }
@@ -135,6 +179,10 @@ enum TreeInvariants {
             }
             if count != Int(node.childCount) { found.append("\(index) counts \(node.childCount) children of \(count)") }
             if node.childCount > node.capacity { found.append("\(index) is over its capacity") }
+            for whole in tree.stripes[stripe].children(of: index) where tree.takesWhole(whole) {
+                if index == SpanningTree.source { continue }
+                held[position] += Int(spanning.slotsOfWhole) - 1
+            }
             if !tree.peers[position].isEvicted, node.childCount + node.heldSlots > node.capacity {
                 found.append("\(index) is over its capacity with the slots it keeps")
             }
@@ -161,17 +209,25 @@ enum TreeInvariants {
         for peer in pending where nodes[Int(peer)].parent != SpanningTree.none {
             found.append("\(peer) has a parent and is still to be restored")
         }
-        checkWaiting(spanning, listed: listed, pending: pending, into: &found)
+        let wholes = Set(tree.peers.indices.map { Int32($0) }.filter { tree.takesWhole($0) })
+        // Below the source each takes a slot of every stripe, in one of them by its link.
+        let below = wholes.filter { whole in
+            tree.stripes.contains { $0.nodes[Int(whole)].parent == SpanningTree.source }
+        }
+        held[0] += below.count { nodes[Int($0)].parent == SpanningTree.none }
+        checkWaiting(spanning, listed: listed, pending: pending, wholes: wholes, into: &found)
         for (position, node) in nodes.enumerated() where Int(node.heldSlots) != held[position] {
             found.append("\(position) keeps \(node.heldSlots) slots for \(held[position]) peers")
         }
-        checkSearches(spanning, pending: pending, into: &found)
+        let detached = wholes.filter { nodes[Int($0)].parent == SpanningTree.none }
+        checkSearches(spanning, pending: pending.union(detached), into: &found)
     }
 
     private static func checkWaiting(
         _ tree: SpanningTree,
         listed: [Int],
         pending: Set<Int32>,
+        wholes: Set<Int32>,
         into found: inout [String]
     ) {
         var waiting = Set<Int32>()
@@ -185,7 +241,8 @@ enum TreeInvariants {
                 found.append("\(index): waiting list is wrong")
             }
             let isRoot = node.parent == SpanningTree.none
-            if index != SpanningTree.source, isRoot != (waiting.contains(index) || pending.contains(index)) {
+            let mayBeNowhere = index == SpanningTree.source || wholes.contains(index)
+            if !mayBeNowhere, isRoot != (waiting.contains(index) || pending.contains(index)) {
                 found.append("\(index) has no parent and does not wait, or waits and has one")
             }
             if !isRoot, listed[position] != 1 { found.append("\(index) is listed \(listed[position]) times") }
@@ -197,12 +254,18 @@ enum TreeInvariants {
         guard tree.prefersFeeders else { return }
         var yielding: [Int] = []
         var feeders: [Int] = []
+        var room: [(isProven: Bool, depth: Int)] = []
         for index in placed.dropFirst() {
             let node = tree.nodes[Int(index)]
+            if node.hasRoom(for: tree.slotsOfWhole) { room.append((node.isProven, depth[Int(index)])) }
             if node.isMovableFeeder { feeders.append(depth[Int(index)]) }
             if node.isYieldingLeaf, tree.nodes[Int(node.parent)].mayExchangeChildren {
                 yielding.append(depth[Int(index)])
             }
+        }
+        let best = room.contains(where: \.isProven) ? room.filter(\.isProven) : room
+        if tree.parentForWhole().map({ depth[Int($0)] }) != best.map(\.depth).max() {
+            found.append("the deepest room for the whole is not found")
         }
         if tree.shallowestYieldingDepth != yielding.min() { found.append("the nearest yielding leaf is not found") }
         if tree.deepestFeederDepth != feeders.max() { found.append("the deepest feeder is not found") }
