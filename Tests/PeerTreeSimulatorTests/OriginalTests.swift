@@ -103,17 +103,18 @@ struct OriginalTests {
     func liveDeaths() throws {
         for layout in Self.layouts {
             for seed in UInt64(1)...2 {
-                let simulation = tree(layout, policy: .live, isSigned: seed % 2 == 0, seed: seed)
+                let isSigned = seed == 2 && layout.parity > 0
+                let simulation = tree(layout, policy: .live, isSigned: isSigned, seed: seed)
                 try simulation.run(for: .milliseconds(200))
                 simulation.publish(PublishingRhythm(every: .milliseconds(33), bytes: 300...600, joinPointEvery: 30))
                 simulation.join(10, over: .seconds(1))
                 try simulation.run(for: .seconds(2))
                 for _ in 0..<4 { simulation.joinOriginal() }
                 try simulation.run(for: .seconds(3))
-                for _ in 0..<3 {
+                for _ in 0..<2 {
                     let parents = simulation.originals.compactMap { simulation.parent(ofOriginal: $0) }
                     if let parent = parents.first(where: { $0 != 0 }) { simulation.kill(parent) }
-                    try simulation.run(for: .seconds(12))
+                    try simulation.run(for: .seconds(9))
                 }
                 try requireUpToDate(simulation)
                 try requireInOrder(simulation)
@@ -132,7 +133,7 @@ struct OriginalTests {
 
     @Test("Links that break, departures in order and a server that restarts", arguments: layouts)
     func churn(layout: StripeLayout) throws {
-        for seed in UInt64(1)...3 {
+        for seed in UInt64(1)...2 {
             let simulation = tree(layout, policy: layout.parity > 0 ? .live : .paced, seed: seed)
             try simulation.run(for: .milliseconds(200))
             simulation.publish(PublishingRhythm(every: .milliseconds(40), bytes: 300...900, joinPointEvery: 20))
