@@ -60,7 +60,7 @@ export class Transmission {
     const generation = ++this.#generation;
     const client = new PeerTreeClient(location.origin, {
       ...clientOptions(),
-      policy: this.#kind === 'media' ? 'live' : 'lossless',
+      ...(this.#kind === 'media' ? { policy: 'live', stripes: 5, parity: 1 } : { policy: 'lossless' }),
       encrypt: this.#options.isEncrypted,
       identity: this.#identity,
       secret: this.secret ?? undefined,

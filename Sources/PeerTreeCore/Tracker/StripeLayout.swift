@@ -8,6 +8,10 @@ public struct StripeLayout: Equatable, Sendable {
     /// A stream that is not dealt.
     public static let single = StripeLayout(stripes: 1, parity: 0)
 
+    /// What plays is dealt over five trees, one of them with parity: so nobody waits for a peer that goes, for a quarter more
+    /// of what everyone sends.
+    public static let ofMedia = StripeLayout(stripes: 5, parity: 1)
+
     /// The most stripes of a stream.
     public static let most = 16
 
@@ -33,10 +37,11 @@ public struct StripeLayout: Equatable, Sendable {
 
     /// What a source with `children` slots for the whole stream can deal its stream over, where its viewers have
     /// `childrenPerPeer`: no more stripes than slots, since each begins with a child of the source; and parity only if both
-    /// have at least two, since a peer with one could feed nobody the whole stream with parity.
+    /// have at least two, since a peer with one could feed nobody the whole stream with parity. Who wanted parity and cannot
+    /// have it is better off with a single stripe and standbys: without parity a viewer waits for each of its parents.
     func reduced(toSourceWith children: Int, childrenPerPeer: Int) -> StripeLayout {
         let stripes = min(stripes, children)
         let isAffordable = stripes >= Self.fewestWithParity && childrenPerPeer >= 2
-        return StripeLayout(stripes: stripes, parity: isAffordable ? parity : 0)
+        return parity > 0 && !isAffordable ? .single : StripeLayout(stripes: stripes, parity: parity)
     }
 }

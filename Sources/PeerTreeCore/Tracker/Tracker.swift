@@ -59,8 +59,8 @@ public struct Tracker: Sendable {
     ///     ``TrackerOptions/childrenOfSource``. At least 1, and at most the larger of that default and the upper
     ///     ``TrackerOptions/capacityBounds``.
     ///   - stripes: The number of stripes. A source that serves fewer children than that gets fewer: see ``layout(of:)``.
-    ///   - parity: How many of them carry the parity of the others, 0 or 1. Falls to 0 where there is a single stripe left,
-    ///     or viewers serve a single child (``TrackerOptions/childrenPerPeer``).
+    ///   - parity: How many of them carry the parity of the others, 0 or 1. With 1 the stream is not dealt at all where there
+    ///     is a single stripe left, or viewers serve a single child (``TrackerOptions/childrenPerPeer``).
     /// - Throws: ``TrackerError/tooManyTrees(limit:)``, ``TrackerError/stripesOutOfRange(limit:)``,
     ///   ``TrackerError/parityOutOfRange(parity:stripes:)``.
     public mutating func createTree(

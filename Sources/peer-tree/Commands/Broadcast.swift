@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import PeerTreeCore
 import PeerTreeServer
 import PeerTreeSignalling
 
@@ -49,14 +50,17 @@ struct Broadcast: AsyncParsableCommand {
     @Option(name: .customLong("k1"), help: "How many children this source feeds at most.")
     var childrenOfSource = 10
 
-    @Option(help: "Deal the stream over so many trees, 1 to 16: each viewer feeds others in one of them.")
-    var stripes: UInt8 = 1
+    @Option(
+        help:
+            "Deal the stream over so many trees, 1 to 16: each viewer feeds others in one of them (default: 5 for media at its pace, where this source feeds as many; else 1)."
+    )
+    var stripes: Int?
 
     @Option(
         help:
-            "How many of the trees carry the parity of the others, 0 or 1: with 1, of two trees or more, nobody waits for a viewer that went. For --live, and media at their pace."
+            "How many of the trees carry the parity of the others, 0 or 1: with 1, of two trees or more, nobody waits for a viewer that went. For --live, and media at its pace (default: 1 with 5 trees that were not asked for, else 0)."
     )
-    var parity: UInt8 = 0
+    var parity: Int?
 
     @OptionGroup(title: "STUN and TURN, with the own server")
     var iceServers: ICEServerFlags
@@ -115,13 +119,12 @@ struct Broadcast: AsyncParsableCommand {
         if unsigned, identity != nil {
             throw ValidationError("--identity is a key to sign with: leave it or --unsigned out.")
         }
-        guard (1...16).contains(stripes) else {
-            throw ValidationError("--stripes \(stripes) is not possible: take 1 to 16.")
+        if let stripes, !(1...StripeLayout.most).contains(stripes) {
+            throw ValidationError("--stripes \(stripes) is not possible: take 1 to \(StripeLayout.most).")
         }
-        guard parity == 0 || (parity == 1 && stripes > 1) else {
-            throw ValidationError(
-                "--parity \(parity) with --stripes \(stripes) is not possible: take 0, or 1 of at least 2."
-            )
+        if let parity, parity != 0, parity != 1 || (stripes ?? StripeLayout.ofMedia.stripes) < 2 {
+            let asked = stripes.map { " with --stripes \($0)" } ?? ""
+            throw ValidationError("--parity \(parity)\(asked) is not possible: take 0, or 1 of at least 2.")
         }
         if let joinEvery {
             guard joinEvery > 0, joinEvery <= 86_400 else {
@@ -132,6 +135,16 @@ struct Broadcast: AsyncParsableCommand {
         guard loop else { return }
         if input == "-" { throw ValidationError("--loop needs a file: standard input cannot begin again.") }
         if raw { throw ValidationError("--loop is for media: leave out --raw.") }
+    }
+
+    /// Over how many trees the stream is to be dealt.
+    ///
+    /// - Parameter plays: Whether it is media that nobody may have to wait for.
+    func layout(plays: Bool) -> StripeLayout {
+        let usual = StripeLayout.ofMedia
+        if let stripes { return StripeLayout(stripes: stripes, parity: parity ?? 0) }
+        if let parity { return StripeLayout(stripes: parity > 0 ? usual.stripes : 1, parity: parity) }
+        return plays && childrenOfSource >= usual.stripes ? usual : .single
     }
 
     static func rate(_ text: String) throws -> Int {

@@ -13,8 +13,8 @@ struct BroadcastSession: Sendable {
         var configuration = PeerTreeClientConfiguration()
         configuration.capacity = command.childrenOfSource
         configuration.peer.policy = input.policy
-        configuration.peer.stripes = command.stripes
-        configuration.peer.parity = command.parity
+        configuration.peer.stripes = UInt8(clamping: input.layout.stripes)
+        configuration.peer.parity = UInt8(clamping: input.layout.parity)
         let file = try command.identity.map { try IdentityFile.load($0, needsSecret: command.encrypt) }
         if !command.unsigned { configuration.identity = file?.identity ?? SourceIdentity() }
         if command.encrypt { configuration.secret = file?.secret ?? BroadcastSecret() }
@@ -44,9 +44,9 @@ struct BroadcastSession: Sendable {
         let link = WatchLink(server: server, treeID: treeID, secret: secret)
         let layout = await client.statistics.layout
         announce(link, treeID, layout)
-        if layout != StripeLayout(stripes: Int(command.stripes), parity: Int(command.parity)) {
+        if layout != input.layout, command.stripes != nil || command.parity != nil {
             Terminal.note(
-                "peer-tree: the server deals this stream over \(layout.stripes) of \(command.stripes) trees, \(layout.parity == 0 ? "none" : "one") with parity: each begins at the source, which serves --k1 viewers, and parity takes viewers that serve two"
+                "peer-tree: the server deals this stream over \(layout.stripes) of \(input.layout.stripes) trees, \(layout.parity == 0 ? "none" : "one") with parity: each begins at the source, which serves --k1 viewers, and parity takes viewers that serve two"
             )
         }
         if !command.unsigned, !link.isSecureContext {

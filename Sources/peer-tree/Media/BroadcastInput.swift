@@ -18,6 +18,8 @@ struct BroadcastInput: Sendable {
     let isOver: Bool
     /// What happens to slow viewers.
     let policy: StreamPolicy
+    /// Over how many trees the stream is to be dealt.
+    let layout: StripeLayout
     /// Holds frames to their pace; nil if they are sent as fast as possible.
     let pacer: FramePacer?
 
@@ -59,7 +61,8 @@ struct BroadcastInput: Sendable {
         let isPaced = command.pace == .realtime
         // A file that plays cannot wait for one viewer without making all others wait.
         policy = command.live ? .live : feeder.isMedia && isPaced ? .paced : .lossless
-        if policy == .lossless, command.parity > 0 {
+        layout = command.layout(plays: policy != .lossless && !command.raw)
+        if policy == .lossless, layout.parity > 0 {
             throw Failure(
                 status: .noInput,
                 message:

@@ -154,12 +154,13 @@ struct TrackerPlacementTests {
     }
 
     @Test(
-        "A source with fewer slots than stripes gets fewer; parity needs two stripes, and viewers with two children",
+        "A source with fewer slots than stripes gets fewer; where parity needs more than there is, a single one",
         arguments: [
             (k: 4, k1: 3, stripes: 5, parity: 1, StripeLayout(stripes: 3, parity: 1)),
             (k: 4, k1: 1, stripes: 5, parity: 1, .single),
             (k: 4, k1: 2, stripes: 3, parity: 0, StripeLayout(stripes: 2, parity: 0)),
-            (k: 1, k1: 9, stripes: 5, parity: 1, StripeLayout(stripes: 5, parity: 0)),
+            (k: 1, k1: 9, stripes: 5, parity: 0, StripeLayout(stripes: 5, parity: 0)),
+            (k: 1, k1: 9, stripes: 5, parity: 1, .single),
             (k: 2, k1: 9, stripes: 2, parity: 1, StripeLayout(stripes: 2, parity: 1)),
         ]
     )
