@@ -39,12 +39,12 @@ def socket_io_client():
 
 @pytest.fixture
 def serve(peer_tree):
-    """serve(k=…, k1=…) runs a server for the length of the block; gives its address."""
+    """serve(OPTION…, k=…, k1=…) runs a server for the length of the block; gives its address."""
     import contextlib
 
     @contextlib.contextmanager
-    def start(k=4, k1=10):
-        with running(peer_tree, "serve", "--port", 0, "--k", k, "--k1", k1, "--json") as process:
+    def start(*options, k=4, k1=10):
+        with running(peer_tree, "serve", "--port", 0, "--k", k, "--k1", k1, *options, "--json") as process:
             yield f"http://127.0.0.1:{process.event('listening')['port']}"
 
     return start

@@ -51,7 +51,8 @@ async def whole(page):
 async def test_a_file_goes_from_native_to_browser_to_native_unchanged(
     serve, open_page, peer_tree, payload, tmp_path, browser, kind, engine
 ):
-    with serve(k=1, k1=1) as server:
+    # A page that pauses for a tenth of a second, as one may, is helped by the standby, which is the source here.
+    with serve("--standbys", "off", k=1, k1=1) as server:
         with running(peer_tree, "broadcast", payload, "--raw", "--viewers", 2, "--k1", 1, "--server", server) as source:
             link = await in_thread(source.line)
             page = await open_page(browser, server)
