@@ -1,5 +1,5 @@
-"""Two hosts with an emulated network between: `near` and `far`, each in a network namespace whose only way out is a TUN
-device. What leaves by one goes through a bottleneck, loss and delay (`path-emulator`) to the other, whoever sent it: the
+"""Hosts with an emulated network between, `near` and `far` or more of them, each in a network namespace whose only way out is
+a TUN device. What leaves by one goes through a bottleneck, loss and delay (`path-emulator`) to another, whoever sent it: the
 kernel's TCP, a browser, peers of ours. Linux and root only.
 """
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import processes
 
-ADDRESSES = {"near": "10.77.0.1", "far": "10.77.0.2"}
+HOSTS = ["near", "far"]
 HERE = Path(__file__).resolve().parent
 
 TUNSETIFF = 0x400454CA
@@ -36,33 +36,34 @@ def kernel_controls():
 
 
 class Bottleneck:
-    """The namespaces, and the emulator between them."""
+    """The namespaces, and the emulator between them. The bottleneck, if there is one, is the first host's."""
 
-    def __init__(self, emulator, **conditions):
+    def __init__(self, emulator, hosts, **conditions):
         self.emulator = emulator
         self.conditions = conditions
+        # The emulator knows a host by the last number of its address.
+        self.addresses = {host: f"10.77.0.{number}" for number, host in enumerate(hosts, 1)}
         self.prefix = f"pt{os.getpid()}"
         self.made = []
         self.process = None
 
     def build(self):
-        descriptors = {side: self._host(side) for side in ADDRESSES}
-        options = [f"--{name}" for name in ("near", "far")]
+        descriptors = [self._host(host) for host in self.addresses]
         command = [self.emulator]
-        for option, side in zip(options, ADDRESSES):
-            command += [option, str(descriptors[side])]
+        for descriptor in descriptors:
+            command += ["--device", str(descriptor)]
         for name, value in self.conditions.items():
             command += [f"--{name}", str(value)]
         self.process = processes.start(
             [*real_time(), *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            pass_fds=tuple(descriptors.values()),
+            pass_fds=tuple(descriptors),
         )
-        for descriptor in descriptors.values():
+        for descriptor in descriptors:
             os.close(descriptor)
 
-    def _host(self, side):
+    def _host(self, host):
         """A namespace with a TUN device. Returns the device's descriptor."""
-        name, device = self.prefix + side, f"pt{os.getpid() % 100000}{side}"
+        name, device = self.prefix + host, f"pt{os.getpid() % 100000}{host}"
         subprocess.run(["ip", "netns", "add", name], check=True)
         self.made.append(name)
         descriptor = os.open(DEVICE, os.O_RDWR)
@@ -70,17 +71,26 @@ class Bottleneck:
         subprocess.run(["ip", "link", "set", device, "netns", name], check=True)
         for step in (
             f"ip link set {device} name path",
-            f"ip address add {ADDRESSES[side]}/24 dev path",
+            f"ip address add {self.addresses[host]}/24 dev path",
             "ip link set path txqueuelen 10000",
             "ip link set path up",
+            # Pages have no address to offer where there is no way out.
+            "ip route add default dev path",
             "ip link set lo up",
         ):
-            subprocess.run([*self.enter(side), *step.split()], check=True)
+            subprocess.run([*self.enter(host), *step.split()], check=True)
         return descriptor
 
-    def enter(self, side):
+    def enter(self, host):
         """The beginning of a command line that runs on a host."""
-        return ["ip", "netns", "exec", self.prefix + side]
+        return ["ip", "netns", "exec", self.prefix + host]
+
+    def wrapped(self, host, program, folder):
+        """A script in a folder that runs a program on a host, for whoever starts programs by a path alone."""
+        script = folder / f"{Path(program).name}-{host}"
+        script.write_text(f'#!/bin/sh\nexec {" ".join(self.enter(host))} {program} "$@"\n')
+        script.chmod(0o755)
+        return script
 
     def statistics(self):
         """What became of the packets so far; times in nanoseconds."""
@@ -105,9 +115,9 @@ def real_time():
 
 
 @contextlib.contextmanager
-def bottleneck(emulator, **conditions):
-    """A network under these conditions (options of path-emulator without the dashes)."""
-    network = Bottleneck(emulator, **conditions)
+def bottleneck(emulator, hosts=HOSTS, **conditions):
+    """A network of these hosts under these conditions (options of path-emulator without the dashes)."""
+    network = Bottleneck(emulator, hosts, **conditions)
     try:
         network.build()
         yield network
@@ -122,9 +132,10 @@ class TCPFlow:
         self.control = control
         program = ["python3", HERE / "tcp_flow.py"]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-        self.receiver = processes.start([*network.enter("far"), *program, "receive", ADDRESSES["far"]], **pipes)
+        self.receiver = processes.start([*network.enter("far"), *program, "receive", network.addresses["far"]], **pipes)
         port = self.receiver.stdout.readline().strip()
-        self.sender = processes.start([*network.enter("near"), *program, "send", ADDRESSES["far"], port, control], **pipes)
+        command = [*network.enter("near"), *program, "send", network.addresses["far"], port, control]
+        self.sender = processes.start(command, **pipes)
         assert self.sender.stdout.readline().strip() == control, "the kernel took another congestion control"
 
     def received(self):

@@ -107,12 +107,9 @@ def chromium_on(network, side, folder):
     """A Chromium on one of the hosts; it is told what to do through pipes, which need no network."""
     path = shutil.which("chromium-headless-shell") or shutil.which("chromium")
     assert path, "Chromium is not installed: Scripts/bootstrap test"
-    wrapper = folder / "chromium"
-    wrapper.write_text(f'#!/bin/sh\nexec {" ".join(network.enter(side))} {path} "$@"\n')
-    wrapper.chmod(0o755)
     flags = ["--no-sandbox", "--disable-features=WebRtcHideLocalIpsWithMdns,LocalNetworkAccessChecks"]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=wrapper, args=flags)
+        browser = playwright.chromium.launch(executable_path=network.wrapped(side, path, folder), args=flags)
         yield browser
         browser.close()
 
@@ -121,8 +118,8 @@ def chromium_on(network, side, folder):
 def broadcast_from(network, side, program, path):
     """A server on one of the hosts, and a broadcast of a file beside it: the server's address, and the tree's id."""
     near = [*network.enter(side), program("peer-tree")]
-    with running(*near, "serve", "--host", networks.ADDRESSES[side], "--port", 0, "--json") as server:
-        url = f"http://{networks.ADDRESSES[side]}:{server.event('listening')['port']}"
+    with running(*near, "serve", "--host", network.addresses[side], "--port", 0, "--json") as server:
+        url = f"http://{network.addresses[side]}:{server.event('listening')['port']}"
         with running(*near, "broadcast", path, "--raw", "--unsigned", "--viewers", 1, "--server", url, "--json") as source:
             yield url, source.event("link")["link"].rsplit("/", 1)[1]
 

@@ -1,17 +1,20 @@
 import Foundation
 import NetworkEmulation
 
-/// A bad network between two TUN devices, in real time: what leaves by one comes in by the other, after what a
-/// `NetworkPath` does to it. It carries whatever the kernel routes there: its own TCP, browsers, peers of ours.
+/// A bad network between TUN devices, in real time: what leaves by one comes in by another, after what a `NetworkPath` does
+/// to it. It carries whatever the kernel routes there: its own TCP, browsers, peers of ours.
 ///
-///     path-emulator --near FD --far FD [--rate MBIT] [--trip MS] [--queue BDP] [--loss PERCENT] [--burst N]
+///     path-emulator --device FD --device FD … [--rate MBIT] [--trip MS] [--queue BDP] [--loss PERCENT] [--burst N]
 ///                   [--jitter MS] [--duplication PERCENT] [--reordering PERCENT] [--seed N]
 ///
 /// The descriptors are those of devices without packet information (IFF_TUN, IFF_NO_PI), opened by whoever starts it. The
-/// bottleneck lies from near to far; the way back only takes time, and loses as much. With `--burst`, datagrams are lost in
-/// bursts of so many on average. The queue is in bandwidth-delay products, and counts whole IP packets.
+/// n-th device gets the IPv4 packets whose destination ends with n; others are dropped. From each device to each there is a
+/// path of its own. Those from the first device have the bottleneck; the others only take time, and lose as much. With
+/// `--burst`, datagrams are lost in bursts of so many on average. The queue is in bandwidth-delay products, and counts whole
+/// IP packets.
 ///
-/// A line on standard input is answered with a line of JSON, what became of the packets so far; it ends with the input.
+/// A line on standard input is answered with a line of JSON, what became so far of the packets from the first device, and
+/// (`back`) of all others; it ends with the input.
 @main
 enum PathEmulator {
     static func main() throws {
@@ -23,8 +26,7 @@ enum PathEmulator {
 
 /// What was asked for.
 struct EmulatorOptions {
-    var near: Int32 = -1
-    var far: Int32 = -1
+    var devices: [Int32] = []
     var forth = PathConditions()
     var back = PathConditions()
     var seed: UInt64 = 1
@@ -35,8 +37,7 @@ struct EmulatorOptions {
         while let option = rest.popFirst() {
             guard let value = rest.popFirst().flatMap({ Double($0) }) else { throw UsageError(option: option) }
             switch option {
-            case "--near": self.near = Int32(value)
-            case "--far": self.far = Int32(value)
+            case "--device": self.devices.append(Int32(value))
             case "--rate": rate = value
             case "--trip": trip = value
             case "--queue": queue = value
@@ -49,7 +50,7 @@ struct EmulatorOptions {
             default: throw UsageError(option: option)
             }
         }
-        guard self.near >= 0, self.far >= 0 else { throw UsageError(option: "--near and --far") }
+        guard (2...254).contains(self.devices.count) else { throw UsageError(option: "--device") }
         let roundTrip = Duration.nanoseconds(Int64(trip * 1e6))
         self.forth.delay = roundTrip / 2
         if burst > 1 {
