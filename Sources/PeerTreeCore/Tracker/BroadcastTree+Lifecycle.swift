@@ -18,8 +18,8 @@ extension BroadcastTree {
         }
     }
 
-    /// Adds a viewer, in the best place of every stripe. If it is native, it is interior in one of them and a leaf in the others. With
-    /// parity it is served without a place in one of them, and waits for that.
+    /// Adds a viewer, in the best place of every stripe. If it is native, it is interior in one of them and a leaf in the
+    /// others. With parity it is served without a place in one of them, and waits for that.
     mutating func join(
         isNative: Bool,
         capacity: Int,

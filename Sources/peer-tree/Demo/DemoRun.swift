@@ -151,9 +151,8 @@ struct DemoRun: Sendable {
     }
 }
 
-/// The viewers of a demonstration.
-final class DemoViewers: @unchecked Sendable {
-    // Only the task that performs the demonstration touches it; it is handed down, never shared.
+/// The viewers of a demonstration. Only the task that performs it touches them.
+final class DemoViewers {
     private(set) var all: [ViewerProcess] = []
     /// The name of the viewer that was killed.
     var killed: String?

@@ -46,9 +46,10 @@ struct TrackerPropertyTests {
             let problems = run.localProblems() + (step % 100 == 0 ? TreeInvariants.violations(in: run.tracker) : [])
             try #require(problems.isEmpty, "seed \(seed), step \(step), \(run.lastOperation): \(problems)")
         }
-        // In stripes whose slots original clients take hardly anybody can be spared.
-        let fewest = Self.layout(seed) == .single ? 20 : 0
-        #expect(run.tracker.statistics.evictions >= fewest, "seed \(seed): the test tries too little")
+        // In stripes whose slots original clients take hardly anybody can be spared: there they are shunned.
+        if Self.layout(seed) == .single {
+            #expect(run.tracker.statistics.evictions > 20, "seed \(seed): the test tries too little")
+        }
         #expect(run.tracker.statistics.shuns > 20, "seed \(seed): the test tries too little")
         run.finish()
         #expect(run.tracker.context.timers.count == 0, "seed \(seed): timers leak")
