@@ -318,6 +318,21 @@ let package = Package(
             swiftSettings: strict
         ),
 
+        // Its joins on one loop and on two, from memory.
+        .executableTarget(
+            name: "signalling-bench",
+            dependencies: [
+                "JSON",
+                "PeerTreeCore",
+                "PeerTreeSignalling",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            path: "Benchmarks/signalling",
+            swiftSettings: strict
+        ),
+
         // Signalling over Socket.IO, and the server's pages.
         .target(
             name: "PeerTreeServer",

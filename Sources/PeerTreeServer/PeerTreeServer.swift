@@ -1,5 +1,4 @@
-public import Logging
-import NIOCore
+public import NIOCore
 public import PeerTreeCore
 public import PeerTreeSignalling
 public import SocketIO
@@ -26,7 +25,8 @@ public final class PeerTreeServer: Sendable {
     ///   - access: who may create trees and who may join them; by default everybody.
     ///   - stateKey: signs what peers need in order to come back. With the key of an earlier run the server rebuilds the
     ///     trees of that run; by default it has a key of its own and can not.
-    ///   - logger: where to log.
+    ///   - loops: over how many event loops sockets and trees are spread; at least 1. A tree stays on one. By default as many
+    ///     as the machine has cores.
     public init(
         _ io: SocketIOServer,
         k: Int = 4,
@@ -34,23 +34,23 @@ public final class PeerTreeServer: Sendable {
         options: SignallingOptions = SignallingOptions(),
         access: AccessPolicy = AccessPolicy(),
         stateKey: StateKey = StateKey(),
-        logger: Logger = Logger(label: "peer-tree.server")
+        loops: Int = System.coreCount
     ) {
         var options = options
         options.tracker.childrenPerPeer = max(1, k)
         options.tracker.childrenOfSource = max(1, k1)
         driver = SignallingDriver(
             io: io,
+            loops: loops,
             options: options,
-            security: SignallingSecurity(stateKey: stateKey, policy: access),
-            logger: logger
+            security: SignallingSecurity(stateKey: stateKey, policy: access)
         )
         driver.start()
     }
 
     /// What the server holds and has done.
     public var status: PeerTreeServerStatus {
-        get async { await driver.status }
+        get async { PeerTreeServerStatus(await driver.figures) }
     }
 
     /// Whether it is a good moment to send more clients here: not while peers of an earlier run come back, and not once
@@ -90,8 +90,8 @@ public final class PeerTreeServer: Sendable {
     /// - Returns: the number of the watcher for further questions, and what there is to know at first.
     /// - Throws: `unknown-tree`, `too-many-watchers`.
     func watch(_ treeID: String) async throws(SignallingError) -> (watcher: Int, welcome: DashboardWelcome) {
-        let watcher = await driver.newWatcher()
-        switch await driver.ask(.watch(tree: treeID), as: watcher) {
+        let watcher = await driver.first.newWatcher()
+        switch await driver.first.ask(.watch(tree: treeID), as: watcher) {
         case .watching(let welcome): return (watcher, welcome)
         case .refused(let error): throw error
         case .changes, .shape: throw .unknownTree
@@ -99,20 +99,19 @@ public final class PeerTreeServer: Sendable {
     }
 
     func unwatch(_ watcher: Int) async {
-        await driver.unwatch(watcher)
+        await driver.first.unwatch(watcher)
     }
 
     /// What has changed since a watcher last asked; nil if there is no such watcher.
     func changes(for watcher: Int) async -> DashboardChanges? {
-        guard case .changes(let changes) = await driver.ask(.look, as: watcher) else { return nil }
+        guard case .changes(let changes) = await driver.first.ask(.look, as: watcher) else { return nil }
         return changes
     }
 
     /// How a tree hangs together now; nil if there is no tree of this id.
     public func shape(of treeID: String) async -> TreeShape? {
-        guard case .shape(let shape) = await driver.ask(.shape(tree: treeID), as: driver.newWatcher()) else {
-            return nil
-        }
+        let first = driver.first
+        guard case .shape(let shape) = await first.ask(.shape(tree: treeID), as: first.newWatcher()) else { return nil }
         return shape
     }
 }
@@ -127,4 +126,11 @@ public struct PeerTreeServerStatus: Sendable {
     public var peers: Int
     /// What placement has done.
     public var tracker: TrackerStatistics
+
+    init(_ figures: SignallingFigures) {
+        clients = figures.clients
+        trees = figures.trees
+        peers = figures.peers
+        tracker = figures.tracker
+    }
 }

@@ -55,6 +55,10 @@ package struct SignallingError: Error, Equatable {
         message: "Your place was taken over by another socket."
     )
     static let treeExists = SignallingError(code: "tree-exists", message: "Another tree has this id. Try again.")
+    static let tooManyWatchers = SignallingError(
+        code: "too-many-watchers",
+        message: "Too many dashboards are open: close one."
+    )
     static let notWatching = SignallingError(code: "not-watching", message: "You watch no tree.")
     static let encryptedTree = SignallingError(
         code: "encrypted-tree",

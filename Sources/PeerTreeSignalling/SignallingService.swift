@@ -4,7 +4,8 @@ import StateMachine
 
 /// Introduces peers to each other: simple-signal 2.x and the events of peer-tree beside it, over any transport that
 /// delivers Socket.IO events. A ``Gateway`` and a ``TreeService`` in one place, which hand each other their messages at
-/// once.
+/// once. A server has one of these, or several on loops of their own, each with some of the sockets and those trees whose
+/// ``Slot`` falls to it; what they say to each other is output of one and input of the other, and must keep its order.
 ///
 /// A state machine without I/O. Feed what happens to ``handle(_:at:)``, then drain ``nextOutput()`` until it returns
 /// nil; call ``handle(_:at:)`` with ``Input/deadlineReached`` when ``deadline`` has come.
@@ -20,6 +21,8 @@ package struct SignallingService: Sendable {
         case disconnected(id: String)
         /// A dashboard asks. Nobody else has its number.
         case asked(watcher: Int, DashboardQuestion)
+        /// Another part of the server speaks.
+        case told(PartMessage)
         /// ``SignallingService/deadline`` has come.
         case deadlineReached
         /// Clients can come from now on. A server says it once it listens; until then, waiting counts from its start.
@@ -37,7 +40,7 @@ package struct SignallingService: Sendable {
     }
 
     /// What to do at the sockets.
-    package enum Output: Equatable, Sendable {
+    package enum Output: Sendable {
         /// Emit `event` with the one argument `payload` to the client `id`.
         case emit(id: String, event: String, payload: JSONValue)
         /// Ask the client `id` whether it is there, and disconnect it unless it answers within a second.
@@ -46,16 +49,16 @@ package struct SignallingService: Sendable {
         case disconnect(id: String)
         /// Tell a dashboard.
         indirect case answer(watcher: Int, DashboardAnswer)
+        /// Tell the part of the server that has this number.
+        case tell(PartMessage, part: Int)
     }
 
     /// The sockets.
     package private(set) var gateway: Gateway
     /// The trees.
     package private(set) var tree: TreeService
+    private let part: SignallingPart
     private var outputs = OutputQueue<Output>(keptCapacity: 1_024)
-
-    /// There is one gateway here.
-    private static let only = GatewayID(0)
 
     /// A service without clients.
     ///
@@ -64,20 +67,27 @@ package struct SignallingService: Sendable {
     ///     places back.
     ///   - term: Greater than that of every run of the server before, such as the time at which it was started.
     ///   - startedAt: When the server was started.
+    ///   - part: Which of a server's services this is. Default: the only one.
+    ///   - limits: What it shares with the others.
     ///   - random: Where ids of trees and numbers of members come from. It must be unpredictable, except in tests.
     package init(
         options: SignallingOptions = SignallingOptions(),
         security: SignallingSecurity,
         term: UInt64,
         startedAt: Instant = .zero,
+        part: SignallingPart = .whole,
+        limits: SharedLimits? = nil,
         random: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()
     ) {
-        gateway = Gateway(options: options, security: security, random: random)
+        self.part = part
+        let limits = limits ?? SharedLimits(options)
+        gateway = Gateway(options: options, security: security, limits: limits, random: random)
         tree = TreeService(
             options: options,
             security: security,
             term: term,
             takenOverAt: startedAt,
+            limits: limits,
             random: random
         )
     }
@@ -96,7 +106,6 @@ package struct SignallingService: Sendable {
         // Whatever is due comes before the input, so that it meets the state it would have met in time.
         if let deadline, deadline <= now {
             pass(TreeService.Input.deadlineReached, at: now)
-            carryOut(at: now)
         }
         switch input {
         case .connected(let id, let address, let token):
@@ -104,6 +113,8 @@ package struct SignallingService: Sendable {
         case .event(let id, let name, let arguments): pass(.event(id: id, name: name, arguments: arguments), at: now)
         case .disconnected(let id): pass(.disconnected(id: id), at: now)
         case .asked(let watcher, let question): pass(.asked(watcher: watcher, question), at: now)
+        case .told(.toTree(let message, let gateway)): pass(TreeService.Input.told(message, by: gateway), at: now)
+        case .told(.toGateway(let message)): pass(.told(message), at: now)
         case .deadlineReached: break
         case .reachable: pass(TreeService.Input.reachable, at: now)
         case .goingAway: pass(.goingAway, at: now)
@@ -120,6 +131,11 @@ package struct SignallingService: Sendable {
         carryOut(at: now)
     }
 
+    private mutating func pass(_ input: TreeService.Input, at now: Instant) {
+        hand(input, at: now)
+        carryOut(at: now)
+    }
+
     /// Does what the gateway wants done.
     private mutating func carryOut(at now: Instant) {
         while let output = gateway.nextOutput() {
@@ -129,15 +145,32 @@ package struct SignallingService: Sendable {
             case .probe(let id): outputs.append(.probe(id: id))
             case .disconnect(let id): outputs.append(.disconnect(id: id))
             case .answer(let watcher, let answer): outputs.append(.answer(watcher: watcher, answer))
-            case .send(let message): pass(.told(message, by: Self.only), at: now)
+            case .send(let message): deliver(message, at: now)
             }
         }
     }
 
-    private mutating func pass(_ input: TreeService.Input, at now: Instant) {
+    /// Says something to the part that has the tree, or to all.
+    private mutating func deliver(_ message: ToTree, at now: Instant) {
+        let parts = message.tree.map { part.part(ofTree: $0) }.map { $0..<$0 + 1 } ?? 0..<part.count
+        for number in parts {
+            if number == part.number {
+                hand(.told(message, by: part.gateway), at: now)
+            } else {
+                outputs.append(.tell(.toTree(message, by: part.gateway), part: number))
+            }
+        }
+    }
+
+    private mutating func hand(_ input: TreeService.Input, at now: Instant) {
         tree.handle(input, at: now)
         while let output = tree.nextOutput() {
-            if case .tell(let message, _) = output { gateway.handle(.told(message), at: now) }
+            guard case .tell(let message, let name) = output else { continue }
+            if name == part.gateway {
+                gateway.handle(.told(message), at: now)
+            } else {
+                outputs.append(.tell(.toGateway(message), part: Int(name.number)))
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ import TestSupport
 
 /// Gateways and a service of trees, with messages between them that take their time: each way in order, several at once,
 /// and some twice.
-struct ChannelHarness {
+struct ChannelHarness: Stage {
     private(set) var gateways: [Gateway] = []
     private(set) var trees: TreeService
     var now = Instant.zero
@@ -53,6 +53,14 @@ struct ChannelHarness {
             case .probe, .answer: break
             }
         }
+    }
+
+    var gatewayCount: Int { gateways.count }
+
+    func isConnected(_ id: String, at gateway: Int) -> Bool { gateways[gateway].clients[id] != nil }
+
+    mutating func disconnect(_ id: String, at gateway: Int) {
+        handle(.disconnected(id: id), at: gateway)
     }
 
     mutating func connect(_ id: String, at gateway: Int = 0) {
@@ -124,7 +132,7 @@ struct ChannelHarness {
         for gateway in gateways.indices {
             up[gateway] = []
             down[gateway] = []
-            handle(.lostTrees, at: gateway)
+            handle(.lostTrees(Slot.all), at: gateway)
         }
     }
 

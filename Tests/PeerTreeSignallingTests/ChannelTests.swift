@@ -241,7 +241,7 @@ struct ChannelTests {
     }
 }
 
-/// Clients of two gateways that come, enter, come back, report and vanish at random.
+/// Clients of several gateways that come, enter, come back, report and vanish at random.
 struct ChannelClients {
     private var random: SeededGenerator
     private var gatewayOf: [String: Int] = [:]
@@ -253,8 +253,8 @@ struct ChannelClients {
         random = SeededGenerator(seed: seed &+ 100)
     }
 
-    mutating func act(on harness: inout ChannelHarness) {
-        let here = ids.filter { harness.gateways[gatewayOf[$0] ?? 0].clients[$0] != nil }
+    mutating func act(on harness: inout some Stage) {
+        let here = ids.filter { harness.isConnected($0, at: gatewayOf[$0] ?? 0) }
         guard here.count > 5, let id = here.randomElement(using: &random), let gateway = gatewayOf[id] else {
             return arrive(at: &harness)
         }
@@ -266,7 +266,7 @@ struct ChannelClients {
         func emit(_ event: String, _ payload: JSONValue) { harness.emit(id, event, payload, at: gateway) }
         switch Int.random(in: 0..<18, using: &random) {
         case 0, 1: arrive(at: &harness)
-        case 2: harness.handle(.disconnected(id: id), at: gateway)
+        case 2: harness.disconnect(id, at: gateway)
         case 3: emit("simple-signal[discover]", ["createNew": true, "peerTree": ["v": 2]])
         case 4...8: emit("simple-signal[discover]", ["treeID": .string(tree), "peerTree": ["v": 2]])
         case 9: emit("simple-signal[discover]", ["treeID": .string(tree)])
@@ -286,10 +286,10 @@ struct ChannelClients {
         }
     }
 
-    private mutating func arrive(at harness: inout ChannelHarness) {
+    private mutating func arrive(at harness: inout some Stage) {
         let id = "c\(ids.count)"
         ids.append(id)
-        let gateway = Int.random(in: 0..<2, using: &random)
+        let gateway = Int.random(in: 0..<harness.gatewayCount, using: &random)
         gatewayOf[id] = gateway
         harness.connect(id, at: gateway)
     }

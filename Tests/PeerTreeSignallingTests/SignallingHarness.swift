@@ -203,6 +203,7 @@ struct SignallingHarness {
                 disconnected.append(id)
             case .answer(let watcher, let answer):
                 answers[watcher, default: []].append(answer)
+            case .tell: Issue.record("a service that is alone tells another")
             }
         }
     }

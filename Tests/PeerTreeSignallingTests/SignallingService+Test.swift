@@ -8,7 +8,7 @@ extension SignallingService {
     var clientCount: Int { gateway.clientCount }
     var events: [String: UInt64] { gateway.events }
     var refusals: [String: UInt64] { gateway.refusals }
-    var addresses: AddressTable { gateway.addresses }
+    var addresses: AddressLimits { gateway.addresses }
 
     var tracker: Tracker { tree.tracker }
     var members: [PeerHandle: Member] { tree.members }

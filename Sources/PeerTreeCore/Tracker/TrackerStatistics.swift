@@ -36,4 +36,29 @@ public struct TrackerStatistics: Equatable, Sendable {
     public internal(set) var probes: UInt64 = 0
     /// Reports and confirmations about an assignment that was no longer the current one.
     public internal(set) var staleReports: UInt64 = 0
+
+    /// Of nothing.
+    public init() {}
+
+    /// Adds what another tracker has done.
+    public mutating func add(_ other: TrackerStatistics) {
+        treesCreated &+= other.treesCreated
+        treesEnded &+= other.treesEnded
+        joins &+= other.joins
+        rejoins &+= other.rejoins
+        leaves &+= other.leaves
+        vanishes &+= other.vanishes
+        attachTimeouts &+= other.attachTimeouts
+        orphanReports &+= other.orphanReports
+        moves &+= other.moves
+        movesReverted &+= other.movesReverted
+        promotions &+= other.promotions
+        restores &+= other.restores
+        votes &+= other.votes
+        evictions &+= other.evictions
+        forgeries &+= other.forgeries
+        shuns &+= other.shuns
+        probes &+= other.probes
+        staleReports &+= other.staleReports
+    }
 }

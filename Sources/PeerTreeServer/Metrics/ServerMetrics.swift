@@ -11,22 +11,16 @@ struct ServerMetrics {
     private let peers = Gauge(label: "peer_tree_peers")
     private let depth = Gauge(label: "peer_tree_depth")
     private let waiting = Gauge(label: "peer_tree_waiting_joins")
-    private let discovery = Timer(label: "peer_tree_discover_seconds")
     private var counters: [String: (counter: Counter, last: UInt64)] = [:]
 
-    /// How long a client waited for the answer to its discovery, from when its event was read.
-    func discovered(in time: TimeAmount) {
-        discovery.recordNanoseconds(time.nanoseconds)
-    }
-
     /// Passes on what has changed since the last time.
-    mutating func record(_ service: SignallingService) {
-        clients.record(service.gateway.clientCount)
-        trees.record(service.tree.treeCount)
-        peers.record(service.tree.peerCount)
-        depth.record(service.tree.maximumDepth)
-        waiting.record(service.tree.waitingCount)
-        let statistics = service.tree.trackerStatistics
+    mutating func record(_ figures: SignallingFigures) {
+        clients.record(figures.clients)
+        trees.record(figures.trees)
+        peers.record(figures.peers)
+        depth.record(figures.maximumDepth)
+        waiting.record(figures.waiting)
+        let statistics = figures.tracker
         count("trees_created", statistics.treesCreated)
         count("trees_ended", statistics.treesEnded)
         count("joins", statistics.joins)
@@ -42,8 +36,8 @@ struct ServerMetrics {
         count("evictions", statistics.evictions)
         count("forgeries", statistics.forgeries)
         count("probes", statistics.probes)
-        for (event, total) in service.gateway.events { count("events", total, ("event", event)) }
-        for (code, total) in service.gateway.refusals { count("refusals", total, ("code", code)) }
+        for (event, total) in figures.events { count("events", total, ("event", event)) }
+        for (code, total) in figures.refusals { count("refusals", total, ("code", code)) }
     }
 
     /// Passes on what Socket.IO turned away since the last time.
@@ -60,5 +54,24 @@ struct ServerMetrics {
         entry.counter.increment(by: Int64(clamping: total &- entry.last))
         entry.last = total
         counters[key] = entry
+    }
+}
+
+/// How long clients wait for the answer to their discovery, from when its event was read.
+struct DiscoveryTimer: Sendable {
+    private let timer = Timer(label: "peer_tree_discover_seconds")
+
+    func record(_ time: TimeAmount) {
+        timer.recordNanoseconds(time.nanoseconds)
+    }
+}
+
+/// Whoever passes figures on to the metrics system, one after the other.
+actor MetricsRecorder {
+    private var metrics = ServerMetrics()
+
+    func record(_ figures: SignallingFigures, _ refusals: [SocketIORefusal: Int]) {
+        metrics.record(figures)
+        metrics.record(refusals)
     }
 }

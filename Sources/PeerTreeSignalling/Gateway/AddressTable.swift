@@ -50,11 +50,6 @@ struct AddressTable {
         entries[address]?.trees -= 1
     }
 
-    /// All trees are gone.
-    mutating func forgetTrees() {
-        for address in entries.keys { entries[address]?.trees = 0 }
-    }
-
     /// Forgets addresses that have nothing here and have been quiet long enough to have all their joins back. Done when
     /// the table has doubled, so that it costs next to nothing a connection.
     private mutating func sweep(options: SignallingOptions, at now: Instant) {

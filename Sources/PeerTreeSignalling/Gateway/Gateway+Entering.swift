@@ -67,7 +67,6 @@ extension Gateway {
     mutating func askAgain(_ id: String) {
         guard let entry = pending[id] else { return }
         if entry.phase == .releasing { return enter(entry.entry) }
-        if entry.hasReserved, let address = entry.entry.address { addresses.createTree(address) }
         pending[id]?.phase = .entering
         send(.enter(entry.entry))
     }
@@ -112,13 +111,13 @@ extension Gateway {
         guard client.access.mayCreate(at: unixTime) else { throw .mayNotCreate }
         guard client.treesCreated < options.maximumTreesPerSocket else { throw .tooManyTrees }
         guard let address = client.address else { return }
-        guard addresses.mayCreateTree(address, options: options) else { throw .tooManyTrees }
+        guard addresses.mayCreateTree(address) else { throw .tooManyTrees }
     }
 
     private mutating func admitJoin(_ tree: String, _ client: GatewayClient) throws(SignallingError) {
         guard client.access.mayJoin(tree, at: unixTime) else { throw .mayNotJoin }
         guard let address = client.address else { return }
-        guard addresses.join(address, options: options, at: now) else { throw .tooManyJoins }
+        guard addresses.join(address, at: now) else { throw .tooManyJoins }
     }
 
     mutating func refuseEntry(_ error: SignallingError, isNative: Bool, of id: String) {

@@ -26,8 +26,8 @@ extension Gateway {
             guard isHere(member) else { return }
             clients[member.socket]?.membership = nil
             refuse(SignallingName.discover.string, .resumedElsewhere, to: member.socket)
-        case .treeEnded(let address): addresses.endTree(address)
-        case .answer(let watcher, let answer): say(answer, to: watcher)
+        case .treeEnded(let tree): endTree(tree)
+        case .answer(let watcher, let answer): pass(answer, to: watcher)
         }
     }
 
@@ -56,10 +56,20 @@ extension Gateway {
         if entry.isAbandoned { pending[socket] = nil } else { enter(entry.entry) }
     }
 
+    /// A tree that was made here is over.
+    mutating func endTree(_ tree: String) {
+        if let address = treesMade.removeValue(forKey: tree) { addresses.endTree(address) }
+    }
+
     /// A client is answered. What it said meanwhile is next.
     private mutating func finish(_ socket: String, hasMadeTree: Bool) {
         guard let entry = pending[socket] else { return }
-        if hasMadeTree { pending[socket] = nil } else { giveUp(socket) }
+        if hasMadeTree {
+            pending[socket] = nil
+            if let address = entry.entry.address { treesMade[entry.entry.tree] = address }
+        } else {
+            giveUp(socket)
+        }
         guard !entry.isAbandoned else { return }
         var held = entry.held[...]
         while let next = held.popFirst() {

@@ -21,8 +21,8 @@ package struct Gateway: Sendable {
         case asked(watcher: Int, DashboardQuestion)
         /// The service of a tree speaks.
         case told(ToGateway)
-        /// The service of the trees is gone, and another one has taken its place that knows nobody.
-        case lostTrees
+        /// The service of these trees is gone, and another one has taken its place that knows nobody.
+        case lostTrees(Set<Slot>)
         /// The server is about to stop.
         case goingAway
     }
@@ -49,7 +49,12 @@ package struct Gateway: Sendable {
     var pending: [String: PendingEntry] = [:]
     /// How often clients have asked for a place.
     var wishes: UInt64 = 0
-    var addresses = AddressTable()
+    /// What addresses take, here and at other gateways.
+    let addresses: AddressLimits
+    /// The addresses for which trees that were made here are counted.
+    var treesMade: [String: UInt64] = [:]
+    /// Dashboards, and which tree each of them watches.
+    var watchers: [Int: String] = [:]
     /// How many events of each name came; those of unknown names count as `other`.
     package private(set) var events: [String: UInt64] = [:]
     /// How many inputs were refused, by code.
@@ -65,15 +70,19 @@ package struct Gateway: Sendable {
 
     /// A gateway without clients.
     ///
-    /// - Parameter random: Where tree ids come from. It must be unpredictable, except in tests.
+    /// - Parameters:
+    ///   - limits: What it shares with others of its process; new ones if there are none.
+    ///   - random: Where tree ids come from. It must be unpredictable, except in tests.
     package init(
         options: SignallingOptions,
         security: SignallingSecurity,
+        limits: SharedLimits? = nil,
         random: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()
     ) {
         self.options = options
         self.security = security
         self.random = random
+        addresses = (limits ?? SharedLimits(options)).addresses
     }
 
     /// Clients connected now.
@@ -89,9 +98,9 @@ package struct Gateway: Sendable {
         case .connected(let id, let address, let token): connect(id, from: address, token: token)
         case .event(let id, let name, let arguments): receive(name, arguments, from: id)
         case .disconnected(let id): disconnect(id)
-        case .asked(let watcher, let question): send(.asked(watcher: watcher, question))
+        case .asked(let watcher, let question): pass(question, of: watcher)
         case .told(let message): take(message)
-        case .lostTrees: loseTrees()
+        case .lostTrees(let slots): loseTrees(in: slots)
         case .goingAway: leave()
         }
     }
@@ -103,7 +112,7 @@ package struct Gateway: Sendable {
 
     private mutating func connect(_ id: String, from address: UInt64?, token: String?) {
         guard clients[id] == nil else { return }
-        if let address, !addresses.connect(address, options: options, at: now) {
+        if let address, !addresses.connect(address, at: now) {
             refuse("connect", .tooManySockets, to: id)
             outputs.append(.disconnect(id: id))
             return
@@ -124,17 +133,25 @@ package struct Gateway: Sendable {
 
     /// Members come back by themselves: with the token and the place that each knows, on a socket of its own. Original
     /// clients have no token; they go on while their links last. Who was not answered yet asks the new service.
-    private mutating func loseTrees() {
+    private mutating func loseTrees(in slots: Set<Slot>) {
+        func isLost(_ tree: String) -> Bool { slots.contains(Slot(ofTree: tree)) }
+        // Whoever gives a tree up first waits for the service of that one.
+        let asking = pending.keys.sorted().filter { id in
+            guard let entry = pending[id] else { return false }
+            let awaited = entry.phase == .releasing ? clients[id]?.membership?.tree : entry.entry.tree
+            return awaited.map(isLost) ?? false
+        }
         for id in clients.keys.sorted() {
-            guard let membership = clients[id]?.membership else { continue }
+            guard let membership = clients[id]?.membership, isLost(membership.tree) else { continue }
             clients[id]?.membership = nil
             guard membership.isNative else { continue }
             giveUp(id)
             outputs.append(.disconnect(id: id))
         }
-        for id in pending.keys.sorted() where pending[id]?.isAbandoned ?? false { giveUp(id) }
-        addresses.forgetTrees()
-        for id in pending.keys.sorted() { askAgain(id) }
+        for tree in treesMade.keys where isLost(tree) { endTree(tree) }
+        for id in asking where pending[id] != nil {
+            if pending[id]?.isAbandoned ?? false { giveUp(id) } else { askAgain(id) }
+        }
     }
 
     private mutating func leave() {

@@ -23,8 +23,8 @@ package enum ToGateway: Sendable {
     case left(MemberSocket)
     /// A member has another socket now. This one had not been noticed to be gone.
     case replaced(MemberSocket)
-    /// A tree is over that was made from this address.
-    case treeEnded(address: UInt64)
+    /// A tree is over that was made at this gateway.
+    case treeEnded(tree: String)
     /// Tell a dashboard.
     indirect case answer(watcher: Int, DashboardAnswer)
 }

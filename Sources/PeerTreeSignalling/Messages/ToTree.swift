@@ -17,10 +17,21 @@ package enum ToTree: Sendable {
     case event(MemberSocket, SignallingName, JSONValue?)
     /// A member's socket is gone.
     case disconnected(MemberSocket)
-    /// A dashboard asks.
-    case asked(watcher: Int, DashboardQuestion)
+    /// A dashboard asks about a tree.
+    case asked(tree: String, watcher: Int, DashboardQuestion)
     /// The gateway is about to stop.
     case goingAway
+
+    /// The tree that it is about: whoever has that tree's ``Slot`` is told. Nil for what every service is told.
+    package var tree: String? {
+        switch self {
+        case .enter(let entry): entry.tree
+        case .withdraw(let tree, _), .asked(let tree, _, _): tree
+        case .release(let member, _), .leave(let member), .event(let member, _, _), .disconnected(let member):
+            member.tree
+        case .goingAway: nil
+        }
+    }
 }
 
 /// What a client that asks for a place brings along. Whether it may enter its gateway has found out.

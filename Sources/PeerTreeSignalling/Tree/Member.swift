@@ -84,12 +84,6 @@ struct Session: Equatable {
     let isInitiator: Bool
 }
 
-/// Where a tree was made: the gateway counts it for the address.
-struct TreeOrigin {
-    let gateway: GatewayID
-    let address: UInt64
-}
-
 /// What is known of a tree besides placement.
 struct TreeEntry {
     let id: String
@@ -99,8 +93,8 @@ struct TreeEntry {
     var isEncrypted = false
     /// With which key it signs it; nil if it does not, or if nobody has said since the server was started again.
     var key: SourceKey?
-    /// Where it was made.
-    var origin: TreeOrigin?
+    /// Where it was made: that gateway counts it for an address.
+    var origin: GatewayID?
     /// What has happened in it.
     var activity = TreeActivity()
     /// Whether a summary is due to its source.

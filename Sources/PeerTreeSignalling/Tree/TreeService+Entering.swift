@@ -60,7 +60,7 @@ extension TreeService {
             Credentials.isTreeID(entry.tree) || SourceKey.isTreeID(Text(entry.tree))
         else { return false }
         return !restoration.endedTrees.contains(entry.tree)
-            && restoration.waitingJoins.count < options.maximumWaitingJoins
+            && share.hasRoom(forJoinBeside: restoration.waitingJoins.count)
     }
 
     private mutating func admitWaiting(for tree: String) {
@@ -86,7 +86,10 @@ extension TreeService {
     }
 
     private mutating func create(_ entry: Entry, from gateway: GatewayID) throws(SignallingError) -> PeerHandle {
-        guard members.count < options.maximumPeers else { throw .serverFull }
+        guard share.hasRoom(forPeerBeside: members.count) else { throw .serverFull }
+        guard share.hasRoom(forTreeBeside: trees.count) else {
+            throw SignallingError(.tooManyTrees(limit: options.tracker.maximumTrees))
+        }
         let request = entry.request
         restoration.endedTrees.remove(entry.tree)
         let source = try ask { tracker, now throws(TrackerError) in
@@ -100,7 +103,7 @@ extension TreeService {
         }
         treeIDs[entry.tree] = source.tree
         var tree = TreeEntry(id: entry.tree, source: source, layout: layout(of: source.tree))
-        tree.origin = entry.address.map { TreeOrigin(gateway: gateway, address: $0) }
+        tree.origin = gateway
         tree.isEncrypted = request.isEncrypted
         tree.key = request.proof?.key
         trees[source.tree] = tree
@@ -121,7 +124,7 @@ extension TreeService {
             return current
         }
         guard request.isNative || !found.isEncrypted else { throw .encryptedTree }
-        guard members.count < options.maximumPeers else { throw .serverFull }
+        guard share.hasRoom(forPeerBeside: members.count) else { throw .serverFull }
         // Original clients can prove nothing to those below them.
         let isSigned = found.key != nil || SourceKey.isTreeID(Text(found.id))
         let peer = try ask { tracker, now throws(TrackerError) in

@@ -47,7 +47,7 @@ extension TreeService {
             dashboard.ended(tree)
             guard let entry = trees.removeValue(forKey: tree) else { return }
             treeIDs[entry.id] = nil
-            if let origin = entry.origin { tell(.treeEnded(address: origin.address), to: origin.gateway) }
+            if let origin = entry.origin { tell(.treeEnded(tree: entry.id), to: origin) }
             restoration.endedTrees.insert(entry.id, at: now, options: options)
         }
     }

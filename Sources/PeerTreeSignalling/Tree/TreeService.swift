@@ -43,6 +43,8 @@ package struct TreeService: Sendable {
     var dashboard = DashboardFeed()
     /// Where numbers come from.
     var random: any RandomNumberGenerator & Sendable
+    /// What it may have, together with others.
+    private(set) var share: QuotaShare
     /// Counts the services that have had these trees, one after the other: tells the tokens of this one from those of
     /// earlier ones.
     let term: UInt64
@@ -56,12 +58,14 @@ package struct TreeService: Sendable {
     ///     their places back.
     ///   - term: Greater than that of every service which had these trees before.
     ///   - takenOverAt: When it came to have them.
+    ///   - limits: What it shares with others of its process; new ones if there are none.
     ///   - random: Where numbers of members come from.
     package init(
         options: SignallingOptions,
         security: SignallingSecurity,
         term: UInt64,
         takenOverAt: Instant = .zero,
+        limits: SharedLimits? = nil,
         random: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()
     ) {
         self.options = options
@@ -69,6 +73,7 @@ package struct TreeService: Sendable {
         self.term = term
         restoration = Restorations(takenOverAt: takenOverAt)
         self.random = random
+        share = QuotaShare(of: limits ?? SharedLimits(options))
         tracker = Tracker(options: options.tracker)
     }
 
@@ -116,6 +121,7 @@ package struct TreeService: Sendable {
         case .deadlineReached: break
         }
         sendDueSummaries()
+        share.count(peers: members.count, trees: trees.count, waiting: restoration.waitingJoins.count)
     }
 
     /// The next message, or nil if all is said for now.
@@ -133,8 +139,8 @@ package struct TreeService: Sendable {
         case .event(let member, let event, let payload): receive(event, payload, from: member)
         case .disconnected(let member):
             if let peer = peer(member) { lostSocket(member.socket, of: peer) }
-        case .asked(let watcher, let question): answer(question, to: watcher, at: gateway)
-        case .goingAway: dashboard.endAll()
+        case .asked(_, let watcher, let question): answer(question, to: watcher, at: gateway)
+        case .goingAway: dashboard.endAll(of: gateway)
         }
     }
 

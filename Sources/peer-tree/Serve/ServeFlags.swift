@@ -20,6 +20,12 @@ struct ServerFlags: SettingFlags {
     @Option(help: "Whether viewers keep a link to a second parent in reach: on or off (default: on).")
     var standbys: String?
 
+    @Option(
+        help:
+            "Event loops over which sockets and trees are spread; a tree stays on one (default: none, which is one for each core)."
+    )
+    var loops: String?
+
     @Option(help: "The least that is logged: trace, debug, info, notice, warning, error or critical (default: info).")
     var logLevel: String?
 

@@ -15,6 +15,8 @@ struct ServerSettings: Sendable {
     var port = 3000
     var k = 4
     var k1 = 10
+    /// Event loops for sockets and trees.
+    var loops = System.coreCount
     /// The folder with the browser client; nil looks for it.
     var web: String?
     var log = LogSettings(level: .error)
@@ -64,6 +66,7 @@ struct ServerSettings: Sendable {
     }
 
     private mutating func readTrees(_ reader: inout SettingsReader) throws {
+        loops = try reader.integer("loops", in: 1...Slot.count) ?? System.coreCount
         signalling.tracker.assignsStandbys = try reader.choice("standbys", default: Switch.on) == .on
         signalling.tracker.resumeWindow = try reader.span("resume-window", default: 15)
         signalling.tracker.sourceResumeWindow = try reader.span("source-resume-window", default: 15)
@@ -201,7 +204,7 @@ struct ServerSettings: Sendable {
             options: signalling,
             access: access,
             stateKey: key,
-            logger: logger
+            loops: loops
         )
         var web = PeerTreeWebServer.Configuration()
         web.host = host

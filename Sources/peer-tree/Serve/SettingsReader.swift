@@ -50,11 +50,24 @@ struct SettingsReader {
     // MARK: Values by type
 
     mutating func integer(_ name: String, default standard: Int, in range: ClosedRange<Int>) throws -> Int {
-        let content = try read(name, .int, "\(range.lowerBound) to \(range.upperBound)", default: .int(standard)) {
+        try integer(name, default: .int(standard), in: range) ?? standard
+    }
+
+    /// A number that is found out where it is not given; nil if it is not.
+    mutating func integer(_ name: String, in range: ClosedRange<Int>) throws -> Int? {
+        try integer(name, default: .string(""), in: range)
+    }
+
+    private mutating func integer(
+        _ name: String,
+        default standard: ConfigContent,
+        in range: ClosedRange<Int>
+    ) throws -> Int? {
+        let content = try read(name, .int, "\(range.lowerBound) to \(range.upperBound)", default: standard) {
             guard let number = Int($0), range.contains(number) else { return nil }
             return .int(number)
         }
-        guard case .int(let number) = content else { return standard }
+        guard case .int(let number) = content else { return nil }
         return number
     }
 

@@ -38,8 +38,6 @@ struct DashboardFeed: Sendable {
     private var watchers: [WatcherID: Watcher] = [:]
     private var watchersByTree: [TreeHandle: [WatcherID]] = [:]
 
-    var count: Int { watchers.count }
-
     /// Begins to watch a tree whose peers are `peers`; whatever the watcher watched before, it does no more.
     mutating func add(_ id: WatcherID, _ tree: TreeHandle, peers: [PeerHandle]) {
         remove(id)
@@ -86,9 +84,9 @@ struct DashboardFeed: Sendable {
         for id in watchersByTree[tree] ?? [] { over(id) }
     }
 
-    /// Notes that the server is about to stop.
-    mutating func endAll() {
-        for id in watchers.keys { over(id) }
+    /// Notes that a gateway is about to stop.
+    mutating func endAll(of gateway: GatewayID) {
+        for id in watchers.keys where id.gateway == gateway { over(id) }
     }
 
     private mutating func over(_ id: WatcherID) {

@@ -33,9 +33,6 @@ extension TreeService {
 
     private mutating func watch(_ treeID: String, as watcher: WatcherID) throws(SignallingError) -> DashboardWelcome {
         guard let tree = treeIDs[treeID], let entry = trees[tree] else { throw .unknownTree }
-        guard dashboard.count < options.maximumWatchers else {
-            throw SignallingError(code: "too-many-watchers", message: "Too many dashboards are open: close one.")
-        }
         var peers: [PeerHandle] = []
         try? tracker.forEachPeer(of: tree) { peers.append($0.peer) }
         dashboard.add(watcher, tree, peers: peers)
