@@ -1,27 +1,27 @@
 import JSON
-import PeerTreeCore
+package import PeerTreeCore
 
 /// What a client asks for.
-struct DiscoverRequest {
-    let createsTree: Bool
-    let treeID: String?
-    let isNative: Bool
-    let stripes: Int
-    let parity: Int
-    let isEncrypted: Bool
+package struct DiscoverRequest: Equatable, Sendable {
+    package let createsTree: Bool
+    package let treeID: String?
+    package let isNative: Bool
+    package let stripes: Int
+    package let parity: Int
+    package let isEncrypted: Bool
     /// The key of a signed tree.
-    let key: SourceKey?
+    package let key: SourceKey?
     /// That the tree is the sender's.
-    let proof: TreeProof?
-    let capacity: Int?
-    let resumeToken: String?
+    package let proof: TreeProof?
+    package let capacity: Int?
+    package let resumeToken: String?
     /// The program, for dashboards: see ``agentName(_:)``.
-    let agent: String?
+    package let agent: String?
     /// Where a peer that comes back is.
-    var place: ClaimedPlace
+    package var place: ClaimedPlace
 
     /// The first 48 characters of a program's name, of letters, digits and a few marks: it is shown to people.
-    private static func agentName(_ text: String?) -> String? {
+    package static func agentName(_ text: String?) -> String? {
         guard let text else { return nil }
         let allowed = text.utf8.prefix(48).filter { byte in
             switch byte {
@@ -57,5 +57,33 @@ struct DiscoverRequest {
             let version = try native.integer("v")
             guard version == SignallingVersion.current else { throw .otherVersion(version) }
         }
+    }
+
+    package init(
+        createsTree: Bool,
+        treeID: String?,
+        isNative: Bool,
+        stripes: Int,
+        parity: Int,
+        isEncrypted: Bool,
+        key: SourceKey?,
+        proof: TreeProof?,
+        capacity: Int?,
+        resumeToken: String?,
+        agent: String?,
+        place: ClaimedPlace
+    ) {
+        self.createsTree = createsTree
+        self.treeID = treeID
+        self.isNative = isNative
+        self.stripes = stripes
+        self.parity = parity
+        self.isEncrypted = isEncrypted
+        self.key = key
+        self.proof = proof
+        self.capacity = capacity
+        self.resumeToken = resumeToken
+        self.agent = agent
+        self.place = place
     }
 }

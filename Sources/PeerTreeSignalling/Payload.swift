@@ -1,4 +1,4 @@
-import JSON
+package import JSON
 import PeerTreeCore
 
 /// The first argument of an event, read field by field; whatever is not as it must be is named in the error.
@@ -140,7 +140,7 @@ struct Payload {
 extension JSONValue {
     /// Whether the value, as JSON text without escapes, is within bounds and has no binary part. Stops at the first
     /// excess, so it recurses no deeper than `depth`.
-    func fits(bytes: Int, depth: Int) -> Bool {
+    package func fits(bytes: Int, depth: Int) -> Bool {
         var left = bytes
         return take(from: &left, depth: depth)
     }

@@ -1,30 +1,30 @@
-import PeerTreeCore
+package import PeerTreeCore
 
 /// What a peer keeps so that it can prove who it was, to this run of the server or, if the key was kept, to a later one.
 ///
 /// As text: base64url (RFC 4648) of the fields below and an HMAC-SHA256 over them. Nobody but the server can read
 /// anything into it, since peers pass it back as it is.
-struct ResumeToken: Equatable {
+package struct ResumeToken: Equatable, Sendable {
     /// The term of the service that gave it out.
-    var term: UInt64
+    package var term: UInt64
     /// Whose it is.
-    var number: UInt64
+    package var number: UInt64
     /// Unix time in seconds from which it is void.
-    var expiry: UInt32
-    var isSource: Bool
+    package var expiry: UInt32
+    package var isSource: Bool
     /// Whether the tree's source encrypts its stream.
-    var isEncrypted: Bool
+    package var isEncrypted: Bool
     /// How the tree's stream is dealt.
-    var layout: StripeLayout
+    package var layout: StripeLayout
     /// The stripe in which the peer takes children; nil if it takes none, or is the source.
-    var interiorStripe: UInt8?
+    package var interiorStripe: UInt8?
     /// Slots granted to the peer in that stripe; to a source, children that it serves with the whole stream.
-    var capacity: UInt16
+    package var capacity: UInt16
     /// What the tree's source has of those, for when a viewer comes back before it.
-    var sourceCapacity: UInt16
-    var treeID: String
+    package var sourceCapacity: UInt16
+    package var treeID: String
     /// The ids under which others know the peer, the latest last.
-    var ids: [String]
+    package var ids: [String]
 
     /// How many children the peer may name in a stripe.
     func slots(in stripe: Int) -> Int {
@@ -75,7 +75,7 @@ struct ResumeToken: Equatable {
         while let id = reader.text() { ids.append(id) }
     }
 
-    init(
+    package init(
         term: UInt64,
         number: UInt64,
         expiry: UInt32,

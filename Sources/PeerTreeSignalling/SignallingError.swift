@@ -5,6 +5,11 @@ package struct SignallingError: Error, Equatable {
     package let code: String
     package let message: String
 
+    package init(code: String, message: String) {
+        self.code = code
+        self.message = message
+    }
+
     static let notAMember = SignallingError(
         code: "not-a-member",
         message: "You are in no tree. Send simple-signal[discover] first."

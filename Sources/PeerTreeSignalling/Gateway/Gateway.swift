@@ -67,6 +67,8 @@ package struct Gateway: Sendable {
 
     /// Events that are held for a client while it is not answered.
     private static let mostHeld = 64
+    /// Codes of refusals that are counted each by itself.
+    private static let mostCodes = 256
 
     /// A gateway without clients.
     ///
@@ -188,14 +190,27 @@ package struct Gateway: Sendable {
                 _ = try nativeMember(id)
                 sendICEServers(to: id)
             case .leave: send(.leave(try nativeMember(id)))
-            case .offer, .signal, .reject: send(.event(try member(id), event, arguments.first))
+            case .offer, .signal, .reject: send(.event(try member(id), event, try payload(arguments)))
             case .attached, .orphaned, .promoted, .childLost, .status:
-                send(.event(try nativeMember(id), event, arguments.first))
+                send(.event(try nativeMember(id), event, try payload(arguments)))
             default: throw .unknownEvent
             }
         } catch {
             refuse(name, error, to: id)
         }
+    }
+
+    /// What an event says, if it is not more than a message to the service of the tree may hold.
+    private func payload(_ arguments: [JSONValue]) throws(SignallingError) -> JSONValue? {
+        guard let payload = arguments.first else { return nil }
+        let (bytes, depth) = (options.maximumPayloadBytes, options.maximumPayloadDepth)
+        guard payload.fits(bytes: bytes, depth: depth) else {
+            throw .badField(
+                "The first argument",
+                "JSON of at most \(bytes) bytes, nested at most \(depth) deep, without binary parts"
+            )
+        }
+        return payload
     }
 
     private func member(_ id: String) throws(SignallingError) -> MemberSocket {
@@ -239,8 +254,9 @@ package struct Gateway: Sendable {
         )
     }
 
-    /// Counts a refusal. Codes are ours, so there are only so many.
+    /// Counts a refusal. There are a few dozen codes; those of other nodes that are more count together.
     mutating func refused(_ error: SignallingError) {
-        refusals[error.code, default: 0] += 1
+        let isCounted = refusals[error.code] != nil || refusals.count < Self.mostCodes
+        refusals[isCounted ? error.code : "other", default: 0] += 1
     }
 }

@@ -1,14 +1,14 @@
-import PeerTreeCore
+package import PeerTreeCore
 
 /// By what a source proves that a signed tree is its own.
-struct TreeProof {
+package struct TreeProof: Equatable, Sendable {
     /// The tree's key.
-    let key: SourceKey
-    private let signature: Signature
+    package let key: SourceKey
+    package let signature: Signature
     /// The host that the source says it dialled.
-    let host: String
+    package let host: String
 
-    init(key: SourceKey, signature: Signature, host: String) {
+    package init(key: SourceKey, signature: Signature, host: String) {
         self.key = key
         self.signature = signature
         self.host = host

@@ -14,6 +14,13 @@ package struct Membership: Hashable, Sendable {
     package var number: UInt64
     package var isNative: Bool
     package var isSource: Bool
+
+    package init(tree: String, number: UInt64, isNative: Bool, isSource: Bool) {
+        self.tree = tree
+        self.number = number
+        self.isNative = isNative
+        self.isSource = isSource
+    }
 }
 
 /// A client's wish to enter, so that an answer which comes twice is not taken for that of the next.
@@ -21,6 +28,11 @@ package struct Wish: Hashable, Sendable {
     package var socket: String
     /// Counts the wishes at one gateway.
     package var number: UInt64
+
+    package init(socket: String, number: UInt64) {
+        self.socket = socket
+        self.number = number
+    }
 }
 
 /// A member by the socket that it has just now. What a socket says that has been replaced since is passed over.
@@ -28,4 +40,10 @@ package struct MemberSocket: Hashable, Sendable {
     package var tree: String
     package var number: UInt64
     package var socket: String
+
+    package init(tree: String, number: UInt64, socket: String) {
+        self.tree = tree
+        self.number = number
+        self.socket = socket
+    }
 }

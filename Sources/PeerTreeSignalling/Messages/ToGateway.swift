@@ -2,7 +2,7 @@ package import JSON
 package import PeerTreeCore
 
 /// What the service of a tree says to a gateway.
-package enum ToGateway: Sendable {
+package enum ToGateway: Equatable, Sendable {
     /// A client has this place from now on; what is said to it comes under this number.
     case entered(socket: String, Membership)
     /// All is said about a client's wish to enter.

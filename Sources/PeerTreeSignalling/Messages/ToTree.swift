@@ -2,7 +2,7 @@ package import JSON
 package import PeerTreeCore
 
 /// What a gateway says to the service of a tree. Messages about one tree come in the order in which a gateway sent them.
-package enum ToTree: Sendable {
+package enum ToTree: Equatable, Sendable {
     /// A client asks for a place. What becomes of it is said by one `answered`, `refused` or `waits`, the last of which
     /// one of the others follows.
     indirect case enter(Entry)
@@ -35,15 +35,23 @@ package enum ToTree: Sendable {
 }
 
 /// What a client that asks for a place brings along. Whether it may enter its gateway has found out.
-package struct Entry: Sendable {
+package struct Entry: Equatable, Sendable {
     package var wish: Wish
     /// The tree that is entered; one that is made gets this id.
     package var tree: String
     /// Stands for the network address that the client came from.
     package var address: UInt64?
-    var request: DiscoverRequest
+    package var request: DiscoverRequest
     /// The client's place before the service, or its socket, was gone.
-    var token: ResumeToken?
+    package var token: ResumeToken?
+
+    package init(wish: Wish, tree: String, address: UInt64?, request: DiscoverRequest, token: ResumeToken? = nil) {
+        self.wish = wish
+        self.tree = tree
+        self.address = address
+        self.request = request
+        self.token = token
+    }
 
     var socket: String { wish.socket }
 

@@ -1,26 +1,43 @@
 import JSON
 
 /// Where a peer says it is, for a server that does not know: who feeds it, and whom it feeds.
-struct ClaimedPlace {
+package struct ClaimedPlace: Equatable, Sendable {
     /// A neighbour, by the id that the peer knows it by.
-    struct Neighbour {
-        let stripe: Int
-        let id: String
+    package struct Neighbour: Equatable, Sendable {
+        package let stripe: Int
+        package let id: String
         /// The signalling session the link came of, if the peer says so.
-        let sessionID: String?
+        package let sessionID: String?
+
+        package init(stripe: Int, id: String, sessionID: String?) {
+            self.stripe = stripe
+            self.id = id
+            self.sessionID = sessionID
+        }
     }
 
-    struct Parent {
-        let neighbour: Neighbour
-        let epoch: UInt32
+    package struct Parent: Equatable, Sendable {
+        package let neighbour: Neighbour
+        package let epoch: UInt32
+
+        package init(neighbour: Neighbour, epoch: UInt32) {
+            self.neighbour = neighbour
+            self.epoch = epoch
+        }
     }
 
     /// At most one per stripe.
-    private(set) var parents: [Int: Parent] = [:]
-    private(set) var children: [Neighbour] = []
+    package private(set) var parents: [Int: Parent] = [:]
+    package private(set) var children: [Neighbour] = []
 
     /// Nowhere.
-    init() {}
+    package init() {}
+
+    /// Of the parents that are named in one stripe the last counts.
+    package init(parents: [Parent], children: [Neighbour]) {
+        for parent in parents { self.parents[parent.neighbour.stripe] = parent }
+        self.children = children
+    }
 
     init(_ payload: Payload) throws(SignallingError) {
         for entry in try payload.objects("parents", limit: Self.maximumParents) {
@@ -43,9 +60,9 @@ struct ClaimedPlace {
     }
 
     /// One per stripe.
-    private static let maximumParents = 16
+    package static let maximumParents = 16
     /// 64 in each of 16 stripes, which is what a source has at most.
-    private static let maximumChildren = 1_024
+    package static let maximumChildren = 1_024
 }
 
 extension ClaimedPlace.Neighbour {

@@ -14,6 +14,14 @@ public struct TreeShape: Sendable, Equatable {
         public var isNative: Bool
         /// Whether its signalling socket is there.
         public var isConnected: Bool
+
+        package init(label: String, parents: [String?], depth: Int, isNative: Bool, isConnected: Bool) {
+            self.label = label
+            self.parents = parents
+            self.depth = depth
+            self.isNative = isNative
+            self.isConnected = isConnected
+        }
     }
 
     /// The label of the source.
@@ -28,6 +36,15 @@ public struct TreeShape: Sendable, Equatable {
     public var depth: Int
     /// The viewers, up to ``SignallingOptions/maximumPeersInSummary``.
     public var peers: [Peer]
+
+    package init(source: String, stripes: Int, parity: Int, viewers: Int, depth: Int, peers: [Peer]) {
+        self.source = source
+        self.stripes = stripes
+        self.parity = parity
+        self.viewers = viewers
+        self.depth = depth
+        self.peers = peers
+    }
 }
 
 extension TreeService {

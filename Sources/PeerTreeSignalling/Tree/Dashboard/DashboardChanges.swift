@@ -7,6 +7,14 @@ package struct DashboardWelcome: Sendable, Equatable {
     /// The children of a viewer and of the source at most.
     package var k: Int
     package var k1: Int
+
+    package init(treeID: String, source: String, stripes: Int, k: Int, k1: Int) {
+        self.treeID = treeID
+        self.source = source
+        self.stripes = stripes
+        self.k = k
+        self.k1 = k1
+    }
 }
 
 /// What has changed in a tree, and how it stands.
@@ -22,7 +30,28 @@ package struct DashboardChanges: Sendable, Equatable {
         /// Whether its signalling socket is there.
         package var isConnected: Bool
         package var report: PeerReport
+
+        package init(
+            label: String,
+            parents: [String?],
+            isAttached: Bool,
+            isNative: Bool,
+            isConnected: Bool,
+            report: PeerReport
+        ) {
+            self.label = label
+            self.parents = parents
+            self.isAttached = isAttached
+            self.isNative = isNative
+            self.isConnected = isConnected
+            self.report = report
+        }
     }
+
+    /// Peers in one batch.
+    package static let maximumPeers = 1_000
+    /// Departures that may wait for a watcher.
+    package static let maximumGone = 200_000
 
     /// Counts the changes of one watcher from 1, without gaps.
     package var sequence: UInt64
@@ -35,6 +64,24 @@ package struct DashboardChanges: Sendable, Equatable {
     package var isOver: Bool
     package var viewers: Int
     package var activity: TreeActivity
+
+    package init(
+        sequence: UInt64,
+        peers: [Peer],
+        gone: [String],
+        isComplete: Bool,
+        isOver: Bool,
+        viewers: Int,
+        activity: TreeActivity
+    ) {
+        self.sequence = sequence
+        self.peers = peers
+        self.gone = gone
+        self.isComplete = isComplete
+        self.isOver = isOver
+        self.viewers = viewers
+        self.activity = activity
+    }
 }
 
 /// What a peer says of itself.
@@ -47,6 +94,13 @@ package struct PeerReport: Sendable, Equatable {
     package var roundTrip: Double?
     /// The program, such as `Firefox 153`.
     package var agent: String?
+
+    package init(rate: Double? = nil, lag: Double? = nil, roundTrip: Double? = nil, agent: String? = nil) {
+        self.rate = rate
+        self.lag = lag
+        self.roundTrip = roundTrip
+        self.agent = agent
+    }
 }
 
 /// What has happened in a tree since it was made, or since the server was started.
@@ -61,6 +115,8 @@ package struct TreeActivity: Sendable, Equatable {
     package var moves: UInt64 = 0
     /// Times that a viewer left a parent because it brought what the source has not signed.
     package var forgeries: UInt64 = 0
+
+    package init() {}
 }
 
 /// One line of the list of trees.

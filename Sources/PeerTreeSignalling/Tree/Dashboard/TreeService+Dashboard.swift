@@ -2,11 +2,6 @@ import PeerTreeCore
 
 /// What a dashboard is told. See ``DashboardFeed``.
 extension TreeService {
-    /// Peers in one batch of changes.
-    private static let batchLimit = 1_000
-    /// Departures that may wait for a watcher.
-    private static let goneLimit = 200_000
-
     mutating func answer(_ question: DashboardQuestion, to watcher: Int, at gateway: GatewayID) {
         do throws(SignallingError) {
             let id = WatcherID(gateway: gateway, number: watcher)
@@ -46,7 +41,7 @@ extension TreeService {
     }
 
     private mutating func changes(for watcher: WatcherID) throws(SignallingError) -> DashboardChanges {
-        guard let batch = dashboard.take(watcher, limit: Self.batchLimit) else { throw .notWatching }
+        guard let batch = dashboard.take(watcher, limit: DashboardChanges.maximumPeers) else { throw .notWatching }
         return DashboardChanges(
             sequence: batch.sequence,
             peers: batch.changed.compactMap { dashboardPeer($0) },
@@ -94,7 +89,7 @@ extension TreeService {
 
     mutating func noteGone(_ peer: PeerHandle) {
         if !peer.isSource { trees[peer.tree]?.activity.leaves += 1 }
-        dashboard.gone(peer, label: label(of: peer), limit: Self.goneLimit)
+        dashboard.gone(peer, label: label(of: peer), limit: DashboardChanges.maximumGone)
     }
 
     /// A peer says that it has lost its parent.
@@ -105,7 +100,7 @@ extension TreeService {
 
     /// The source of a restored tree is back: until now it had no label of its own.
     mutating func noteSourceIsBack(_ source: PeerHandle, insteadOf label: String) {
-        dashboard.gone(source, label: label, limit: Self.goneLimit)
+        dashboard.gone(source, label: label, limit: DashboardChanges.maximumGone)
         dashboard.changed(source)
         for stripe in 0..<(trees[source.tree]?.layout.stripes ?? 0) {
             for child in (try? tracker.children(of: source, stripe: stripe)) ?? [] { dashboard.changed(child) }
