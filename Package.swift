@@ -41,6 +41,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-metrics.git", from: "2.5.0"),
         .package(url: "https://github.com/apple/swift-nio-extras.git", from: "1.30.0"),
         .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.30.0"),
+        .package(url: "https://github.com/apple/swift-protobuf.git", from: "1.38.0"),
         .package(url: "https://github.com/apple/swift-system.git", from: "1.5.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.20.0"),
         .package(url: "https://github.com/vapor/jwt-kit.git", from: "5.1.0"),
@@ -313,6 +314,7 @@ let package = Package(
                 "JSON",
                 "PeerTreeCore",
                 "PeerTreeSignalling",
+                "PeerTreeSignallingWire",
                 .product(name: "Crypto", package: "swift-crypto"),
             ],
             swiftSettings: strict
@@ -330,6 +332,31 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
             path: "Benchmarks/signalling",
+            swiftSettings: strict
+        ),
+
+        // The messages of gateways and tree services as they go to another node. A server that is one node needs none of it.
+        .target(
+            name: "PeerTreeSignallingWire",
+            dependencies: [
+                "JSON",
+                "PeerTreeCore",
+                "PeerTreeSignalling",
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ],
+            exclude: ["messages.proto"],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "PeerTreeSignallingWireTests",
+            dependencies: [
+                "TestSupport",
+                "JSON",
+                "PeerTreeCore",
+                "PeerTreeSignalling",
+                "PeerTreeSignallingWire",
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ],
             swiftSettings: strict
         ),
 
