@@ -1,11 +1,14 @@
 import JSON
 import PeerTreeCore
+import PeerTreeSignallingWire
 import TestSupport
+import Testing
 
 @testable import PeerTreeSignalling
 
 /// Gateways and a service of trees, with messages between them that take their time: each way in order, several at once,
-/// and some twice.
+/// and some twice. With every second pair of seeds they go as they would to another node, in their written form, which takes
+/// twice as long.
 struct ChannelHarness: Stage {
     private(set) var gateways: [Gateway] = []
     private(set) var trees: TreeService
@@ -46,7 +49,7 @@ struct ChannelHarness: Stage {
         gateways[gateway].handle(input, at: now)
         while let output = gateways[gateway].nextOutput() {
             switch output {
-            case .send(let message): up[gateway].append(message)
+            case .send(let message): up[gateway].append(carried(message))
             case .emit(let id, let event, let payload):
                 inboxes[id, default: []].append(SignallingHarness.Message(event: event, payload: payload))
             case .disconnect(let id): cut.append((id, gateway))
@@ -157,8 +160,38 @@ struct ChannelHarness: Stage {
         trees.handle(input, at: now)
         while let output = trees.nextOutput() {
             guard case .tell(let message, let name) = output, let gateway = names.firstIndex(of: name) else { continue }
-            down[gateway].append(message)
+            down[gateway].append(carried(message))
         }
+    }
+
+    // MARK: The written form
+
+    private var isWritten: Bool { seed & 2 == 0 }
+
+    private func carried(_ message: ToTree) -> ToTree {
+        guard isWritten else { return message }
+        do throws(WrittenFormError) {
+            return same(message, try ToTree(written: message.written(), options: options))
+        } catch {
+            Issue.record("seed \(seed), \(message): \(error)")
+            return message
+        }
+    }
+
+    private func carried(_ message: ToGateway) -> ToGateway {
+        guard isWritten else { return message }
+        do throws(WrittenFormError) {
+            return same(message, try ToGateway(written: message.written(), options: options))
+        } catch {
+            Issue.record("seed \(seed), \(message): \(error)")
+            return message
+        }
+    }
+
+    /// The message that was read, which has to be the one that was written.
+    private func same<Message: Equatable>(_ written: Message, _ read: Message) -> Message {
+        if read != written { Issue.record("seed \(seed), \(written) has become \(read)") }
+        return read
     }
 
     private func mayComeTwice(_ message: ToTree) -> Bool {
