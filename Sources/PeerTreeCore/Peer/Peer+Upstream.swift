@@ -218,6 +218,7 @@ extension Peer {
             isAnew: isAnew,
             limits
         )
+        let before = isAnew ? nil : stream.frontier
         if stream.frontier == nil {
             stream.id = answer.streamID
             begin(at: answer.start, now)
@@ -231,7 +232,8 @@ extension Peer {
         } else if stream.policy != formerPolicy {
             restartChildren(next: answer.next, at: now)
         }
-        if stream.frontier == answer.start { claimPosition(answer.start, at: now) }
+        // Whoever goes on where it stands is not there by this parent's word.
+        if stream.frontier == answer.start, before != answer.start { claimPosition(answer.start, at: now) }
     }
 
     private mutating func activate(_ index: Int, _ id: LinkID, at now: Instant) {

@@ -361,6 +361,10 @@ struct PeerProofTests {
         #expect(world.asked.last == .subscribe(stripe: 0, start: .sequence(1), window: 1024, streamID: 9))
         world.offer(on: 1)
         world.hear(.subscribed(stripe: 0, policy: .live, streamID: 9, start: 1, next: 1), on: 1)
+        // That the parent goes on from here makes it no less proven.
+        world.hear(.restart(stripe: 0, next: 0), on: 1)
+        #expect(world.asked.last == .subscribe(stripe: 0, start: .sequence(1), window: 1024, streamID: 9))
+        world.hear(.subscribed(stripe: 0, policy: .live, streamID: 9, start: 1, next: 1), on: 1)
         world.receive(world.writer.frames(of: [2])[0], on: 1)
         #expect(world.delivered == [[1], [2]])
         #expect(world.gaps == 0)
