@@ -66,6 +66,8 @@ extension BroadcastTree {
         guard peer != SpanningTree.source else { throw .sourceJoinsOwnTree }
         context.statistics.rejoins += 1
         resume(peer, &context)
+        // It would not ask if the parent that is to come back still fed it.
+        for stripe in stripes.indices { placeRestored(peer, stripe: stripe, isAnnounced: false, &context) }
         // It may know nothing of the standby it had.
         dismissStandby(of: peer, &context)
         if takesWhole(peer) { rejoinWhole(peer, &context) }

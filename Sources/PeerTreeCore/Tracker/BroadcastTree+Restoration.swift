@@ -15,7 +15,8 @@ extension BroadcastTree {
     }
 
     /// The source is back and tells which children it feeds.
-    mutating func restoreSource(_ places: [StripePlace], _ context: inout TrackerContext) {
+    mutating func restoreSource(isNative: Bool, _ places: [StripePlace], _ context: inout TrackerContext) {
+        if !isNative { setLegacy(SpanningTree.source) }
         expect(places, of: SpanningTree.source, pendingStripes: 0, &context)
         resume(SpanningTree.source, &context)
         context.statistics.restores += 1
@@ -25,6 +26,7 @@ extension BroadcastTree {
     /// Takes in a viewer that was in this tree before. It is detached in every stripe until ``reattach`` or
     /// ``placeRestored`` says where it belongs.
     mutating func restore(
+        isNative: Bool,
         capacity: Int,
         interior: Int?,
         places: [StripePlace],
@@ -34,14 +36,16 @@ extension BroadcastTree {
         guard peerCount < context.options.maximumPeersPerTree else {
             throw .tooManyPeers(limit: context.options.maximumPeersPerTree)
         }
-        let slots = min(max(capacity, 0), context.options.capacityBounds.upperBound * layout.data)
-        let peer = insertPeer(isNative: true, origin: origin, at: context.now) { $0 == interior ? slots : 0 }
+        let isWhole = !isNative && stripes.count > 1
+        let slots = isWhole ? 0 : min(max(capacity, 0), context.options.capacityBounds.upperBound * layout.data)
+        let peer = insertPeer(isNative: isNative, origin: origin, at: context.now) { $0 == interior ? slots : 0 }
+        if isWhole { wholes.count += 1 }
         for stripe in stripes.indices where stripe < places.count {
             // Half of the range: an epoch that a peer makes up must not make the next ones wrap around.
             stripes[stripe].update(peer) { $0.epoch = min(places[stripe].epoch, .max / 2) }
         }
         let all = UInt16(truncatingIfNeeded: (1 << stripes.count) - 1)
-        expect(places, of: peer, pendingStripes: all, &context)
+        expect(places, of: peer, pendingStripes: isWhole ? 1 : all, &context)
         context.statistics.restores += 1
         return peer
     }
@@ -55,21 +59,32 @@ extension BroadcastTree {
     ) {
         var restoration = Restoration(
             pendingStripes: pendingStripes,
-            expectedChildren: Array(repeating: 0, count: stripes.count)
+            expectedChildren: Array(repeating: 0, count: stripes.count),
+            slotsOfWhole: stripes.indices.map { slotsOfWhole(below: peer, in: $0) }
         )
         for stripe in stripes.indices where stripe < places.count {
-            let node = stripes[stripe].nodes[Int(peer)]
-            let room = Int(node.capacity) - Int(node.childCount) - Int(node.heldSlots)
-            let expected = UInt16(clamping: min(places[stripe].children, room))
-            guard expected > 0 else { continue }
-            restoration.expectedChildren[stripe] = expected
-            stripes[stripe].update(peer) { $0.heldSlots &+= expected }
+            restoration.expectedChildren[stripe] = UInt16(
+                clamping: min(places[stripe].children, room(of: peer, stripe))
+            )
+        }
+        let roomForWholes = stripes.indices.filter { restoration.slotsOfWhole[$0] > 0 }.map { stripe in
+            (room(of: peer, stripe) - Int(restoration.expectedChildren[stripe])) / Int(restoration.slotsOfWhole[stripe])
+        }
+        let wholes = places.reduce(0) { $0 + $1.wholes }
+        restoration.expectedWholes = UInt16(clamping: min(wholes, roomForWholes.min() ?? 0))
+        for stripe in stripes.indices where restoration.slotsKept(in: stripe) > 0 {
+            stripes[stripe].update(peer) { $0.heldSlots &+= restoration.slotsKept(in: stripe) }
         }
         restoration.timer = context.timers.start(
             TimerQueue.Subject(tree: index, peer: peer, stripe: 0, kind: .restore),
             deadline: context.now + context.options.restoreWindow
         )
         restorations[peer] = restoration
+    }
+
+    private func room(of peer: Int32, _ stripe: Int) -> Int {
+        let node = stripes[stripe].nodes[Int(peer)]
+        return max(Int(node.capacity) - Int(node.childCount) - Int(node.heldSlots), 0)
     }
 
     /// Links a peer that has no parent yet to the one it had: both say so.
@@ -83,7 +98,7 @@ extension BroadcastTree {
         guard peer != SpanningTree.source else { throw .sourceHasNoParent }
         let tree = stripes[stripe]
         let depth = tree.depth(of: parent) + 1 + Int(tree.nodes[Int(peer)].height)
-        guard !takesWhole(peer), tree.nodes[Int(peer)].parent == SpanningTree.none,
+        guard tree.nodes[Int(peer)].parent == SpanningTree.none,
             !tree.isAncestor(peer, of: parent), !peers[Int(parent)].isEvicted, depth <= context.options.maximumDepth
         else { throw .notAChild }
         let isExpected = (restorations[parent]?.expectedChildren[stripe] ?? 0) > 0
@@ -119,22 +134,36 @@ extension BroadcastTree {
     ) {
         guard restorations[peer]?.isPending(stripe) ?? false else { return }
         restorations[peer]?.settle(stripe)
-        place(peer, stripe: stripe, reason: .parentLost, isAnnounced: isAnnounced, &context)
+        placeAnew(peer, stripe: stripe, isAnnounced: isAnnounced, &context)
         finishIfSettled(peer, &context)
         settle(&context)
+    }
+
+    private mutating func placeAnew(
+        _ peer: Int32,
+        stripe: Int,
+        isAnnounced: Bool = true,
+        _ context: inout TrackerContext
+    ) {
+        if takesWhole(peer) {
+            placeWholeOrWait(peer, reason: .parentLost, isAnnounced: isAnnounced, &context)
+        } else {
+            place(peer, stripe: stripe, reason: .parentLost, isAnnounced: isAnnounced, &context)
+        }
     }
 
     /// The time for a peer's neighbours to come back is over.
     mutating func restorationTimedOut(_ peer: Int32, _ context: inout TrackerContext) {
         guard let restoration = endRestoration(of: peer, &context) else { return }
         for stripe in stripes.indices where restoration.isPending(stripe) {
-            place(peer, stripe: stripe, reason: .parentLost, &context)
+            placeAnew(peer, stripe: stripe, &context)
         }
         context.outputs.append(.restored(peer: handle(of: peer)))
         settle(&context)
     }
 
-    private mutating func finishIfSettled(_ peer: Int32, _ context: inout TrackerContext) {
+    /// Stops waiting for a peer's neighbours once all are there.
+    mutating func finishIfSettled(_ peer: Int32, _ context: inout TrackerContext) {
         guard restorations[peer]?.isSettled ?? false else { return }
         _ = endRestoration(of: peer, &context)
         context.outputs.append(.restored(peer: handle(of: peer)))
@@ -144,8 +173,8 @@ extension BroadcastTree {
     mutating func endRestoration(of peer: Int32, _ context: inout TrackerContext) -> Restoration? {
         guard var restoration = restorations.removeValue(forKey: peer) else { return nil }
         context.timers.cancel(&restoration.timer)
-        for stripe in stripes.indices where restoration.expectedChildren[stripe] > 0 {
-            stripes[stripe].update(peer) { $0.heldSlots &-= restoration.expectedChildren[stripe] }
+        for stripe in stripes.indices where restoration.slotsKept(in: stripe) > 0 {
+            stripes[stripe].update(peer) { $0.heldSlots &-= restoration.slotsKept(in: stripe) }
         }
         return restoration
     }

@@ -67,8 +67,75 @@ extension BroadcastTree {
         let failed = handle(of: stripes[stripe].nodes[Int(peer)].parent)
         exclusions[ExclusionKey(peer: peer, stripe: 0), default: Exclusions()].insert(failed)
         partWhole(peer, &context)
+        placeWholeOrWait(peer, reason: reason, isAnnounced: isAnnounced, &context)
+    }
+
+    /// Gives such a viewer the best place there is, or lets it wait for one.
+    mutating func placeWholeOrWait(
+        _ peer: Int32,
+        reason: AssignmentReason,
+        isAnnounced: Bool,
+        _ context: inout TrackerContext
+    ) {
         if placeWhole(peer, reason: reason, isAnnounced: isAnnounced, &context) { return }
         letWholeWait(peer, reason: reason, isAnnounced: isAnnounced, &context)
+    }
+
+    /// Links such a viewer that was restored, and has no parent yet, to the one it had: both say so.
+    mutating func reattachWhole(
+        _ peer: Int32,
+        to parent: Int32,
+        isAnnounced: Bool,
+        _ context: inout TrackerContext
+    ) throws(TrackerError) {
+        let interior = stripes.indices.first { stripes[$0].nodes[Int(parent)].capacity > 0 }
+        guard let stripe = parent == SpanningTree.source ? 0 : interior, stripeOfWhole(peer) == nil,
+            !peers[Int(parent)].isEvicted, stripes[stripe].depth(of: parent) < context.options.maximumDepth
+        else { throw .notAChild }
+        let place = WholePlace(parent: parent, stripe: stripe)
+        if (restorations[parent]?.expectedWholes ?? 0) > 0 {
+            giveBackSlotsOfWhole(below: parent)
+        } else {
+            guard hasRoom(place) else { throw .treeFull }
+        }
+        wholes.waiting.remove(peer)
+        attachWhole(peer, at: place)
+        stripes[stripe].update(peer) {
+            $0.epoch &+= 1
+            $0.flags.insert(.attached)
+            $0.fedAt = context.now
+        }
+        admit(peer, stripe: stripe, &context)
+        restorations[peer]?.settle(0)
+        if isAnnounced { announce(peer, stripe: stripe, reason: .restored, &context) }
+        finishIfSettled(peer, &context)
+        finishIfSettled(parent, &context)
+        settle(&context)
+    }
+
+    /// The slots that were kept for one such viewer, which is back, are free for it to take.
+    private mutating func giveBackSlotsOfWhole(below parent: Int32) {
+        guard let slots = restorations[parent]?.slotsOfWhole else { return }
+        restorations[parent]?.expectedWholes &-= 1
+        for stripe in stripes.indices where slots[stripe] > 0 {
+            stripes[stripe].update(parent) { $0.heldSlots &-= slots[stripe] }
+        }
+    }
+
+    /// Whether a parent that has kept no slots for such a viewer can take it again.
+    private func hasRoom(_ place: WholePlace) -> Bool {
+        stripes.indices.allSatisfy { stripe in
+            let node = stripes[stripe].nodes[Int(place.parent)]
+            let slots = Int(slotsOfWhole(below: place.parent, in: stripe))
+            return slots == 0 || Int(node.childCount) + Int(node.heldSlots) + slots <= Int(node.capacity)
+        }
+    }
+
+    /// The slots of a stripe that such a viewer takes below a peer; 0 in a stripe in which it takes none.
+    func slotsOfWhole(below parent: Int32, in stripe: Int) -> UInt16 {
+        guard stripes.count > 1 else { return 0 }
+        if parent == SpanningTree.source { return 1 }
+        return stripes[stripe].nodes[Int(parent)].capacity > 0 ? stripes[stripe].slotsOfWhole : 0
     }
 
     /// Cuts such a viewer off its parent, which is told, or takes it out of the queue of those that wait.

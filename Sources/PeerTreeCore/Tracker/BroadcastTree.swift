@@ -144,6 +144,14 @@ struct BroadcastTree {
         if lastPeer == peer { lastPeer = previous }
     }
 
+    /// A peer that was taken for a native one is not.
+    mutating func setLegacy(_ peer: Int32) {
+        peers[Int(peer)].isNative = false
+        for stripe in stripes.indices {
+            stripes[stripe].update(peer) { $0.flags.remove(.native) }
+        }
+    }
+
     /// Sets or clears the mark of a peer whose signalling socket is gone, in every stripe.
     mutating func setSuspect(_ peer: Int32, _ isSuspect: Bool) {
         peers[Int(peer)].isSuspect = isSuspect

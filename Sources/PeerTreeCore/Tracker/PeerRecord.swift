@@ -22,7 +22,11 @@ struct PeerRecord {
 
     var isOccupied: Bool { flags.contains(.occupied) }
 
-    var isNative: Bool { flags.contains(.native) }
+    /// It speaks our protocol.
+    var isNative: Bool {
+        get { flags.contains(.native) }
+        set { set(.native, newValue) }
+    }
 
     /// Its signalling socket is gone and may come back.
     var isSuspect: Bool {

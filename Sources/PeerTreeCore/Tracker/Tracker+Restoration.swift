@@ -28,24 +28,30 @@ extension Tracker {
 
     /// The source of a tree made by ``restoreTree(capacity:stripes:parity:at:)`` is back.
     ///
-    /// - Parameter places: What it says of each stripe.
+    /// - Parameters:
+    ///   - isNative: Whether it speaks our protocol, so that it can come back under a new socket.
+    ///   - places: What it says of each stripe.
     /// - Throws: ``TrackerError/unknownTree``, ``TrackerError/unknownPeer``.
     public mutating func restoreSource(
         _ source: PeerHandle,
+        isNative: Bool = true,
         places: [StripePlace],
         at now: Instant
     ) throws(TrackerError) {
         advance(to: now)
         let (tree, index) = try locate(source)
         guard index == SpanningTree.source, trees[tree].restorations[index] == nil else { throw .unknownPeer }
-        trees[tree].restoreSource(places, &context)
+        trees[tree].restoreSource(isNative: isNative, places, &context)
     }
 
     /// Takes in a viewer that was in the tree before. In every stripe it has no parent yet: say where it belongs with
     /// ``reattach(_:to:stripe:isAnnounced:at:)`` or ``placeRestored(_:stripe:isAnnounced:at:)``. What has not been said
     /// within ``TrackerOptions/restoreWindow`` is decided by the tracker.
     ///
+    /// A legacy viewer of a tree of several stripes has one place for all of them: speak of it as of stripe 0.
+    ///
     /// - Parameters:
+    ///   - isNative: Whether it speaks our protocol.
     ///   - capacity: Children it was granted in its interior stripe.
     ///   - interior: The stripe in which it takes children.
     ///   - places: What it says of each stripe.
@@ -53,6 +59,7 @@ extension Tracker {
     /// - Throws: ``TrackerError/unknownTree``, ``TrackerError/tooManyPeers(limit:)``.
     public mutating func restore(
         _ tree: TreeHandle,
+        isNative: Bool = true,
         capacity: Int,
         interior: Int?,
         places: [StripePlace],
@@ -62,6 +69,7 @@ extension Tracker {
         advance(to: now)
         let index = try liveIndex(of: tree)
         let peer = try trees[index].restore(
+            isNative: isNative,
             capacity: capacity,
             interior: interior,
             places: places,
@@ -86,7 +94,11 @@ extension Tracker {
         advance(to: now)
         let (tree, index, stripe) = try locate(peer, stripe: stripe)
         guard parent.tree == peer.tree, let parentIndex = trees[tree].index(of: parent) else { throw .unknownPeer }
-        try trees[tree].reattach(index, to: parentIndex, stripe: stripe, isAnnounced: isAnnounced, &context)
+        if trees[tree].takesWhole(index) {
+            try trees[tree].reattachWhole(index, to: parentIndex, isAnnounced: isAnnounced, &context)
+        } else {
+            try trees[tree].reattach(index, to: parentIndex, stripe: stripe, isAnnounced: isAnnounced, &context)
+        }
     }
 
     /// Gives a restored peer a new parent in `stripe`. Does nothing if that is settled already.

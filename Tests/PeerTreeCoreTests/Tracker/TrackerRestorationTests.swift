@@ -5,6 +5,7 @@ import Testing
 /// What every peer of a tree knows of its own links, and a tracker without memory that is told it.
 struct RestorationModel {
     struct Peer {
+        var isNative: Bool
         var capacity: Int
         var interior: Int?
         var parents: [Int?]
@@ -26,12 +27,17 @@ struct RestorationModel {
         layout = try old.layout(of: tree)
         let stripes = layout.stripes
         var order: [PeerHandle] = []
-        try old.forEachPeer(of: tree) { order.append($0.peer) }
+        var legacy: Set<PeerHandle> = []
+        try old.forEachPeer(of: tree) {
+            order.append($0.peer)
+            if !$0.isNative { legacy.insert($0.peer) }
+        }
         let numbers = Dictionary(uniqueKeysWithValues: order.enumerated().map { ($1, $0) })
         for peer in order {
             let interior = try old.interiorStripe(of: peer)
             peers.append(
                 Peer(
+                    isNative: !legacy.contains(peer),
                     capacity: try peer.isSource
                         ? old.wholeCapacity(of: peer) : interior.map { try old.capacity(of: peer, stripe: $0) } ?? 0,
                     interior: peer.isSource ? nil : interior,
@@ -56,13 +62,17 @@ struct RestorationModel {
                 at: now
             )
         self.source = source
-        let places = peer.children.map { StripePlace(epoch: 7, children: $0.count) }
+        let places = peer.children.map { children in
+            let wholes = layout.stripes > 1 ? children.count { !peers[$0].isNative } : 0
+            return StripePlace(epoch: 7, children: children.count - wholes, wholes: wholes)
+        }
         if number == 0 {
-            try tracker.restoreSource(source, places: places, at: now)
+            try tracker.restoreSource(source, isNative: peer.isNative, places: places, at: now)
             handles[0] = source
         } else {
             handles[number] = try tracker.restore(
                 source.tree,
+                isNative: peer.isNative,
                 capacity: peer.capacity,
                 interior: peer.interior,
                 places: places,
@@ -71,7 +81,7 @@ struct RestorationModel {
         }
         guard let handle = handles[number] else { return }
         for stripe in 0..<layout.stripes {
-            if number != 0 {
+            if number != 0, peer.isNative || stripe == 0 {
                 if let parent = peer.parents[stripe], let above = handles[parent] {
                     try tracker.reattach(handle, to: above, stripe: stripe, isAnnounced: false, at: now)
                 } else if peer.parents[stripe] == nil {
@@ -135,7 +145,9 @@ struct RestorationModel {
 @Suite("Rebuilding a tree that the tracker has forgotten", .timeLimit(.minutes(5)))
 struct TrackerRestorationTests {
     /// A settled tree of random shape.
-    private func makeTree(_ random: inout SeededGenerator) throws -> TrackerHarness {
+    ///
+    /// - Parameter originals: Whether some of its viewers are original clients.
+    private func makeTree(_ random: inout SeededGenerator, originals: Bool = false) throws -> TrackerHarness {
         let stripes = Int.random(in: 1...4, using: &random)
         let k = Int.random(in: 1...4, using: &random)
         var harness = try TrackerHarness(
@@ -147,8 +159,9 @@ struct TrackerRestorationTests {
         var viewers: [PeerHandle] = []
         for _ in 0..<Int.random(in: 1...120, using: &random) {
             let capacity = Int.random(in: 0...2, using: &random) == 0 ? Int.random(in: 1...6, using: &random) : nil
+            let isNative = !originals || Int.random(in: 0...3, using: &random) > 0
             do {
-                viewers.append(try harness.join(capacity: capacity))
+                viewers.append(try harness.join(capacity: capacity, isNative: isNative))
             } catch TrackerError.treeFull {
                 // With several stripes and few slots there can be one in which nobody has room.
                 break
@@ -166,8 +179,17 @@ struct TrackerRestorationTests {
 
     @Test("In whatever order the peers come back, each has the parent it had, and nobody is moved", arguments: 0..<60)
     func sameTree(seed: UInt64) throws {
+        try rebuild(seed: seed, originals: false)
+    }
+
+    @Test("So has each where original clients are among them", arguments: 1_000..<1_060)
+    func sameTreeOfOriginals(seed: UInt64) throws {
+        try rebuild(seed: seed, originals: true)
+    }
+
+    private func rebuild(seed: UInt64, originals: Bool) throws {
         var random = SeededGenerator(seed: seed)
-        let harness = try makeTree(&random)
+        let harness = try makeTree(&random, originals: originals)
         var model = try RestorationModel(of: harness.tree, in: harness.tracker)
         let before = model.peers.map(\.parents)
         for number in model.peers.indices.shuffled(using: &random) {
@@ -265,6 +287,82 @@ struct TrackerRestorationTests {
         let waiting = try other.join(second.tree, isNative: true, at: .zero)
         try other.handle(.deadlineReached, at: .zero + .seconds(10))
         #expect(try other.parent(of: waiting) == second)
+    }
+
+    @Test("Original clients that are restored are gone with their sockets, and the tree with its source")
+    func originals() throws {
+        var tracker = Tracker()
+        let source = try tracker.restoreTree(capacity: 10, stripes: 1, at: .zero)
+        let native = try tracker.restore(source.tree, capacity: 4, interior: 0, places: [StripePlace()], at: .zero)
+        try tracker.restoreSource(source, isNative: false, places: [StripePlace(children: 1)], at: .zero)
+        let place = [StripePlace()]
+        let viewer = try tracker.restore(
+            source.tree,
+            isNative: false,
+            capacity: 4,
+            interior: 0,
+            places: place,
+            at: .zero
+        )
+        try tracker.reattach(viewer, to: source, stripe: 0, isAnnounced: true, at: .zero)
+        try tracker.placeRestored(native, stripe: 0, isAnnounced: true, at: .zero)
+        #expect(TreeInvariants.violations(in: tracker).isEmpty)
+        try tracker.handle(.signallingLost(viewer), at: .zero)
+        #expect(!tracker.contains(viewer))
+        try tracker.handle(.signallingLost(source), at: .zero)
+        #expect(!tracker.contains(native))
+        #expect(tracker.treeCount == 0)
+    }
+
+    @Test("An original client takes the place it had for all stripes, and another one where that has no room any more")
+    func wholes() throws {
+        var options = TrackerOptions()
+        options.childrenOfSource = 10
+        var tracker = Tracker(options: options)
+        let source = try tracker.restoreTree(capacity: 10, stripes: 5, parity: 1, at: .zero)
+        var place = Array(repeating: StripePlace(), count: 5)
+        try tracker.restoreSource(source, places: place, at: .zero)
+        place[2].children = 2
+        let parent = try tracker.restore(source.tree, capacity: 7, interior: 2, places: place, at: .zero)
+        for stripe in 0..<5 { try tracker.placeRestored(parent, stripe: stripe, isAnnounced: true, at: .zero) }
+        let nowhere = Array(repeating: StripePlace(), count: 5)
+        let viewers = try (0..<2).map { _ in
+            try tracker.restore(source.tree, isNative: false, capacity: 0, interior: nil, places: nowhere, at: .zero)
+        }
+        #expect(TreeInvariants.violations(in: tracker).isEmpty)
+        try tracker.reattach(viewers[0], to: parent, stripe: 0, isAnnounced: true, at: .zero)
+        #expect(try tracker.parent(of: viewers[0], stripe: 4) == parent)
+        #expect(try tracker.isAttached(viewers[0]))
+        // Each of them is worth four slots of the seven.
+        #expect(throws: TrackerError.treeFull) {
+            try tracker.reattach(viewers[1], to: parent, stripe: 0, isAnnounced: true, at: .zero)
+        }
+        try tracker.placeRestored(viewers[1], stripe: 0, isAnnounced: true, at: .zero)
+        #expect(try tracker.parent(of: viewers[1]) == source)
+        try tracker.handle(.deadlineReached, at: .zero + .seconds(10))
+        #expect(TreeInvariants.violations(in: tracker).isEmpty)
+    }
+
+    @Test("A restored peer that discovers its tree waits no more for the parent it had", arguments: [true, false])
+    func rediscovers(isNative: Bool) throws {
+        for stripes in isNative ? [1] : [1, 5] {
+            var tracker = Tracker()
+            let source = try tracker.restoreTree(capacity: 10, stripes: stripes, at: .zero)
+            let place = Array(repeating: StripePlace(), count: stripes)
+            try tracker.restoreSource(source, places: place, at: .zero)
+            let viewer = try tracker.restore(
+                source.tree,
+                isNative: isNative,
+                capacity: 4,
+                interior: 0,
+                places: place,
+                at: .zero
+            )
+            #expect(try tracker.parent(of: viewer) == nil)
+            try tracker.rejoin(viewer, at: .zero)
+            #expect(try tracker.parent(of: viewer) == source)
+            #expect(TreeInvariants.violations(in: tracker).isEmpty)
+        }
     }
 
     @Test("A restored peer that says its parent died gets another one at once")

@@ -119,7 +119,10 @@ enum TreeInvariants {
             if nodes.contains(where: { $0.capacity > 0 || $0.childCount > 0 }) { found.append("\(peer) is no leaf") }
             if nodes.contains(where: { $0.flags.contains(.waiting) }) { found.append("\(peer) waits in a stripe") }
             let places = nodes.indices.filter { nodes[$0].parent != SpanningTree.none }
-            if places.count != (waiting.contains(peer) ? 0 : 1) { found.append("\(peer) has \(places.count) parents") }
+            let isAwaited = tree.restorations[peer]?.isPending(0) ?? false
+            if places.count != (waiting.contains(peer) || isAwaited ? 0 : 1) {
+                found.append("\(peer) has \(places.count) parents")
+            }
             for place in places {
                 guard nodes[place].parent == SpanningTree.source else {
                     slots[place] += tree.layout.data
@@ -203,7 +206,7 @@ enum TreeInvariants {
             if copy.adopt(augmentation) || areFeedersNews { found.append("\(index): augmented fields are out of date") }
         }
         for (peer, restoration) in tree.restorations {
-            held[Int(peer)] += Int(restoration.expectedChildren[stripe])
+            held[Int(peer)] += Int(restoration.slotsKept(in: stripe))
         }
         let pending = Set(tree.restorations.filter { $0.value.isPending(stripe) }.keys)
         for peer in pending where nodes[Int(peer)].parent != SpanningTree.none {
