@@ -315,6 +315,7 @@ let package = Package(
                 "PeerTreeCore",
                 "PeerTreeSignalling",
                 "PeerTreeSignallingWire",
+                "StateMachine",
                 .product(name: "Crypto", package: "swift-crypto"),
             ],
             swiftSettings: strict

@@ -55,7 +55,7 @@ extension WrittenDiscoverRequest {
 
 extension PeerTreeSignalling.DiscoverRequest {
     init(_ written: WrittenDiscoverRequest, _ reader: WrittenReader) throws(WrittenFormError) {
-        let key = written.hasKey ? try SourceKey(written.key, reader) : nil
+        let key = written.hasKey ? try SourceKey(written.key, "DiscoverRequest.key", reader) : nil
         self.init(
             createsTree: written.createsTree,
             treeID: written.hasTreeID ? try reader.name(written.treeID, "DiscoverRequest.tree_id") : nil,
@@ -76,9 +76,9 @@ extension PeerTreeSignalling.DiscoverRequest {
 }
 
 extension SourceKey {
-    fileprivate init(_ bytes: Data, _ reader: WrittenReader) throws(WrittenFormError) {
+    fileprivate init(_ bytes: Data, _ field: StaticString, _ reader: WrittenReader) throws(WrittenFormError) {
         guard bytes.count == Self.length, let key = SourceKey(Array(bytes)) else {
-            throw reader.bad("DiscoverRequest.key", "\(Self.length) bytes")
+            throw reader.bad(field, "\(Self.length) bytes")
         }
         self = key
     }
@@ -103,5 +103,35 @@ extension TreeProof {
             throw reader.bad("TreeProof.signature", "\(Signature.length) bytes")
         }
         self.init(key: key, signature: signature, host: try reader.name(written.host, "TreeProof.host"))
+    }
+}
+
+// MARK: Where a member was
+
+extension WrittenAnnouncement {
+    init(_ announcement: Announcement) {
+        self.init()
+        socket = announcement.socket
+        if let address = announcement.address { self.address = address }
+        isNative = announcement.isNative
+        token = WrittenResumeToken(announcement.token)
+        if announcement.place != ClaimedPlace() { place = WrittenClaimedPlace(announcement.place) }
+        if let agent = announcement.agent { self.agent = agent }
+        if let key = announcement.key { self.key = Data(key.bytes) }
+    }
+}
+
+extension Announcement {
+    init(_ written: WrittenAnnouncement, _ reader: WrittenReader) throws(WrittenFormError) {
+        let token = try reader.needed(written.token, written.hasToken, "Announcement.token")
+        self.init(
+            socket: try reader.givenName(written.socket, "Announcement.socket"),
+            address: written.hasAddress ? written.address : nil,
+            isNative: written.isNative,
+            token: try ResumeToken(token, reader),
+            place: written.hasPlace ? try ClaimedPlace(written.place, reader) : ClaimedPlace(),
+            agent: written.hasAgent ? try reader.agent(written.agent, "Announcement.agent") : nil,
+            key: written.hasKey ? try SourceKey(written.key, "Announcement.key", reader) : nil
+        )
     }
 }

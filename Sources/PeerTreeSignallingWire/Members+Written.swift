@@ -36,27 +36,6 @@ extension MemberSocket {
     }
 }
 
-extension WrittenMembership {
-    init(_ membership: PeerTreeSignalling.Membership) {
-        self.init()
-        tree = membership.tree
-        number = membership.number
-        isNative = membership.isNative
-        isSource = membership.isSource
-    }
-}
-
-extension PeerTreeSignalling.Membership {
-    init(_ written: WrittenMembership, _ reader: WrittenReader) throws(WrittenFormError) {
-        self.init(
-            tree: try reader.name(written.tree, "Membership.tree"),
-            number: try reader.member(written.number, "Membership.number"),
-            isNative: written.isNative,
-            isSource: written.isSource
-        )
-    }
-}
-
 extension WrittenRefusal {
     init(_ error: SignallingError) {
         self.init()

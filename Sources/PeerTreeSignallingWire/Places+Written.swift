@@ -6,7 +6,7 @@ import PeerTreeSignalling
 extension WrittenClaimedPlace {
     init(_ place: ClaimedPlace) {
         self.init()
-        parents = place.parents.values.sorted { $0.neighbour.stripe < $1.neighbour.stripe }.map { Parent($0) }
+        parents = place.parents.sorted { $0.key < $1.key }.map { Parent($0.value, stripe: $0.key) }
         children = place.children.map { Neighbour($0) }
     }
 }
@@ -15,9 +15,12 @@ extension ClaimedPlace {
     init(_ written: WrittenClaimedPlace, _ reader: WrittenReader) throws(WrittenFormError) {
         try reader.count(written.parents.count, upTo: Self.maximumParents, "ClaimedPlace.parents")
         try reader.count(written.children.count, upTo: Self.maximumChildren, "ClaimedPlace.children")
-        let parents = try written.parents.map { parent throws(WrittenFormError) in try Parent(parent, reader) }
-        guard Set(parents.map(\.neighbour.stripe)).count == parents.count else {
-            throw reader.bad("ClaimedPlace.parents", "at most one in each stripe")
+        var parents: [Int: Parent] = [:]
+        for parent in written.parents {
+            let stripe = try reader.integer(parent.stripe, "ClaimedPlace.Parent.stripe")
+            guard parents.updateValue(try Parent(parent, stripe: stripe, reader), forKey: stripe) == nil else {
+                throw reader.bad("ClaimedPlace.parents", "at most one in each stripe")
+            }
         }
         self.init(
             parents: parents,
@@ -27,21 +30,29 @@ extension ClaimedPlace {
 }
 
 extension WrittenClaimedPlace.Parent {
-    init(_ parent: ClaimedPlace.Parent) {
+    init(_ parent: ClaimedPlace.Parent, stripe: Int) {
         self.init()
-        stripe = UInt64(clamping: parent.neighbour.stripe)
+        self.stripe = UInt64(clamping: stripe)
         epoch = parent.epoch
-        id = parent.neighbour.id
-        if let sessionID = parent.neighbour.sessionID { self.sessionID = sessionID }
+        guard let neighbour = parent.neighbour else { return }
+        id = neighbour.id
+        if let sessionID = neighbour.sessionID { self.sessionID = sessionID }
     }
 }
 
 extension ClaimedPlace.Parent {
-    init(_ written: WrittenClaimedPlace.Parent, _ reader: WrittenReader) throws(WrittenFormError) {
+    init(_ written: WrittenClaimedPlace.Parent, stripe: Int, _ reader: WrittenReader) throws(WrittenFormError) {
+        guard written.hasID else {
+            guard !written.hasSessionID else {
+                throw reader.bad("ClaimedPlace.Parent.id", "there, for there is a session")
+            }
+            self.init(neighbour: nil, epoch: written.epoch)
+            return
+        }
         let sessionID = "ClaimedPlace.Parent.session_id" as StaticString
         self.init(
             neighbour: ClaimedPlace.Neighbour(
-                stripe: try reader.integer(written.stripe, "ClaimedPlace.Parent.stripe"),
+                stripe: stripe,
                 id: try reader.givenName(written.id, "ClaimedPlace.Parent.id"),
                 sessionID: written.hasSessionID ? try reader.name(written.sessionID, sessionID) : nil
             ),
@@ -56,6 +67,7 @@ extension WrittenClaimedPlace.Neighbour {
         stripe = UInt64(clamping: neighbour.stripe)
         id = neighbour.id
         if let sessionID = neighbour.sessionID { self.sessionID = sessionID }
+        isWhole = neighbour.isWhole
     }
 }
 
@@ -65,7 +77,8 @@ extension ClaimedPlace.Neighbour {
         self.init(
             stripe: try reader.integer(written.stripe, "ClaimedPlace.Neighbour.stripe"),
             id: try reader.givenName(written.id, "ClaimedPlace.Neighbour.id"),
-            sessionID: written.hasSessionID ? try reader.name(written.sessionID, sessionID) : nil
+            sessionID: written.hasSessionID ? try reader.name(written.sessionID, sessionID) : nil,
+            isWhole: written.isWhole
         )
     }
 }

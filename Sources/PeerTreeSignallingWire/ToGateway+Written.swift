@@ -24,8 +24,15 @@ extension WrittenToGateway {
     init(_ message: ToGateway) {
         self.init()
         switch message {
-        case .entered(let socket, let membership):
-            self.message = .entered(WrittenEntered(socket, membership))
+        case .entered(let socket, let isNative, let token):
+            self.message = .entered(WrittenEntered(socket, isNative: isNative, token))
+        case .renewed(let member, let token):
+            self.message = .renewed(
+                .with {
+                    $0.member = WrittenMemberSocket(member)
+                    $0.token = WrittenResumeToken(token)
+                }
+            )
         case .answered(let wish, let hasMadeTree):
             self.message = .answered(
                 .with {
@@ -53,6 +60,11 @@ extension ToGateway {
     fileprivate init(_ written: WrittenToGateway, _ reader: WrittenReader) throws(WrittenFormError) {
         switch written.message {
         case .entered(let entered): self = try .init(entered, reader)
+        case .renewed(let renewed):
+            self = .renewed(
+                try MemberSocket(reader.needed(renewed.member, renewed.hasMember, "Renewed.member"), reader),
+                try ResumeToken(reader.needed(renewed.token, renewed.hasToken, "Renewed.token"), reader)
+            )
         case .answered(let answered):
             let wish = try reader.needed(answered.wish, answered.hasWish, "Answered.wish")
             self = .answered(try Wish(wish, reader), hasMadeTree: answered.hasMadeTree_p)
@@ -76,19 +88,20 @@ extension ToGateway {
 // MARK: Entering
 
 extension WrittenEntered {
-    init(_ socket: String, _ membership: PeerTreeSignalling.Membership) {
+    init(_ socket: String, isNative: Bool, _ token: ResumeToken) {
         self.init()
         self.socket = socket
-        self.membership = WrittenMembership(membership)
+        self.isNative = isNative
+        self.token = WrittenResumeToken(token)
     }
 }
 
 extension ToGateway {
     fileprivate init(_ written: WrittenEntered, _ reader: WrittenReader) throws(WrittenFormError) {
-        let membership = try reader.needed(written.membership, written.hasMembership, "Entered.membership")
         self = .entered(
             socket: try reader.givenName(written.socket, "Entered.socket"),
-            try PeerTreeSignalling.Membership(membership, reader)
+            isNative: written.isNative,
+            try ResumeToken(reader.needed(written.token, written.hasToken, "Entered.token"), reader)
         )
     }
 }

@@ -45,6 +45,7 @@ extension WrittenToTree {
         case .disconnected(let member): self.message = .disconnected(WrittenMemberSocket(member))
         case .asked(let tree, let watcher, let question):
             self.message = .asked(WrittenQuestion(question, about: tree, of: watcher))
+        case .announce(let announcement): self.message = .announce(WrittenAnnouncement(announcement))
         case .goingAway: self.message = .goingAway(WrittenGoingAway())
         }
     }
@@ -73,6 +74,7 @@ extension ToTree {
                 watcher: try reader.watcher(question.watcher, "Question.watcher"),
                 try DashboardQuestion(question, reader)
             )
+        case .announce(let announcement): self = .announce(try Announcement(announcement, reader))
         case .goingAway: self = .goingAway
         case nil: throw reader.bad("ToTree.message", "one that this version knows")
         }

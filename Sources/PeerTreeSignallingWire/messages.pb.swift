@@ -232,6 +232,14 @@ nonisolated struct WrittenToTree: Sendable {
     set {message = .goingAway(newValue)}
   }
 
+  var announce: WrittenAnnouncement {
+    get {
+      if case .announce(let v)? = message {return v}
+      return WrittenAnnouncement()
+    }
+    set {message = .announce(newValue)}
+  }
+
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   /// One of these is there.
@@ -244,6 +252,7 @@ nonisolated struct WrittenToTree: Sendable {
     case disconnected(WrittenMemberSocket)
     case asked(WrittenQuestion)
     case goingAway(WrittenGoingAway)
+    case announce(WrittenAnnouncement)
 
   }
 
@@ -355,6 +364,14 @@ nonisolated struct WrittenToGateway: Sendable {
     set {message = .answer(newValue)}
   }
 
+  var renewed: WrittenRenewed {
+    get {
+      if case .renewed(let v)? = message {return v}
+      return WrittenRenewed()
+    }
+    set {message = .renewed(newValue)}
+  }
+
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   /// One of these is there.
@@ -371,6 +388,7 @@ nonisolated struct WrittenToGateway: Sendable {
     case replaced(WrittenMemberSocket)
     case treeEnded(WrittenTreeEnded)
     case answer(WrittenAnswer)
+    case renewed(WrittenRenewed)
 
   }
 
@@ -406,26 +424,6 @@ nonisolated struct WrittenMemberSocket: Sendable {
 
   /// A name of 1 byte at least.
   var socket: String = String()
-
-  var unknownFields = SwiftProtobuf.UnknownStorage()
-
-  init() {}
-}
-
-/// A place in a tree.
-nonisolated struct WrittenMembership: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
-
-  var tree: String = String()
-
-  /// Not 0.
-  var number: UInt64 = 0
-
-  var isNative: Bool = false
-
-  var isSource: Bool = false
 
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -653,6 +651,9 @@ nonisolated struct WrittenClaimedPlace: Sendable {
     /// Clears the value of `sessionID`. Subsequent reads from it will return its default value.
     mutating func clearSessionID() {self._sessionID = nil}
 
+    /// A child that gets the whole stream, of which `stripe` is one of several.
+    var isWhole: Bool = false
+
     var unknownFields = SwiftProtobuf.UnknownStorage()
 
     init() {}
@@ -669,7 +670,7 @@ nonisolated struct WrittenClaimedPlace: Sendable {
 
     var epoch: UInt32 = 0
 
-    /// A name of 1 byte at least.
+    /// A name of 1 byte at least; absent, and the session with it, if there is nobody now.
     var id: String {
       get {_id ?? String()}
       set {_id = newValue}
@@ -948,6 +949,79 @@ nonisolated struct WrittenGoingAway: Sendable {
   init() {}
 }
 
+/// Where a member was, for a service that does not know it.
+nonisolated struct WrittenAnnouncement: @unchecked Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// A name of 1 byte at least.
+  var socket: String {
+    get {_storage._socket}
+    set {_uniqueStorage()._socket = newValue}
+  }
+
+  /// Stands for the network address that the client came from; absent if that is unknown.
+  var address: UInt64 {
+    get {_storage._address ?? 0}
+    set {_uniqueStorage()._address = newValue}
+  }
+  /// Returns true if `address` has been explicitly set.
+  var hasAddress: Bool {_storage._address != nil}
+  /// Clears the value of `address`. Subsequent reads from it will return its default value.
+  mutating func clearAddress() {_uniqueStorage()._address = nil}
+
+  var isNative: Bool {
+    get {_storage._isNative}
+    set {_uniqueStorage()._isNative = newValue}
+  }
+
+  var token: WrittenResumeToken {
+    get {_storage._token ?? WrittenResumeToken()}
+    set {_uniqueStorage()._token = newValue}
+  }
+  /// Returns true if `token` has been explicitly set.
+  var hasToken: Bool {_storage._token != nil}
+  /// Clears the value of `token`. Subsequent reads from it will return its default value.
+  mutating func clearToken() {_uniqueStorage()._token = nil}
+
+  /// Absent if it is nowhere.
+  var place: WrittenClaimedPlace {
+    get {_storage._place ?? WrittenClaimedPlace()}
+    set {_uniqueStorage()._place = newValue}
+  }
+  /// Returns true if `place` has been explicitly set.
+  var hasPlace: Bool {_storage._place != nil}
+  /// Clears the value of `place`. Subsequent reads from it will return its default value.
+  mutating func clearPlace() {_uniqueStorage()._place = nil}
+
+  /// At most 48 letters, digits and a few marks.
+  var agent: String {
+    get {_storage._agent ?? String()}
+    set {_uniqueStorage()._agent = newValue}
+  }
+  /// Returns true if `agent` has been explicitly set.
+  var hasAgent: Bool {_storage._agent != nil}
+  /// Clears the value of `agent`. Subsequent reads from it will return its default value.
+  mutating func clearAgent() {_uniqueStorage()._agent = nil}
+
+  /// The tree's Ed25519 key, 32 bytes.
+  var key: Data {
+    get {_storage._key ?? Data()}
+    set {_uniqueStorage()._key = newValue}
+  }
+  /// Returns true if `key` has been explicitly set.
+  var hasKey: Bool {_storage._key != nil}
+  /// Clears the value of `key`. Subsequent reads from it will return its default value.
+  mutating func clearKey() {_uniqueStorage()._key = nil}
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+
+  fileprivate var _storage = _StorageClass.defaultInstance
+}
+
 /// A client has this place from now on.
 nonisolated struct WrittenEntered: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
@@ -957,20 +1031,55 @@ nonisolated struct WrittenEntered: Sendable {
   /// A name of 1 byte at least.
   var socket: String = String()
 
-  var membership: WrittenMembership {
-    get {_membership ?? WrittenMembership()}
-    set {_membership = newValue}
+  var isNative: Bool = false
+
+  /// What the member could prove.
+  var token: WrittenResumeToken {
+    get {_token ?? WrittenResumeToken()}
+    set {_token = newValue}
   }
-  /// Returns true if `membership` has been explicitly set.
-  var hasMembership: Bool {self._membership != nil}
-  /// Clears the value of `membership`. Subsequent reads from it will return its default value.
-  mutating func clearMembership() {self._membership = nil}
+  /// Returns true if `token` has been explicitly set.
+  var hasToken: Bool {self._token != nil}
+  /// Clears the value of `token`. Subsequent reads from it will return its default value.
+  mutating func clearToken() {self._token = nil}
 
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   init() {}
 
-  fileprivate var _membership: WrittenMembership? = nil
+  fileprivate var _token: WrittenResumeToken? = nil
+}
+
+/// A member could prove something else from now on.
+nonisolated struct WrittenRenewed: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var member: WrittenMemberSocket {
+    get {_member ?? WrittenMemberSocket()}
+    set {_member = newValue}
+  }
+  /// Returns true if `member` has been explicitly set.
+  var hasMember: Bool {self._member != nil}
+  /// Clears the value of `member`. Subsequent reads from it will return its default value.
+  mutating func clearMember() {self._member = nil}
+
+  var token: WrittenResumeToken {
+    get {_token ?? WrittenResumeToken()}
+    set {_token = newValue}
+  }
+  /// Returns true if `token` has been explicitly set.
+  var hasToken: Bool {self._token != nil}
+  /// Clears the value of `token`. Subsequent reads from it will return its default value.
+  mutating func clearToken() {self._token = nil}
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+
+  fileprivate var _member: WrittenMemberSocket? = nil
+  fileprivate var _token: WrittenResumeToken? = nil
 }
 
 /// All is said about a client's wish.
@@ -1404,7 +1513,7 @@ nonisolated extension WrittenEvent: SwiftProtobuf._ProtoNameProviding {
 
 nonisolated extension WrittenToTree: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".ToTree"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}enter\0\u{1}withdraw\0\u{1}release\0\u{1}leave\0\u{1}event\0\u{1}disconnected\0\u{1}asked\0\u{3}going_away\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}enter\0\u{1}withdraw\0\u{1}release\0\u{1}leave\0\u{1}event\0\u{1}disconnected\0\u{1}asked\0\u{3}going_away\0\u{1}announce\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1516,6 +1625,19 @@ nonisolated extension WrittenToTree: SwiftProtobuf.Message, SwiftProtobuf._Messa
           self.message = .goingAway(v)
         }
       }()
+      case 9: try {
+        var v: WrittenAnnouncement?
+        var hadOneofValue = false
+        if let current = self.message {
+          hadOneofValue = true
+          if case .announce(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.message = .announce(v)
+        }
+      }()
       default: break
       }
     }
@@ -1559,6 +1681,10 @@ nonisolated extension WrittenToTree: SwiftProtobuf.Message, SwiftProtobuf._Messa
       guard case .goingAway(let v)? = self.message else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 8)
     }()
+    case .announce?: try {
+      guard case .announce(let v)? = self.message else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 9)
+    }()
     case nil: break
     }
     try unknownFields.traverse(visitor: &visitor)
@@ -1573,7 +1699,7 @@ nonisolated extension WrittenToTree: SwiftProtobuf.Message, SwiftProtobuf._Messa
 
 nonisolated extension WrittenToGateway: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".ToGateway"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}entered\0\u{1}answered\0\u{1}refused\0\u{1}waits\0\u{1}released\0\u{1}emit\0\u{1}refuse\0\u{1}probe\0\u{1}left\0\u{1}replaced\0\u{3}tree_ended\0\u{1}answer\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}entered\0\u{1}answered\0\u{1}refused\0\u{1}waits\0\u{1}released\0\u{1}emit\0\u{1}refuse\0\u{1}probe\0\u{1}left\0\u{1}replaced\0\u{3}tree_ended\0\u{1}answer\0\u{1}renewed\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1737,6 +1863,19 @@ nonisolated extension WrittenToGateway: SwiftProtobuf.Message, SwiftProtobuf._Me
           self.message = .answer(v)
         }
       }()
+      case 13: try {
+        var v: WrittenRenewed?
+        var hadOneofValue = false
+        if let current = self.message {
+          hadOneofValue = true
+          if case .renewed(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.message = .renewed(v)
+        }
+      }()
       default: break
       }
     }
@@ -1795,6 +1934,10 @@ nonisolated extension WrittenToGateway: SwiftProtobuf.Message, SwiftProtobuf._Me
     case .answer?: try {
       guard case .answer(let v)? = self.message else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 12)
+    }()
+    case .renewed?: try {
+      guard case .renewed(let v)? = self.message else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 13)
     }()
     case nil: break
     }
@@ -1878,51 +2021,6 @@ nonisolated extension WrittenMemberSocket: SwiftProtobuf.Message, SwiftProtobuf.
     if lhs.tree != rhs.tree {return false}
     if lhs.number != rhs.number {return false}
     if lhs.socket != rhs.socket {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension WrittenMembership: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".Membership"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}tree\0\u{1}number\0\u{3}is_native\0\u{3}is_source\0")
-
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularStringField(value: &self.tree) }()
-      case 2: try { try decoder.decodeSingularFixed64Field(value: &self.number) }()
-      case 3: try { try decoder.decodeSingularBoolField(value: &self.isNative) }()
-      case 4: try { try decoder.decodeSingularBoolField(value: &self.isSource) }()
-      default: break
-      }
-    }
-  }
-
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if !self.tree.isEmpty {
-      try visitor.visitSingularStringField(value: self.tree, fieldNumber: 1)
-    }
-    if self.number != 0 {
-      try visitor.visitSingularFixed64Field(value: self.number, fieldNumber: 2)
-    }
-    if self.isNative != false {
-      try visitor.visitSingularBoolField(value: self.isNative, fieldNumber: 3)
-    }
-    if self.isSource != false {
-      try visitor.visitSingularBoolField(value: self.isSource, fieldNumber: 4)
-    }
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: WrittenMembership, rhs: WrittenMembership) -> Bool {
-    if lhs.tree != rhs.tree {return false}
-    if lhs.number != rhs.number {return false}
-    if lhs.isNative != rhs.isNative {return false}
-    if lhs.isSource != rhs.isSource {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -2222,7 +2320,7 @@ nonisolated extension WrittenClaimedPlace: SwiftProtobuf.Message, SwiftProtobuf.
 
 nonisolated extension WrittenClaimedPlace.Neighbour: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = WrittenClaimedPlace.protoMessageName + ".Neighbour"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stripe\0\u{1}id\0\u{3}session_id\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stripe\0\u{1}id\0\u{3}session_id\0\u{3}is_whole\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2233,6 +2331,7 @@ nonisolated extension WrittenClaimedPlace.Neighbour: SwiftProtobuf.Message, Swif
       case 1: try { try decoder.decodeSingularUInt64Field(value: &self.stripe) }()
       case 2: try { try decoder.decodeSingularStringField(value: &self.id) }()
       case 3: try { try decoder.decodeSingularStringField(value: &self._sessionID) }()
+      case 4: try { try decoder.decodeSingularBoolField(value: &self.isWhole) }()
       default: break
       }
     }
@@ -2252,6 +2351,9 @@ nonisolated extension WrittenClaimedPlace.Neighbour: SwiftProtobuf.Message, Swif
     try { if let v = self._sessionID {
       try visitor.visitSingularStringField(value: v, fieldNumber: 3)
     } }()
+    if self.isWhole != false {
+      try visitor.visitSingularBoolField(value: self.isWhole, fieldNumber: 4)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -2259,6 +2361,7 @@ nonisolated extension WrittenClaimedPlace.Neighbour: SwiftProtobuf.Message, Swif
     if lhs.stripe != rhs.stripe {return false}
     if lhs.id != rhs.id {return false}
     if lhs._sessionID != rhs._sessionID {return false}
+    if lhs.isWhole != rhs.isWhole {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -2748,9 +2851,121 @@ nonisolated extension WrittenGoingAway: SwiftProtobuf.Message, SwiftProtobuf._Me
   }
 }
 
+nonisolated extension WrittenAnnouncement: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".Announcement"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}socket\0\u{1}address\0\u{3}is_native\0\u{1}token\0\u{1}place\0\u{1}agent\0\u{1}key\0")
+
+  fileprivate class _StorageClass {
+    var _socket: String = String()
+    var _address: UInt64? = nil
+    var _isNative: Bool = false
+    var _token: WrittenResumeToken? = nil
+    var _place: WrittenClaimedPlace? = nil
+    var _agent: String? = nil
+    var _key: Data? = nil
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _socket = source._socket
+      _address = source._address
+      _isNative = source._isNative
+      _token = source._token
+      _place = source._place
+      _agent = source._agent
+      _key = source._key
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularStringField(value: &_storage._socket) }()
+        case 2: try { try decoder.decodeSingularFixed64Field(value: &_storage._address) }()
+        case 3: try { try decoder.decodeSingularBoolField(value: &_storage._isNative) }()
+        case 4: try { try decoder.decodeSingularMessageField(value: &_storage._token) }()
+        case 5: try { try decoder.decodeSingularMessageField(value: &_storage._place) }()
+        case 6: try { try decoder.decodeSingularStringField(value: &_storage._agent) }()
+        case 7: try { try decoder.decodeSingularBytesField(value: &_storage._key) }()
+        default: break
+        }
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      if !_storage._socket.isEmpty {
+        try visitor.visitSingularStringField(value: _storage._socket, fieldNumber: 1)
+      }
+      try { if let v = _storage._address {
+        try visitor.visitSingularFixed64Field(value: v, fieldNumber: 2)
+      } }()
+      if _storage._isNative != false {
+        try visitor.visitSingularBoolField(value: _storage._isNative, fieldNumber: 3)
+      }
+      try { if let v = _storage._token {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+      } }()
+      try { if let v = _storage._place {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+      } }()
+      try { if let v = _storage._agent {
+        try visitor.visitSingularStringField(value: v, fieldNumber: 6)
+      } }()
+      try { if let v = _storage._key {
+        try visitor.visitSingularBytesField(value: v, fieldNumber: 7)
+      } }()
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: WrittenAnnouncement, rhs: WrittenAnnouncement) -> Bool {
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._socket != rhs_storage._socket {return false}
+        if _storage._address != rhs_storage._address {return false}
+        if _storage._isNative != rhs_storage._isNative {return false}
+        if _storage._token != rhs_storage._token {return false}
+        if _storage._place != rhs_storage._place {return false}
+        if _storage._agent != rhs_storage._agent {return false}
+        if _storage._key != rhs_storage._key {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
 nonisolated extension WrittenEntered: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".Entered"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}socket\0\u{1}membership\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}socket\0\u{3}is_native\0\u{1}token\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2759,7 +2974,8 @@ nonisolated extension WrittenEntered: SwiftProtobuf.Message, SwiftProtobuf._Mess
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularStringField(value: &self.socket) }()
-      case 2: try { try decoder.decodeSingularMessageField(value: &self._membership) }()
+      case 2: try { try decoder.decodeSingularBoolField(value: &self.isNative) }()
+      case 3: try { try decoder.decodeSingularMessageField(value: &self._token) }()
       default: break
       }
     }
@@ -2773,15 +2989,58 @@ nonisolated extension WrittenEntered: SwiftProtobuf.Message, SwiftProtobuf._Mess
     if !self.socket.isEmpty {
       try visitor.visitSingularStringField(value: self.socket, fieldNumber: 1)
     }
-    try { if let v = self._membership {
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    if self.isNative != false {
+      try visitor.visitSingularBoolField(value: self.isNative, fieldNumber: 2)
+    }
+    try { if let v = self._token {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
     } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   static func ==(lhs: WrittenEntered, rhs: WrittenEntered) -> Bool {
     if lhs.socket != rhs.socket {return false}
-    if lhs._membership != rhs._membership {return false}
+    if lhs.isNative != rhs.isNative {return false}
+    if lhs._token != rhs._token {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WrittenRenewed: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".Renewed"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}member\0\u{1}token\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._member) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._token) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._member {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    try { if let v = self._token {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: WrittenRenewed, rhs: WrittenRenewed) -> Bool {
+    if lhs._member != rhs._member {return false}
+    if lhs._token != rhs._token {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -6,42 +6,59 @@ import Testing
 
 @testable import PeerTreeSignalling
 
-/// Gateways and a service of trees, with messages between them that take their time: each way in order, several at once,
-/// and some twice. With every second pair of seeds they go as they would to another node, in their written form, which takes
+/// Gateways and services of trees, with messages between them that take their time: each way in order, several at once,
+/// and some twice. Each service has as many slots as any other. With every second pair of seeds they go as they would to another node, in their written form, which takes
 /// twice as long.
 struct ChannelHarness: Stage {
     private(set) var gateways: [Gateway] = []
-    private(set) var trees: TreeService
+    private(set) var services: [TreeService] = []
     var now = Instant.zero
-    /// What is on its way to the trees from each gateway.
-    private(set) var up: [[ToTree]] = []
-    private(set) var down: [[ToGateway]] = []
+    /// What is on its way from each gateway to each service, and from each service to each gateway.
+    private var up: [[[ToTree]]]
+    private var down: [[[ToGateway]]]
     /// Whom gateways want disconnected.
     private(set) var cut: [(id: String, gateway: Int)] = []
     /// How each gateway is called now: one that takes the place of another has a name of its own.
     private var names: [GatewayID] = []
     private let options: SignallingOptions
     private let seed: UInt64
+    /// Of the newest service.
     private var term: UInt64 = 1
     private var inboxes: [String: [SignallingHarness.Message]] = [:]
     /// Of a hundred messages that may come twice, how many do.
     var repeats = 0
     var random: SeededGenerator
 
-    init(seed: UInt64, gateways count: Int = 2, _ configure: (inout SignallingOptions) -> Void = { _ in }) {
+    init(
+        seed: UInt64,
+        gateways count: Int = 2,
+        services: Int = 1,
+        _ configure: (inout SignallingOptions) -> Void = { _ in }
+    ) {
         var options = SignallingOptions()
         configure(&options)
         self.options = options
         self.seed = seed
         random = SeededGenerator(seed: seed)
-        trees = TreeService(options: options, security: .test(), term: 1, random: SeededGenerator(seed: seed &+ 1))
+        up = Array(repeating: Array(repeating: [], count: services), count: count)
+        down = Array(repeating: Array(repeating: [], count: count), count: services)
+        for number in 0..<services {
+            let random = SeededGenerator(seed: seed &+ 1 &+ 100 &* UInt64(number))
+            self.services.append(TreeService(options: options, security: .test(), term: 1, random: random))
+        }
         for number in 0..<count {
             let random = SeededGenerator(seed: seed &+ 2 &+ UInt64(number))
             gateways.append(Gateway(options: options, security: .test(), random: random))
-            up.append([])
-            down.append([])
             names.append(GatewayID(UInt32(number)))
         }
+    }
+
+    /// The one service there is.
+    var trees: TreeService { services[0] }
+
+    /// The services that are told: the one of the tree, or all.
+    private func receivers(of message: ToTree) -> [Int] {
+        message.tree.map { [Int(Slot(ofTree: $0).number) % services.count] } ?? Array(services.indices)
     }
 
     /// Something happens at a gateway. What follows from it is on its way.
@@ -49,7 +66,8 @@ struct ChannelHarness: Stage {
         gateways[gateway].handle(input, at: now)
         while let output = gateways[gateway].nextOutput() {
             switch output {
-            case .send(let message): up[gateway].append(carried(message))
+            case .send(let message):
+                for service in receivers(of: message) { up[gateway][service].append(carried(message)) }
             case .emit(let id, let event, let payload):
                 inboxes[id, default: []].append(SignallingHarness.Message(event: event, payload: payload))
             case .disconnect(let id): cut.append((id, gateway))
@@ -86,29 +104,33 @@ struct ChannelHarness: Stage {
 
     // MARK: Deliveries
 
-    /// The oldest messages of a gateway reach the trees.
-    mutating func deliverUp(_ count: Int = .max, of gateway: Int = 0) {
-        let batch = up[gateway].prefix(count)
-        up[gateway].removeFirst(batch.count)
+    /// The oldest messages of a gateway reach a service.
+    mutating func deliverUp(_ count: Int = .max, of gateway: Int = 0, to service: Int = 0) {
+        let batch = up[gateway][service].prefix(count)
+        up[gateway][service].removeFirst(batch.count)
         for message in batch {
             let isTwice = mayComeTwice(message) && Int.random(in: 0..<100, using: &random) < repeats
-            for _ in 0..<(isTwice ? 2 : 1) { hand(.told(message, by: names[gateway])) }
+            for _ in 0..<(isTwice ? 2 : 1) { hand(.told(message, by: names[gateway]), to: service) }
         }
     }
 
-    /// The oldest messages to a gateway reach it.
-    mutating func deliverDown(_ count: Int = .max, to gateway: Int = 0) {
-        let batch = down[gateway].prefix(count)
-        down[gateway].removeFirst(batch.count)
+    /// The oldest messages of a service reach a gateway.
+    mutating func deliverDown(_ count: Int = .max, to gateway: Int = 0, of service: Int = 0) {
+        let batch = down[service][gateway].prefix(count)
+        down[service][gateway].removeFirst(batch.count)
         for message in batch { handle(.told(message), at: gateway) }
     }
 
+    private var isQuiet: Bool { (up.joined().map(\.isEmpty) + down.joined().map(\.isEmpty)).allSatisfy { $0 } }
+
     /// All that is on its way arrives, and what follows from it.
     mutating func settle() {
-        while !up.allSatisfy(\.isEmpty) || !down.allSatisfy(\.isEmpty) {
+        while !isQuiet {
             for gateway in gateways.indices {
-                deliverUp(of: gateway)
-                deliverDown(to: gateway)
+                for service in services.indices {
+                    deliverUp(of: gateway, to: service)
+                    deliverDown(to: gateway, of: service)
+                }
             }
         }
     }
@@ -116,26 +138,38 @@ struct ChannelHarness: Stage {
     /// Some of what is on its way arrives.
     mutating func deliverSome() {
         let gateway = Int.random(in: 0..<gateways.count, using: &random)
+        let service = Int.random(in: 0..<services.count, using: &random)
         let count = Int.random(in: 1...4, using: &random)
-        if Bool.random(using: &random) { deliverUp(count, of: gateway) } else { deliverDown(count, to: gateway) }
+        if Bool.random(using: &random) {
+            deliverUp(count, of: gateway, to: service)
+        } else {
+            deliverDown(count, to: gateway, of: service)
+        }
     }
 
     mutating func wait(_ span: TimeSpan) {
         now = now + span
-        hand(.deadlineReached)
+        for service in services.indices { hand(.deadlineReached, to: service) }
     }
 
     // MARK: Crashes
 
-    /// The service of the trees is gone with all that was on its way, and another one takes its place.
-    mutating func replaceTrees() {
+    /// A service is gone with all that was on its way, and another one takes its place. The gateways tell it whom they have.
+    mutating func replaceTrees(_ service: Int = 0) {
         term += 1
         let random = SeededGenerator(seed: seed &+ term &* 1_000)
-        trees = TreeService(options: options, security: .test(), term: term, takenOverAt: now, random: random)
+        services[service] = TreeService(
+            options: options,
+            security: .test(),
+            term: term,
+            takenOverAt: now,
+            random: random
+        )
+        let slots = Slot.all.filter { Int($0.number) % services.count == service }
         for gateway in gateways.indices {
-            up[gateway] = []
-            down[gateway] = []
-            handle(.lostTrees(Slot.all), at: gateway)
+            up[gateway][service] = []
+            down[service][gateway] = []
+            handle(.lostTrees(slots), at: gateway)
         }
     }
 
@@ -143,11 +177,13 @@ struct ChannelHarness: Stage {
     mutating func replaceGateway(_ gateway: Int) {
         let random = SeededGenerator(seed: seed &+ UInt64(names[gateway].number) &* 77)
         gateways[gateway] = Gateway(options: options, security: .test(), random: random)
-        up[gateway] = []
-        down[gateway] = []
         let gone = names[gateway]
         names[gateway] = GatewayID(gone.number + 100)
-        hand(.lost(gone))
+        for service in services.indices {
+            up[gateway][service] = []
+            down[service][gateway] = []
+            hand(.lost(gone), to: service)
+        }
     }
 
     /// Whom gateways have wanted disconnected since the last time.
@@ -156,11 +192,11 @@ struct ChannelHarness: Stage {
         return cut
     }
 
-    private mutating func hand(_ input: TreeService.Input) {
-        trees.handle(input, at: now)
-        while let output = trees.nextOutput() {
+    private mutating func hand(_ input: TreeService.Input, to service: Int) {
+        services[service].handle(input, at: now)
+        while let output = services[service].nextOutput() {
             guard case .tell(let message, let name) = output, let gateway = names.firstIndex(of: name) else { continue }
-            down[gateway].append(carried(message))
+            down[service][gateway].append(carried(message))
         }
     }
 
@@ -196,7 +232,7 @@ struct ChannelHarness: Stage {
 
     private func mayComeTwice(_ message: ToTree) -> Bool {
         switch message {
-        case .enter, .withdraw, .leave, .disconnected: true
+        case .enter, .announce, .withdraw, .leave, .disconnected: true
         case .release, .event, .asked, .goingAway: false
         }
     }
@@ -208,24 +244,29 @@ struct ChannelHarness: Stage {
         for gateway in gateways {
             found += gateway.pending.keys.map { "\($0) is not answered" }
             for (id, client) in gateway.clients {
-                guard let membership = client.membership else { continue }
-                if let other = seats.updateValue(id, forKey: membership.number) {
+                guard let token = client.token else { continue }
+                if let other = seats.updateValue(id, forKey: token.number) {
                     found.append("\(id) sits on \(other)")
                 }
-                let member = trees.memberNumbers[membership.number].flatMap { trees.members[$0] }
+                let service = services[Int(Slot(ofTree: token.treeID).number) % services.count]
+                let member = service.memberNumbers[token.number].flatMap { service.members[$0] }
                 if member?.id != id || member?.isConnected != true {
                     found.append("\(id) has a place that is not there")
                 }
             }
         }
-        for (peer, member) in trees.members where member.isConnected {
-            if seats[member.number] != member.id {
-                found.append("\(member.id) is connected in \(peer), and nowhere else")
+        for service in services {
+            for (peer, member) in service.members where member.isConnected {
+                if seats[member.number] != member.id {
+                    found.append("\(member.id) is connected in \(peer), and nowhere else")
+                }
+                if !service.tracker.contains(peer) { found.append("\(member.id) is unknown to the tracker") }
             }
-            if !trees.tracker.contains(peer) { found.append("\(member.id) is unknown to the tracker") }
+            let known = service.trees.keys.reduce(0) { $0 + ((try? service.tracker.viewerCount(of: $1)) ?? -1) + 1 }
+            if known != service.members.count {
+                found.append("\(known) peers in the tracker, \(service.members.count) here")
+            }
         }
-        let known = trees.trees.reduce(0) { $0 + ((try? trees.tracker.viewerCount(of: $1.key)) ?? -1) + 1 }
-        if known != trees.members.count { found.append("\(known) peers in the tracker, \(trees.members.count) here") }
         return found
     }
 }

@@ -169,56 +169,115 @@ struct ChannelTests {
     }
 
     @Test(
-        "Behind a tree service that is gone, who was not answered is asked for again, and trees count anew for addresses"
+        "Behind a tree service that is gone, who was not answered is asked for again, and trees count on for addresses"
     )
     func lostTrees() throws {
         var harness = ChannelHarness(seed: 7) { $0.maximumTreesPerAddress = 1 }
         _ = try makeTree("S", &harness)
         harness.connect("T", at: 1)
         harness.emit("T", discover, create, at: 1)
-        harness.replaceTrees()
-        harness.settle()
-        #expect(harness.takeCut().map(\.id) == ["S"])
+        for _ in 0..<2 {
+            harness.replaceTrees()
+            harness.settle()
+        }
+        #expect(harness.takeCut().isEmpty)
         #expect(harness.discoveries("T").last?["treeID"] != nil)
-        harness.handle(.disconnected(id: "S"))
-        _ = try makeTree("U", &harness)
+        #expect(harness.trees.treeCount == 2)
+        harness.connect("U")
+        harness.emit("U", discover, create)
+        harness.settle()
+        #expect(harness.discoveries("U").last?["code"] == "too-many-trees")
+        // The end of one makes room, though the service that saw it made is gone.
+        harness.emit("S", "peer-tree[leave]", [:])
+        harness.settle()
+        _ = try makeTree("V", &harness)
         #expect(harness.trees.treeCount == 2)
         #expect(harness.disagreements == [])
     }
 
-    @Test(
-        "Whoever dies and whenever, in the end everybody is in the tree, and nobody twice",
-        arguments: 0..<60
-    )
-    func crashes(seed: UInt64) throws {
-        var harness = ChannelHarness(seed: seed)
+    /// Two audiences, of two services with every seed but each third.
+    private func makeAudiences(
+        seed: UInt64,
+        originals: (_ audience: Int) -> Set<Int>
+    ) -> (harness: ChannelHarness, audiences: [ReturningClients]) {
+        var harness = ChannelHarness(seed: seed, services: seed % 3 == 0 ? 1 : 2)
         harness.repeats = seed % 2 == 0 ? 0 : 20
-        var clients = ReturningClients(seed: seed, viewers: 12)
+        let audiences = (0..<2).map { number in
+            ReturningClients(
+                seed: seed &+ 7_000 &* UInt64(number),
+                viewers: 9,
+                originals: originals(number),
+                name: "audience \(number) socket"
+            )
+        }
+        return (harness, audiences)
+    }
+
+    private func act(_ audiences: inout [ReturningClients], _ harness: inout ChannelHarness) {
+        for number in audiences.indices { audiences[number].act(on: &harness) }
+        for _ in 0..<16 { harness.deliverSome() }
+        harness.wait(.milliseconds(150))
+    }
+
+    @Test("Whoever dies and whenever, in the end everybody is in its tree, and nobody twice", arguments: 0..<60)
+    func crashes(seed: UInt64) throws {
+        var (harness, audiences) = makeAudiences(seed: seed) { (Int(seed) + $0) % 3 == 0 ? [] : [2, 5, 8] }
         for step in 0..<160 {
-            clients.act(on: &harness)
-            for _ in 0..<8 { harness.deliverSome() }
-            harness.wait(.milliseconds(150))
+            act(&audiences, &harness)
             switch Int.random(in: 0..<24, using: &harness.random) {
-            case 0 where step > 10: harness.replaceTrees()
+            case 0 where step > 10:
+                harness.replaceTrees(Int.random(in: 0..<harness.services.count, using: &harness.random))
             case 1:
                 let gateway = Int.random(in: 0..<2, using: &harness.random)
-                clients.lose(gateway)
+                for number in audiences.indices { audiences[number].lose(gateway) }
                 harness.replaceGateway(gateway)
-            case 2...4: clients.breakOne(&harness)
+            case 2...4:
+                let number = Int.random(in: 0..<2, using: &harness.random)
+                audiences[number].breakOne(&harness)
             default: break
             }
         }
+        expectEverybody(audiences, &harness, seed: seed)
+    }
+
+    @Test(
+        "If tree services alone die, everybody keeps its socket, and original clients and their source their tree",
+        arguments: 0..<40
+    )
+    func crashesOfTrees(seed: UInt64) throws {
+        var (harness, audiences) = makeAudiences(seed: seed) { audience in
+            let kind = (Int(seed) + audience) % 4
+            return kind == 0 ? Set(0...9) : [kind == 1 ? 0 : 1, 2, 5, 8]
+        }
+        for step in 0..<160 {
+            act(&audiences, &harness)
+            guard step > 10, Int.random(in: 0..<12, using: &harness.random) == 0 else { continue }
+            harness.replaceTrees(Int.random(in: 0..<harness.services.count, using: &harness.random))
+        }
+        expectEverybody(audiences, &harness, seed: seed)
+        #expect(audiences.allSatisfy { $0.connections == $0.count }, "seed \(seed)")
+    }
+
+    /// Once nobody dies any more.
+    private func expectEverybody(_ before: [ReturningClients], _ harness: inout ChannelHarness, seed: UInt64) {
+        var audiences = before
         for _ in 0..<200 {
-            clients.act(on: &harness)
+            for number in audiences.indices { audiences[number].act(on: &harness) }
             harness.settle()
             harness.wait(.milliseconds(300))
         }
         harness.settle()
+        let clients = audiences.reduce(0) { $0 + $1.count }
+        let members = harness.services.flatMap(\.members.values)
+        let (trees, peers) = harness.services.reduce((0, 0)) { ($0.0 + $1.treeCount, $0.1 + $1.peerCount) }
+        let hasClaims = harness.services.contains { !$0.restoration.claims.isEmpty }
         #expect(harness.disagreements == [], "seed \(seed)")
-        #expect(harness.trees.treeCount == 1, "seed \(seed)")
-        #expect(harness.trees.members.values.count(where: \.isConnected) == clients.count, "seed \(seed)")
-        #expect(harness.trees.peerCount == clients.count, "seed \(seed)")
-        #expect(clients.ended == 0, "seed \(seed)")
+        #expect(trees == audiences.count, "seed \(seed)")
+        #expect(members.count(where: \.isConnected) == clients, "seed \(seed)")
+        #expect(peers == clients, "seed \(seed)")
+        #expect(!hasClaims, "seed \(seed)")
+        #expect(harness.cut.isEmpty, "seed \(seed)")
+        #expect(audiences.allSatisfy { $0.ended == 0 }, "seed \(seed)")
     }
 
     @Test("The same messages at the same times make the same answers")

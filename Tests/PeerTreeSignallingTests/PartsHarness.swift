@@ -110,8 +110,8 @@ struct PartsHarness: Stage {
         for part in parts {
             found += part.gateway.pending.keys.map { "\($0) is not answered" }
             for (id, client) in part.clients {
-                guard let membership = client.membership else { continue }
-                if let other = seats.updateValue(id, forKey: membership.number) {
+                guard let token = client.token else { continue }
+                if let other = seats.updateValue(id, forKey: token.number) {
                     found.append("\(id) sits on \(other)")
                 }
             }

@@ -5,11 +5,15 @@ import TestSupport
 @testable import PeerTreeSignalling
 
 /// A source and viewers who want to be in its tree, and come back whenever their socket or their place is gone: as clients
-/// do, with the token that they were given last.
+/// do, with the token that they were given last. Original clients have none, and enter anew.
 struct ReturningClients {
+    /// What their sockets' names begin with.
+    private let name: String
+
     private struct Client {
         var socket: String?
         var gateway = 0
+        var isOriginal = false
         var token: JSONValue?
         /// Whether it has asked and was not answered, or is in the tree.
         var isSettled = false
@@ -18,20 +22,25 @@ struct ReturningClients {
     private var random: SeededGenerator
     private var clients: [Client]
     private var sockets = 0
+    private var sessions = 0
     private var tree: String?
     /// Trees that ended under somebody.
     private(set) var ended = 0
 
     var count: Int { clients.count }
 
-    init(seed: UInt64, viewers: Int) {
+    /// How often they have connected.
+    var connections: Int { sockets }
+
+    /// - Parameter originals: Which are original clients. The source is 0.
+    init(seed: UInt64, viewers: Int, originals: Set<Int> = [], name: String = "socket") {
         random = SeededGenerator(seed: seed &+ 5_000)
-        clients = Array(repeating: Client(), count: viewers + 1)
+        self.name = name
+        clients = (0...viewers).map { Client(isOriginal: originals.contains($0)) }
     }
 
     /// Everybody takes in what it was told, and does what is to be done, in any order.
     mutating func act(on harness: inout ChannelHarness) {
-        closeCut(&harness)
         for number in clients.indices.shuffled(using: &random) {
             read(number, &harness)
             if number > 0, tree == nil { continue }
@@ -53,13 +62,6 @@ struct ReturningClients {
         drop(number)
     }
 
-    private mutating func closeCut(_ harness: inout ChannelHarness) {
-        for (id, gateway) in harness.takeCut() {
-            harness.handle(.disconnected(id: id), at: gateway)
-            if let number = clients.firstIndex(where: { $0.socket == id }) { drop(number) }
-        }
-    }
-
     private mutating func drop(_ number: Int) {
         clients[number].socket = nil
         clients[number].isSettled = false
@@ -67,9 +69,9 @@ struct ReturningClients {
 
     private mutating func connect(_ number: Int, _ harness: inout ChannelHarness) {
         sockets += 1
-        clients[number].socket = "socket \(sockets)"
+        clients[number].socket = "\(name) \(sockets)"
         clients[number].gateway = Int.random(in: 0..<harness.gateways.count, using: &random)
-        harness.connect("socket \(sockets)", at: clients[number].gateway)
+        harness.connect("\(name) \(sockets)", at: clients[number].gateway)
     }
 
     private mutating func ask(_ number: Int, _ harness: inout ChannelHarness) {
@@ -77,14 +79,16 @@ struct ReturningClients {
         clients[number].isSettled = true
         var native: JSONObject = ["v": 2]
         var request: JSONObject = [:]
-        if let token = clients[number].token {
+        if clients[number].isOriginal {
+            request = number == 0 ? ["createNew": true] : ["treeID": .string(tree ?? "")]
+        } else if let token = clients[number].token {
             native["resume"] = token
         } else if number == 0 {
             request["createNew"] = true
         } else if let tree {
             request["treeID"] = .string(tree)
         }
-        request["peerTree"] = .object(native)
+        if !clients[number].isOriginal { request["peerTree"] = .object(native) }
         harness.emit(socket, "simple-signal[discover]", .object(request), at: clients[number].gateway)
     }
 
@@ -93,6 +97,7 @@ struct ReturningClients {
         for message in harness.take(socket) {
             switch message.event {
             case "simple-signal[discover]": answered(number, message.payload["discoveryData"] ?? [:], &harness)
+            case "simple-signal[offer]": answer(number, message.payload, &harness)
             case "peer-tree[resume]": clients[number].token = message.payload["resume"]
             case "peer-tree[assign]": attach(number, message.payload, &harness)
             case "peer-tree[end]":
@@ -100,7 +105,9 @@ struct ReturningClients {
                 clients[number].isSettled = false
             case "peer-tree[error]":
                 let code = message.payload["code"]?.stringValue ?? ""
-                if ["attach-timeout", "resumed-elsewhere"].contains(code) { clients[number].isSettled = false }
+                if ["attach-timeout", "resumed-elsewhere", "not-a-member"].contains(code) {
+                    clients[number].isSettled = false
+                }
             default: break
             }
         }
@@ -116,6 +123,23 @@ struct ReturningClients {
         tree = found
         clients[number].token = data["peerTree"]?["resume"]
         for parent in data["peerTree"]?["parents"]?.arrayValue ?? [] { attach(number, parent, &harness) }
+        if clients[number].isOriginal, let parent = data["peers"]?[0] { offer(number, parent, &harness) }
+    }
+
+    private mutating func offer(_ number: Int, _ parent: JSONValue, _ harness: inout ChannelHarness) {
+        guard let socket = clients[number].socket else { return }
+        sessions += 1
+        let offer: JSONValue = [
+            "signal": ["type": "offer"], "sessionId": .string("\(name) session \(sessions)"), "target": parent,
+        ]
+        harness.emit(socket, "simple-signal[offer]", offer, at: clients[number].gateway)
+    }
+
+    private func answer(_ number: Int, _ offer: JSONValue, _ harness: inout ChannelHarness) {
+        guard let socket = clients[number].socket, let session = offer["sessionId"], let target = offer["initiator"]
+        else { return }
+        let answer: JSONValue = ["signal": ["type": "answer"], "sessionId": session, "target": target]
+        harness.emit(socket, "simple-signal[signal]", answer, at: clients[number].gateway)
     }
 
     private func attach(_ number: Int, _ assignment: JSONValue, _ harness: inout ChannelHarness) {

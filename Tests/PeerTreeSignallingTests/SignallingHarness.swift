@@ -151,7 +151,7 @@ struct SignallingHarness {
             return "\(peer) \(member.ids) \(member.isConnected) \(member.sessions.count) \(member.begun) \(parents)"
         }
         lines += service.trees.map { "\($0.key) \($0.value.id) \($0.value.source)" }
-        lines += service.clients.map { "\($0.key) \(String(describing: $0.value.membership))" }
+        lines += service.clients.map { "\($0.key) \(String(describing: $0.value.token))" }
         lines += ["\(service.memberIDs.count) \(service.memberNumbers.count) \(service.treeIDs.count)"]
         return lines.sorted()
     }
@@ -161,7 +161,7 @@ struct SignallingHarness {
         var found: [String] = []
         for (peer, member) in service.members {
             if !service.tracker.contains(peer) { found.append("\(member.id) is unknown to the tracker") }
-            if member.isConnected != (service.clients[member.id]?.membership?.number == member.number) {
+            if member.isConnected != (service.clients[member.id]?.token?.number == member.number) {
                 found.append("\(member.id): connected is \(member.isConnected)")
             }
             for (id, session) in member.sessions {
@@ -177,8 +177,8 @@ struct SignallingHarness {
             found.append("id \(id) leads nowhere")
         }
         for (id, client) in service.clients {
-            guard let membership = client.membership else { continue }
-            let peer = service.memberNumbers[membership.number]
+            guard let token = client.token else { continue }
+            let peer = service.memberNumbers[token.number]
             if peer.flatMap({ service.members[$0] })?.id != id { found.append("client \(id) is astray") }
         }
         let known = service.trees.reduce(0) { $0 + ((try? service.tracker.viewerCount(of: $1.key)) ?? -1) + 1 }

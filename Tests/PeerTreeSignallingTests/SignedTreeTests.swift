@@ -1,4 +1,3 @@
-import Crypto
 import JSON
 import PeerTreeCore
 import TestSupport
@@ -8,23 +7,6 @@ import Testing
 
 @Suite("Trees of a source's key", .timeLimit(.minutes(5)))
 struct SignedTreeTests {
-    /// A source's key.
-    private struct Owner {
-        let key = Curve25519.Signing.PrivateKey()
-
-        var source: SourceKey? { SourceKey(Array(key.publicKey.rawRepresentation)) }
-        var tree: String { source?.treeID.string ?? "" }
-        var hexadecimal: JSONValue { .string(Text(hexadecimal: Array(key.publicKey.rawRepresentation)).string) }
-
-        /// What a source on this socket shows that dialled this host.
-        func proof(_ socket: String, host: String = "tree.example") throws -> JSONObject {
-            let proof = try #require(CreationProof(socketID: Text(socket), host: Text(host), treeID: Text(tree)))
-            let signature = try key.signature(for: SourceStatement.create(proof).signedBytes)
-            let text = Text(hexadecimal: Array(signature)).string
-            return ["key": hexadecimal, "proof": .string(text), "host": .string(host)]
-        }
-    }
-
     private func refusal(_ socket: String, _ claim: JSONObject, _ harness: inout SignallingHarness) -> String? {
         harness.connect(socket)
         var native = claim
@@ -35,7 +17,7 @@ struct SignedTreeTests {
 
     @Test("The owner of a key has its tree, and viewers are given the key")
     func creates() throws {
-        let owner = Owner()
+        let owner = TreeOwner()
         var harness = SignallingHarness()
         let tree = try harness.createTree("S", owner.proof("S"))
         #expect(tree == owner.tree)
@@ -46,7 +28,7 @@ struct SignedTreeTests {
 
     @Test("Nobody has it without a proof, by that of another socket, of another key, or for another host")
     func refused() throws {
-        let (owner, other) = (Owner(), Owner())
+        let (owner, other) = (TreeOwner(), TreeOwner())
         var harness = SignallingHarness { $0.hosts = ["Tree.example"] }
         #expect(refusal("a", ["key": owner.hexadecimal], &harness) == "unproven")
         #expect(refusal("b", try owner.proof("S"), &harness) == "unproven")
@@ -63,7 +45,7 @@ struct SignedTreeTests {
 
     @Test("A proof takes a tree that is there over, from the socket that had it")
     func takesOver() throws {
-        let owner = Owner()
+        let owner = TreeOwner()
         var harness = SignallingHarness()
         let tree = try harness.createTree("S", owner.proof("S"))
         try harness.join("V", tree)
@@ -85,7 +67,7 @@ struct SignedTreeTests {
 
     @Test("After a restart a viewer that comes back brings the key; a new run of the source takes its place")
     func restart() throws {
-        let owner = Owner()
+        let owner = TreeOwner()
         var harness = SignallingHarness(seed: 1)
         let tree = try harness.createTree("S", owner.proof("S"))
         try harness.join("V", tree)
@@ -99,7 +81,7 @@ struct SignedTreeTests {
         // Another's key for it is passed over.
         var deceived = SignallingHarness(seed: 3)
         deceived.connect("V3")
-        let lie: JSONValue = ["peerTree": ["v": 2, "resume": .string(token), "key": Owner().hexadecimal]]
+        let lie: JSONValue = ["peerTree": ["v": 2, "resume": .string(token), "key": TreeOwner().hexadecimal]]
         deceived.emit("V3", "simple-signal[discover]", lie)
         #expect(deceived.service.trees.values.first?.key == nil)
         #expect(try restarted.createTree("S2", owner.proof("S2")) == tree)
@@ -108,7 +90,7 @@ struct SignedTreeTests {
 
     @Test("Original clients are leaves there, as nobody could believe what they pass on")
     func originals() throws {
-        let owner = Owner()
+        let owner = TreeOwner()
         var harness = SignallingHarness { options in
             options.tracker.childrenOfSource = 2
             options.tracker.childrenPerPeer = 2

@@ -61,7 +61,7 @@ struct GoldenTests {
             resumeToken: "r",
             agent: "Firefox 153",
             place: ClaimedPlace(
-                parents: [.init(neighbour: parent, epoch: 2)],
+                parents: [0: .init(neighbour: parent, epoch: 2)],
                 children: [.init(stripe: 1, id: "c", sessionID: nil)]
             )
         )
@@ -100,6 +100,45 @@ struct GoldenTests {
         )
     }
 
+    @Test("A gateway says where a member was")
+    func announced() throws {
+        let parent = ClaimedPlace.Neighbour(stripe: 0, id: "p", sessionID: "x")
+        let announcement = Announcement(
+            socket: "s1",
+            address: 7,
+            isNative: true,
+            token: token,
+            place: ClaimedPlace(
+                parents: [0: .init(neighbour: parent, epoch: 2), 3: .init(neighbour: nil, epoch: 9)],
+                children: [.init(stripe: 1, id: "c", sessionID: nil, isWhole: true)]
+            ),
+            agent: "Firefox 153",
+            key: nil
+        )
+        try expect(
+            .announce(announcement),
+            "4a650a0273311107000000000000001801222c0901000000000000001102000000000000001803280130053801400048"
+                + "0450055a02743162027330620273312a190a0810021a01702201780a0408031009120708011201632001320b466972"
+                + "65666f7820313533"
+        )
+    }
+
+    private var token: ResumeToken {
+        ResumeToken(
+            term: 1,
+            number: 2,
+            expiry: 3,
+            isSource: false,
+            isEncrypted: true,
+            layout: .ofMedia,
+            interiorStripe: 0,
+            capacity: 4,
+            sourceCapacity: 5,
+            treeID: "t1",
+            ids: ["s0", "s1"]
+        )
+    }
+
     @Test("What else goes to trees")
     func toTree() throws {
         try expect(.withdraw(tree: "t1", socket: "s1"), "12080a02743112027331")
@@ -114,8 +153,16 @@ struct GoldenTests {
 
     @Test("What goes to gateways")
     func toGateway() throws {
-        let membership = PeerTreeSignalling.Membership(tree: "t1", number: 0x102, isNative: true, isSource: false)
-        try expect(.entered(socket: "s1", membership), "0a150a027331120f0a0274311102010000000000001801")
+        try expect(
+            .entered(socket: "s1", isNative: true, token),
+            "0a340a02733110011a2c09010000000000000011020000000000000018032801300538014000480450055a02743162"
+                + "02733062027331"
+        )
+        try expect(
+            .renewed(member, token),
+            "6a410a110a0274311102010000000000001a027331122c09010000000000000011020000000000000018032801300538"
+                + "014000480450055a0274316202733062027331"
+        )
         try expect(.answered(wish, hasMadeTree: true), "120a0a060a02733110021001")
         try expect(.refused(wish, error), "1a170a060a0273311002120d0a0466756c6c120546756c6c2e")
         try expect(

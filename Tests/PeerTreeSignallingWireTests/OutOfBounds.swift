@@ -132,6 +132,13 @@ extension OutOfBounds where Form == WrittenToTree {
         .init("Question.question", "absent") { $0.asked.watcher = 1 },
         .init("Question.Watch.tree", "long") { $0.asked.watch.tree = long },
         .init("Question.Shape.tree", "long") { $0.asked.shape.tree = long },
+        .init("Announcement.token", "absent") { $0.announce.socket = "s" },
+        .init("Announcement.socket", "empty") { $0.announce.token.number = 1 },
+        .init("Announcement.agent", "markup") { $0.announce = .of { $0.agent = "<b>" } },
+        .init("Announcement.key", "31 bytes") { $0.announce = .of { $0.key = Data(count: 31) } },
+        .init("ResumeToken.ids", "17, announced") {
+            $0.announce = .of { $0.token.ids = Array(repeating: "n", count: 17) }
+        },
     ]
 }
 
@@ -140,19 +147,13 @@ extension OutOfBounds where Form == WrittenToGateway {
 
     private static let messages: [OutOfBounds] = [
         .init("ToGateway.message", "absent") { $0.message = nil },
-        .init("Entered.membership", "absent") { $0.entered.socket = "s" },
-        .init("Entered.socket", "empty") { $0.entered.membership.number = 1 },
-        .init("Entered.socket", "long") {
-            $0.entered.membership.number = 1
-            $0.entered.socket = long
-        },
-        .init("Membership.number", "0") {
-            $0.entered.socket = "s"
-            $0.entered.membership.tree = "t"
-        },
-        .init("Membership.tree", "long") {
-            $0.entered.socket = "s"
-            $0.entered.membership.tree = long
+        .init("Entered.socket", "empty") { $0.entered.token.number = 1 },
+        .init("Entered.socket", "long") { $0.entered.socket = long },
+        .init("Entered.token", "absent") { $0.entered.socket = "s" },
+        .init("Renewed.member", "absent") { $0.renewed.token.number = 1 },
+        .init("Renewed.token", "absent") {
+            $0.renewed.member.number = 1
+            $0.renewed.member.socket = "s"
         },
         .init("Answered.wish", "absent") { $0.answered.hasMadeTree_p = true },
         .init("EntryRefused.wish", "absent") { $0.refused.refusal.code = "full" },
@@ -326,5 +327,17 @@ extension WrittenTreeShape {
             $0.source = "a"
             change(&$0)
         }
+    }
+}
+
+extension WrittenAnnouncement {
+    /// One that is in bounds but for a change.
+    fileprivate static func of(_ change: (inout WrittenAnnouncement) -> Void) -> WrittenAnnouncement {
+        var announcement = WrittenAnnouncement()
+        announcement.socket = "s"
+        announcement.token.number = 1
+        announcement.token.stripes = 1
+        change(&announcement)
+        return announcement
     }
 }

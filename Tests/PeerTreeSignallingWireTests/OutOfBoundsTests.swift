@@ -27,7 +27,10 @@ struct OutOfBoundsTests {
             capacity: 3,
             resumeToken: "r",
             agent: "Firefox 153",
-            place: ClaimedPlace(parents: [.init(neighbour: neighbour, epoch: 1)], children: [neighbour])
+            place: ClaimedPlace(
+                parents: [neighbour.stripe: .init(neighbour: neighbour, epoch: 1)],
+                children: [neighbour]
+            )
         )
         var messages = RandomMessages(seed: 1)
         let wish = Wish(socket: "s", number: 1)

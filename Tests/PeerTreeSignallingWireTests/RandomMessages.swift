@@ -5,11 +5,12 @@ import TestSupport
 
 /// The kinds of messages, so that no test forgets one.
 enum ToTreeKind: CaseIterable {
-    case enter, withdraw, release, leave, event, disconnected, asked, goingAway
+    case enter, announce, withdraw, release, leave, event, disconnected, asked, goingAway
 
     init(_ message: ToTree) {
         switch message {
         case .enter: self = .enter
+        case .announce: self = .announce
         case .withdraw: self = .withdraw
         case .release: self = .release
         case .leave: self = .leave
@@ -22,11 +23,12 @@ enum ToTreeKind: CaseIterable {
 }
 
 enum ToGatewayKind: CaseIterable {
-    case entered, answered, refused, waits, released, emit, refuse, probe, left, replaced, treeEnded, answer
+    case entered, renewed, answered, refused, waits, released, emit, refuse, probe, left, replaced, treeEnded, answer
 
     init(_ message: ToGateway) {
         switch message {
         case .entered: self = .entered
+        case .renewed: self = .renewed
         case .answered: self = .answered
         case .refused: self = .refused
         case .waits: self = .waits
@@ -53,6 +55,7 @@ struct RandomMessages {
     mutating func toTree(_ kind: ToTreeKind) -> ToTree {
         switch kind {
         case .enter: .enter(entry())
+        case .announce: .announce(announcement())
         case .withdraw: .withdraw(tree: name(from: 0), socket: name())
         case .release: .release(member(), for: wish())
         case .leave: .leave(member())
@@ -65,7 +68,8 @@ struct RandomMessages {
 
     mutating func toGateway(_ kind: ToGatewayKind) -> ToGateway {
         switch kind {
-        case .entered: .entered(socket: name(), membership())
+        case .entered: .entered(socket: name(), isNative: flag(), token())
+        case .renewed: .renewed(member(), token())
         case .answered: .answered(wish(), hasMadeTree: flag())
         case .refused: .refused(wish(), error())
         case .waits: .waits(wish())
@@ -181,10 +185,6 @@ struct RandomMessages {
         MemberSocket(tree: name(from: 0), number: memberNumber(), socket: name())
     }
 
-    mutating func membership() -> PeerTreeSignalling.Membership {
-        PeerTreeSignalling.Membership(tree: name(from: 0), number: memberNumber(), isNative: flag(), isSource: flag())
-    }
-
     mutating func event(_ isAllowed: (SignallingName) -> Bool) -> SignallingName {
         SignallingName.allCases.filter(isAllowed).randomElement(using: &random) ?? .status
     }
@@ -198,6 +198,18 @@ struct RandomMessages {
             address: maybe { $0.number() },
             request: request(),
             token: maybe { $0.token() }
+        )
+    }
+
+    mutating func announcement() -> Announcement {
+        Announcement(
+            socket: name(),
+            address: maybe { $0.number() },
+            isNative: flag(),
+            token: token(),
+            place: place(),
+            agent: maybe { $0.agent() },
+            key: maybe { SourceKey($0.random.bytes(SourceKey.length)) } ?? nil
         )
     }
 
@@ -226,14 +238,25 @@ struct RandomMessages {
 
     mutating func place() -> ClaimedPlace {
         let stripes = Array(0..<20).shuffled(using: &random).prefix(upTo(16))
-        let parents = stripes.map { stripe in
-            ClaimedPlace.Parent(neighbour: neighbour(stripe), epoch: number(UInt32.self))
+        var parents: [Int: ClaimedPlace.Parent] = [:]
+        for stripe in stripes {
+            let neighbour = maybe { $0.neighbour(stripe) }
+            parents[stripe] = ClaimedPlace.Parent(neighbour: neighbour, epoch: number(UInt32.self))
         }
-        return ClaimedPlace(parents: parents, children: list(flag() ? 3 : 60) { $0.neighbour($0.integer()) })
+        return ClaimedPlace(parents: parents, children: list(flag() ? 3 : 60) { $0.child() })
     }
 
     private mutating func neighbour(_ stripe: Int) -> ClaimedPlace.Neighbour {
         ClaimedPlace.Neighbour(stripe: stripe, id: name(), sessionID: maybe { $0.name(from: 0) })
+    }
+
+    private mutating func child() -> ClaimedPlace.Neighbour {
+        ClaimedPlace.Neighbour(
+            stripe: integer(),
+            id: name(),
+            sessionID: maybe { $0.name(from: 0) },
+            isWhole: flag()
+        )
     }
 
     mutating func token() -> ResumeToken {

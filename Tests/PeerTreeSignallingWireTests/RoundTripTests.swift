@@ -96,9 +96,12 @@ struct RoundTripTests {
         var entry = messages.entry()
         let neighbour = ClaimedPlace.Neighbour(stripe: .max, id: name, sessionID: name)
         entry.request.place = ClaimedPlace(
-            parents: (0..<16).map { stripe in
-                .init(neighbour: .init(stripe: stripe, id: name, sessionID: name), epoch: .max)
-            },
+            parents: Dictionary(
+                uniqueKeysWithValues: (0..<16).map { stripe in
+                    let neighbour = ClaimedPlace.Neighbour(stripe: stripe, id: name, sessionID: name)
+                    return (stripe, ClaimedPlace.Parent(neighbour: neighbour, epoch: .max))
+                }
+            ),
             children: Array(repeating: neighbour, count: ClaimedPlace.maximumChildren)
         )
         #expect(try ToTree(written: ToTree.enter(entry).written(), options: options) == .enter(entry))

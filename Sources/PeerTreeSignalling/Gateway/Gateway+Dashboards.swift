@@ -2,11 +2,11 @@
 extension Gateway {
     mutating func pass(_ question: DashboardQuestion, of watcher: Int) {
         switch question {
-        case .shape(let tree): send(.asked(tree: tree, watcher: watcher, question))
+        case .shape(let tree): ask(question, about: tree, as: watcher)
         case .watch(let tree): watch(tree, as: watcher)
         case .look:
             guard let tree = watchers[watcher] else { return say(.refused(.notWatching), to: watcher) }
-            send(.asked(tree: tree, watcher: watcher, question))
+            ask(question, about: tree, as: watcher)
         case .unwatch:
             guard let tree = watchers.removeValue(forKey: watcher) else { return }
             send(.asked(tree: tree, watcher: watcher, question))
@@ -18,7 +18,12 @@ extension Gateway {
         pass(.unwatch, of: watcher)
         guard watchers.count < options.maximumWatchers else { return say(.refused(.tooManyWatchers), to: watcher) }
         watchers[watcher] = tree
-        send(.asked(tree: tree, watcher: watcher, .watch(tree: tree)))
+        ask(.watch(tree: tree), about: tree, as: watcher)
+    }
+
+    private mutating func ask(_ question: DashboardQuestion, about tree: String, as watcher: Int) {
+        asking[watcher] = tree
+        send(.asked(tree: tree, watcher: watcher, question))
     }
 
     mutating func pass(_ answer: DashboardAnswer, to watcher: Int) {

@@ -31,22 +31,22 @@ extension Gateway {
         var entry = Entry(wish: wish, tree: "", address: client.address, request: request)
         if let text = request.resumeToken {
             let token = try resumeToken(text, request)
-            guard client.membership == nil || client.membership?.number == token.number else { throw .alreadyMember }
+            guard client.token == nil || client.token?.number == token.number else { throw .alreadyMember }
             entry.token = token
             entry.tree = token.treeID
             return enter(entry)
         }
-        try mayLeave(client.membership, for: request)
+        try mayLeave(client.token, for: request)
         if request.createsTree {
             try admitTree(client)
             entry.tree = try newTree(request, from: id)
-            if let member = client.member(id), client.membership?.isSource ?? false, member.tree != entry.tree {
+            if let member = client.member(id), client.token?.isSource ?? false, member.tree != entry.tree {
                 pending[id] = PendingEntry(entry: entry, phase: .releasing)
                 return send(.release(member, for: wish))
             }
         } else {
             guard let tree = request.treeID else { throw .unknownTree }
-            if client.membership?.tree != tree { try admitJoin(tree, client) }
+            if client.token?.treeID != tree { try admitJoin(tree, client) }
             entry.tree = tree
         }
         enter(entry)
@@ -62,11 +62,13 @@ extension Gateway {
         send(.enter(entry))
     }
 
-    /// The service that was asked is gone: the one in its place is asked what that was. A tree that a source had to give up
-    /// first is gone with it.
+    /// The service that was asked is gone: the one in its place is asked what that was.
     mutating func askAgain(_ id: String) {
         guard let entry = pending[id] else { return }
-        if entry.phase == .releasing { return enter(entry.entry) }
+        if entry.phase == .releasing {
+            guard let member = clients[id]?.member(id) else { return enter(entry.entry) }
+            return send(.release(member, for: entry.entry.wish))
+        }
         pending[id]?.phase = .entering
         send(.enter(entry.entry))
     }
@@ -87,9 +89,9 @@ extension Gateway {
 
     /// A source stays with its tree. A client that had no answer in time asks again for one, and knows nothing of the
     /// first: whether anybody is in that its service knows.
-    private func mayLeave(_ membership: Membership?, for request: DiscoverRequest) throws(SignallingError) {
-        guard let membership, membership.isSource, !request.createsTree else { return }
-        throw request.treeID == membership.tree ? SignallingError(.sourceJoinsOwnTree) : .alreadySource
+    private func mayLeave(_ place: ResumeToken?, for request: DiscoverRequest) throws(SignallingError) {
+        guard let place, place.isSource, !request.createsTree else { return }
+        throw request.treeID == place.treeID ? SignallingError(.sourceJoinsOwnTree) : .alreadySource
     }
 
     /// The id of a tree to be made: that of the source's key, or a new one.

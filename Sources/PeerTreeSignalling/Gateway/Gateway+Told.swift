@@ -1,11 +1,14 @@
 import JSON
 import PeerTreeCore
+import StateMachine
 
 /// What the services of trees say.
 extension Gateway {
     mutating func take(_ message: ToGateway) {
         switch message {
-        case .entered(let socket, let membership): entered(socket, membership)
+        case .entered(let socket, let isNative, let token): entered(socket, isNative: isNative, token)
+        case .renewed(let member, let token):
+            if isHere(member) { clients[member.socket]?.standing?.value.token = token }
         case .answered(let wish, let hasMadeTree):
             if isPending(wish) { finish(wish.socket, hasMadeTree: hasMadeTree) }
         case .refused(let wish, let error):
@@ -15,16 +18,16 @@ extension Gateway {
         case .released(let wish):
             if isPending(wish) { released(wish.socket) }
         case .emit(let member, let event, let payload):
-            if isHere(member) { emit(event, payload, to: member.socket) }
+            passOn(event, payload, to: member)
         case .refuse(let member, let event, let error):
             if isHere(member) { refuse(event, error, to: member.socket) }
         case .probe(let member):
             if isHere(member) { probe(member.socket) }
         case .left(let member):
-            if isHere(member) { clients[member.socket]?.membership = nil }
+            if isHere(member) { unseat(member.socket) }
         case .replaced(let member):
             guard isHere(member) else { return }
-            clients[member.socket]?.membership = nil
+            clients[member.socket]?.standing = nil
             refuse(SignallingName.discover.string, .resumedElsewhere, to: member.socket)
         case .treeEnded(let tree): endTree(tree)
         case .answer(let watcher, let answer): pass(answer, to: watcher)
@@ -33,16 +36,36 @@ extension Gateway {
 
     /// Whether a socket is there and still has this place: what is said to one that has another is out of date.
     private func isHere(_ member: MemberSocket) -> Bool {
-        clients[member.socket]?.membership?.number == member.number
+        clients[member.socket]?.standing?.value.token.number == member.number
     }
 
     private func isPending(_ wish: Wish) -> Bool { pending[wish.socket]?.entry.wish == wish }
 
-    private mutating func entered(_ socket: String, _ membership: Membership) {
-        guard let client = clients[socket] else { return }
+    /// Passes on what a member is told.
+    private mutating func passOn(_ event: SignallingName, _ payload: JSONValue, to member: MemberSocket) {
+        guard let place = clients.index(forKey: member.socket),
+            clients.values[place].hears(event, payload, as: member.number)
+        else { return }
+        emit(event, payload, to: member.socket)
+    }
+
+    private mutating func entered(_ socket: String, isNative: Bool, _ token: ResumeToken) {
+        guard let place = clients.index(forKey: socket) else { return }
+        let previous = clients.values[place].member(socket)
+        guard previous?.number != token.number else {
+            clients.values[place].standing?.value.token = token
+            return
+        }
         // A peer is in one tree at a time: entering another one leaves the first.
-        if let previous = client.member(socket), previous.number != membership.number { send(.leave(previous)) }
-        clients[socket]?.membership = membership
+        if let previous { send(.leave(previous)) }
+        let request = pending[socket]?.entry.request
+        let standing = Standing(
+            token: token,
+            isNative: isNative,
+            agent: request?.agent,
+            place: request?.place ?? ClaimedPlace()
+        )
+        clients.values[place].standing = Boxed(standing)
     }
 
     private mutating func refusedEntry(_ error: SignallingError, of socket: String) {

@@ -21,7 +21,7 @@ package struct Gateway: Sendable {
         case asked(watcher: Int, DashboardQuestion)
         /// The service of a tree speaks.
         case told(ToGateway)
-        /// The service of these trees is gone, and another one has taken its place that knows nobody.
+        /// The service of these trees is gone, and another one has taken its place that knows nobody yet.
         case lostTrees(Set<Slot>)
         /// The server is about to stop.
         case goingAway
@@ -47,6 +47,8 @@ package struct Gateway: Sendable {
     var clients: [String: GatewayClient] = [:]
     /// Those that have asked for a place, by socket.
     var pending: [String: PendingEntry] = [:]
+    /// Dashboards that were not answered yet, and the tree about which each of them asks.
+    var asking: [Int: String] = [:]
     /// How often clients have asked for a place.
     var wishes: UInt64 = 0
     /// What addresses take, here and at other gateways.
@@ -133,33 +135,53 @@ package struct Gateway: Sendable {
         if let member = client.member(id) { send(.disconnected(member)) }
     }
 
-    /// Members come back by themselves: with the token and the place that each knows, on a socket of its own. Original
-    /// clients have no token; they go on while their links last. Who was not answered yet asks the new service.
+    /// The new service is told where everybody was, and asked for whoever was not answered yet.
     private mutating func loseTrees(in slots: Set<Slot>) {
         func isLost(_ tree: String) -> Bool { slots.contains(Slot(ofTree: tree)) }
         // Whoever gives a tree up first waits for the service of that one.
-        let asking = pending.keys.sorted().filter { id in
+        let waiting = pending.keys.sorted().filter { id in
             guard let entry = pending[id] else { return false }
-            let awaited = entry.phase == .releasing ? clients[id]?.membership?.tree : entry.entry.tree
+            let awaited = entry.phase == .releasing ? clients[id]?.token?.treeID : entry.entry.tree
             return awaited.map(isLost) ?? false
         }
-        for id in clients.keys.sorted() {
-            guard let membership = clients[id]?.membership, isLost(membership.tree) else { continue }
-            clients[id]?.membership = nil
-            guard membership.isNative else { continue }
-            giveUp(id)
-            outputs.append(.disconnect(id: id))
-        }
-        for tree in treesMade.keys where isLost(tree) { endTree(tree) }
-        for id in asking where pending[id] != nil {
+        // A tree goes on to count for whoever made it as long as its source is here: the new service tells its end to whoever
+        // announces that.
+        let kept = Set(clients.values.compactMap(\.token).filter(\.isSource).map(\.treeID))
+        for tree in treesMade.keys where isLost(tree) && !kept.contains(tree) { endTree(tree) }
+        announceMembers(of: isLost)
+        for id in waiting {
             if pending[id]?.isAbandoned ?? false { giveUp(id) } else { askAgain(id) }
         }
+        for watcher in asking.keys.sorted() where asking[watcher].map(isLost) ?? false {
+            pass(.refused(.notWatching), to: watcher)
+        }
+    }
+
+    /// Sources come first: so no tree is there without its own for long.
+    private mutating func announceMembers(of isLost: (String) -> Bool) {
+        let ids = clients.keys.filter { clients[$0]?.standing.map { isLost($0.value.token.treeID) } ?? false }.sorted()
+        for isSource in [true, false] {
+            for id in ids where clients[id]?.standing?.value.token.isSource == isSource { announce(id) }
+        }
+    }
+
+    private mutating func announce(_ id: String) {
+        guard let client = clients[id], let standing = client.standing?.value else { return }
+        guard !standing.isLeaving else { return unseat(id) }
+        send(.announce(Announcement(socket: id, address: client.address, standing: standing)))
+    }
+
+    /// A client has no place any more. The tree of a source is over with it.
+    mutating func unseat(_ id: String) {
+        guard let token = clients[id]?.token else { return }
+        clients[id]?.standing = nil
+        if token.isSource { endTree(token.treeID) }
     }
 
     private mutating func leave() {
         isLeaving = true
         send(.goingAway)
-        for id in clients.keys.sorted() where clients[id]?.membership?.isNative ?? false {
+        for id in clients.keys.sorted() where clients[id]?.standing?.value.isNative ?? false {
             emit(.goingAway, [:], to: id)
         }
     }
@@ -189,10 +211,13 @@ package struct Gateway: Sendable {
             case .iceServers:
                 _ = try nativeMember(id)
                 sendICEServers(to: id)
-            case .leave: send(.leave(try nativeMember(id)))
-            case .offer, .signal, .reject: send(.event(try member(id), event, try payload(arguments)))
+            case .leave:
+                let member = try nativeMember(id)
+                note(event, nil, by: id)
+                send(.leave(member))
+            case .offer, .signal, .reject: pass(event, try payload(arguments), by: try member(id))
             case .attached, .orphaned, .promoted, .childLost, .status:
-                send(.event(try nativeMember(id), event, try payload(arguments)))
+                pass(event, try payload(arguments), by: try nativeMember(id))
             default: throw .unknownEvent
             }
         } catch {
@@ -213,15 +238,29 @@ package struct Gateway: Sendable {
         return payload
     }
 
+    /// Passes an event on to the service of a member's tree.
+    private mutating func pass(_ event: SignallingName, _ payload: JSONValue?, by member: MemberSocket) {
+        switch event {
+        case .signal, .attached, .status: break
+        default: note(event, payload, by: member.socket)
+        }
+        send(.event(member, event, payload))
+    }
+
+    private mutating func note(_ event: SignallingName, _ payload: JSONValue?, by id: String) {
+        let options = options
+        clients[id]?.standing?.value.said(event, payload, options: options)
+    }
+
     private func member(_ id: String) throws(SignallingError) -> MemberSocket {
         guard let member = clients[id]?.member(id) else { throw .notAMember }
         return member
     }
 
     private func nativeMember(_ id: String) throws(SignallingError) -> MemberSocket {
-        guard let membership = clients[id]?.membership else { throw .notAMember }
-        guard membership.isNative else { throw .notNative }
-        return MemberSocket(tree: membership.tree, number: membership.number, socket: id)
+        guard let client = clients[id], let member = client.member(id) else { throw .notAMember }
+        guard client.standing?.value.isNative ?? false else { throw .notNative }
+        return member
     }
 
     // MARK: Output
@@ -239,6 +278,7 @@ package struct Gateway: Sendable {
     }
 
     mutating func say(_ answer: DashboardAnswer, to watcher: Int) {
+        asking[watcher] = nil
         outputs.append(.answer(watcher: watcher, answer))
     }
 

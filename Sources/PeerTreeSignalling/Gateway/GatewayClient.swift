@@ -1,10 +1,11 @@
 import JSON
 import PeerTreeCore
+import StateMachine
 
 /// One socket.
 struct GatewayClient {
     /// Where it is, if it is in a tree.
-    var membership: Membership?
+    var standing: Boxed<Standing>?
     var rate: EventRate
     /// Stands for the network address it came from; nil if that is unknown.
     var address: UInt64?
@@ -13,9 +14,23 @@ struct GatewayClient {
     /// How many trees it has created.
     var treesCreated = 0
 
+    /// What it could prove, if it is in a tree.
+    var token: ResumeToken? { standing?.value.token }
+
+    /// Notes what it is told at the place with this number.
+    ///
+    /// - Returns: whether it is to hear of it. Of our own events original clients would understand nothing; and what is
+    ///   said to a client that has another place by now is out of date.
+    mutating func hears(_ event: SignallingName, _ payload: JSONValue, as number: UInt64) -> Bool {
+        guard standing?.value.token.number == number else { return false }
+        standing?.value.told(event, payload)
+        return event.isOriginal || standing?.value.isNative ?? false
+    }
+
     /// Its place, as the service of its tree knows it.
     func member(_ socket: String) -> MemberSocket? {
-        membership.map { MemberSocket(tree: $0.tree, number: $0.number, socket: socket) }
+        guard let standing else { return nil }
+        return MemberSocket(tree: standing.value.token.treeID, number: standing.value.token.number, socket: socket)
     }
 }
 

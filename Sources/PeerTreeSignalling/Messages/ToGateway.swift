@@ -4,7 +4,9 @@ package import PeerTreeCore
 /// What the service of a tree says to a gateway.
 package enum ToGateway: Equatable, Sendable {
     /// A client has this place from now on; what is said to it comes under this number.
-    case entered(socket: String, Membership)
+    indirect case entered(socket: String, isNative: Bool, ResumeToken)
+    /// What a member could prove has changed: how many children it may have, or where.
+    indirect case renewed(MemberSocket, ResumeToken)
     /// All is said about a client's wish to enter.
     case answered(Wish, hasMadeTree: Bool)
     /// A client gets no place, or a source does not give its tree up.
@@ -13,7 +15,8 @@ package enum ToGateway: Equatable, Sendable {
     case waits(Wish)
     /// A source has given its tree up.
     case released(Wish)
-    /// Emit an event with one argument to a member.
+    /// Emit an event with one argument to a member. Of those that original clients do not know, their gateway takes note
+    /// alone.
     case emit(MemberSocket, SignallingName, JSONValue)
     /// Tell a member that something it said was not taken.
     indirect case refuse(MemberSocket, event: String, SignallingError)

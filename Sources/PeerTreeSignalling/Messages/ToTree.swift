@@ -6,6 +6,9 @@ package enum ToTree: Equatable, Sendable {
     /// A client asks for a place. What becomes of it is said by one `answered`, `refused` or `waits`, the last of which
     /// one of the others follows.
     indirect case enter(Entry)
+    /// A gateway has outlived the service of the tree before this one, and had this member. It may come twice. Answered by
+    /// `entered`, or by `left` or `replaced`.
+    indirect case announce(Announcement)
     /// A client that has asked for a place, and may have it by now, is gone or wants it no more.
     case withdraw(tree: String, socket: String)
     /// The source is about to make another tree: it gives this one up if nobody is in it. Answered by `released` or
@@ -26,6 +29,7 @@ package enum ToTree: Equatable, Sendable {
     package var tree: String? {
         switch self {
         case .enter(let entry): entry.tree
+        case .announce(let announcement): announcement.token.treeID
         case .withdraw(let tree, _), .asked(let tree, _, _): tree
         case .release(let member, _), .leave(let member), .event(let member, _, _), .disconnected(let member):
             member.tree

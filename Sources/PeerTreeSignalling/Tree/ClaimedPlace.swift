@@ -1,6 +1,6 @@
 import JSON
 
-/// Where a peer says it is, for a server that does not know: who feeds it, and whom it feeds.
+/// Where a peer says it is, or its gateway does, for a server that does not know: who feeds it, and whom it feeds.
 package struct ClaimedPlace: Equatable, Sendable {
     /// A neighbour, by the id that the peer knows it by.
     package struct Neighbour: Equatable, Sendable {
@@ -8,19 +8,24 @@ package struct ClaimedPlace: Equatable, Sendable {
         package let id: String
         /// The signalling session the link came of, if the peer says so.
         package let sessionID: String?
+        /// Whether it is a child that gets the whole stream, of which `stripe` is one of several.
+        package let isWhole: Bool
 
-        package init(stripe: Int, id: String, sessionID: String?) {
+        package init(stripe: Int, id: String, sessionID: String?, isWhole: Bool = false) {
             self.stripe = stripe
             self.id = id
             self.sessionID = sessionID
+            self.isWhole = isWhole
         }
     }
 
     package struct Parent: Equatable, Sendable {
-        package let neighbour: Neighbour
+        /// Nil if there is nobody now.
+        package let neighbour: Neighbour?
+        /// Of the newest assignment.
         package let epoch: UInt32
 
-        package init(neighbour: Neighbour, epoch: UInt32) {
+        package init(neighbour: Neighbour?, epoch: UInt32) {
             self.neighbour = neighbour
             self.epoch = epoch
         }
@@ -33,9 +38,8 @@ package struct ClaimedPlace: Equatable, Sendable {
     /// Nowhere.
     package init() {}
 
-    /// Of the parents that are named in one stripe the last counts.
-    package init(parents: [Parent], children: [Neighbour]) {
-        for parent in parents { self.parents[parent.neighbour.stripe] = parent }
+    package init(parents: [Int: Parent], children: [Neighbour]) {
+        self.parents = parents
         self.children = children
     }
 
@@ -70,5 +74,7 @@ extension ClaimedPlace.Neighbour {
         stripe = try payload.integer("stripe")
         id = try payload.string("id")
         sessionID = try payload.optionalString("session")
+        // Peers do not say so, only their gateways.
+        isWhole = false
     }
 }

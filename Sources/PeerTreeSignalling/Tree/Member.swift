@@ -50,6 +50,9 @@ struct Member {
     /// The peer's id: that of its socket, or of the last one it had.
     var id: String { ids.last ?? "" }
 
+    /// How many parents it has at most: original clients have one for all stripes.
+    var places: Int { isNative ? stripes : 1 }
+
     /// The member as its gateway knows it.
     var socket: MemberSocket { MemberSocket(tree: tree, number: number, socket: id) }
 

@@ -63,7 +63,7 @@ extension TreeService {
             && share.hasRoom(forJoinBeside: restoration.waitingJoins.count)
     }
 
-    private mutating func admitWaiting(for tree: String) {
+    mutating func admitWaiting(for tree: String) {
         for (entry, gateway) in restoration.waitingJoins.take(tree) { answer(entry, from: gateway) }
     }
 
@@ -169,14 +169,8 @@ extension TreeService {
 
     /// Tells its gateway which place a socket has.
     mutating func tellEntered(_ peer: PeerHandle) {
-        guard let member = members[peer] else { return }
-        let membership = Membership(
-            tree: member.tree,
-            number: member.number,
-            isNative: member.isNative,
-            isSource: peer.isSource
-        )
-        tell(.entered(socket: member.id, membership), to: member.gateway)
+        guard let member = members[peer], let token = token(of: peer) else { return }
+        tell(.entered(socket: member.id, isNative: member.isNative, token), to: member.gateway)
     }
 
     /// Tells a peer where it is.
@@ -195,9 +189,10 @@ extension TreeService {
         }
         pruneSessions(of: peer)
         var data: JSONObject = ["peers": .array(peers), "treeID": .string(entry.id)]
-        if let token = makeToken(for: peer) {
+        if member.isNative, let token = token(of: peer) {
+            let text = text(of: token, for: peer)
             var native: JSONObject = [
-                "v": JSONValue(SignallingVersion.current), "resume": .string(token),
+                "v": JSONValue(SignallingVersion.current), "resume": .string(text),
                 "stripes": JSONValue(entry.layout.stripes),
                 "capacity": JSONValue(children(of: peer)),
                 "parents": .array(parents),
@@ -243,7 +238,8 @@ extension TreeService {
         trees[tree]?.isEncrypted = entry.request.isEncrypted
         // The server was started again, and the source's last run has not come back: this one is in its place.
         guard source.number != 0 else {
-            return try restore(makeToken(ofStandIn: found), at: ClaimedPlace(), entry, gateway)
+            let arrival = Announcement(entry, token: makeToken(ofStandIn: found), place: ClaimedPlace())
+            return try restore(arrival, isAnnounced: false, from: gateway)
         }
         takeOver(found.source, by: entry.socket, at: gateway)
         return found.source

@@ -7,46 +7,68 @@ struct RestorationClaim {
 
     /// Whether the peer says that one of `ids` is its parent in `stripe`.
     func names(parent ids: [String], stripe: Int) -> Bool {
-        place.parents[stripe].map { ids.contains($0.neighbour.id) } ?? false
+        place.parents[stripe]?.neighbour.map { ids.contains($0.id) } ?? false
     }
 
-    /// Whether the peer says that one of `ids` is its child in `stripe`.
-    func names(child ids: [String], stripe: Int) -> Bool {
-        place.children.contains { $0.stripe == stripe && ids.contains($0.id) }
+    /// Whether the peer says that a member is its child in `stripe`. One of the original clients has one place, whichever
+    /// stripe is named.
+    func names(child member: Member, stripe: Int) -> Bool {
+        place.children.contains { ($0.stripe == stripe || !member.isNative) && member.ids.contains($0.id) }
     }
 }
 
-/// Rebuilding trees after a restart. A link is restored if both of its ends speak of it; who speaks first does not
-/// matter. So nobody can put itself under a peer that does not feed it.
+/// Rebuilding trees that an earlier service had, from what peers or their gateways say. A link is restored if both of its
+/// ends speak of it; who speaks first does not matter. So nobody can put itself under a peer that does not feed it.
 extension TreeService {
+    /// Takes in a peer that was in a tree before.
+    ///
+    /// - Parameter isAnnounced: Whether the peer is to be told where it is. It needs not if it has asked.
     mutating func restore(
-        _ token: ResumeToken,
-        at claimed: ClaimedPlace,
-        _ arrival: Entry,
-        _ gateway: GatewayID
+        _ arrival: Announcement,
+        isAnnounced: Bool,
+        from gateway: GatewayID
     ) throws(SignallingError) -> PeerHandle {
-        var place = claimed
+        let token = arrival.token
+        var place = arrival.place
         place.keepChildren(upTo: token.slots(in:))
         let tree = try restoredTree(token, gateway)
         guard let entry = trees[tree], entry.layout == token.layout else { throw .unknownResume }
+        let absent = label(of: entry.source)
+        let peer = try restore(arrival, at: place, in: entry)
+        register(peer, arrival, from: gateway)
+        tellEntered(peer)
+        restoration.claims[peer] = RestorationClaim(place: place)
+        if token.isSource {
+            // A viewer's token may say what was so before the source took its tree over.
+            trees[tree]?.isEncrypted = token.isEncrypted
+            noteSourceIsBack(peer, insteadOf: absent)
+        } else {
+            dashboard.changed(peer)
+        }
+        if !token.isSource { settleParents(of: peer, place, isAnnounced: isAnnounced) }
+        settleChildren(of: peer, place)
+        return peer
+    }
+
+    /// Has the tracker take it in.
+    private mutating func restore(
+        _ arrival: Announcement,
+        at place: ClaimedPlace,
+        in entry: TreeEntry
+    ) throws(SignallingError) -> PeerHandle {
+        let token = arrival.token
         let places = (0..<entry.layout.stripes).map { stripe in
             StripePlace(
                 epoch: place.parents[stripe]?.epoch ?? 0,
-                children: place.children.count { $0.stripe == stripe }
+                children: place.children.count { $0.stripe == stripe && !$0.isWhole },
+                wholes: place.children.count { $0.stripe == stripe && $0.isWhole }
             )
         }
-        let peer: PeerHandle
-        if token.isSource {
-            // Only the stand-in of a source that has not come back yet has no number.
-            guard members[entry.source]?.number == 0 else { throw .unknownResume }
-            peer = entry.source
-            try ask { tracker, now throws(TrackerError) in
-                try tracker.restoreSource(peer, places: places, at: now)
-            }
-        } else {
-            peer = try ask { tracker, now throws(TrackerError) in
+        guard token.isSource else {
+            return try ask { tracker, now throws(TrackerError) in
                 try tracker.restore(
-                    tree,
+                    entry.source.tree,
+                    isNative: arrival.isNative,
                     capacity: Int(token.capacity),
                     interior: token.interiorStripe.map { Int($0) },
                     places: places,
@@ -55,14 +77,23 @@ extension TreeService {
                 )
             }
         }
+        // Only the stand-in of a source that has not come back yet has no number.
+        guard members[entry.source]?.number == 0 else { throw .unknownResume }
+        try ask { tracker, now throws(TrackerError) in
+            try tracker.restoreSource(entry.source, isNative: arrival.isNative, places: places, at: now)
+        }
+        return entry.source
+    }
+
+    private mutating func register(_ peer: PeerHandle, _ arrival: Announcement, from gateway: GatewayID) {
+        let token = arrival.token
         restoration.restoredNumbers.insert(token.number)
-        let absent = label(of: entry.source)
         var member = Member(
             id: "",
             tree: token.treeID,
             gateway: gateway,
-            isNative: true,
-            stripes: entry.layout.stripes,
+            isNative: arrival.isNative,
+            stripes: token.layout.stripes,
             number: token.number,
             statusInterval: options.statusInterval
         )
@@ -70,12 +101,6 @@ extension TreeService {
         members[peer] = member
         memberNumbers[token.number] = peer
         for name in member.ids { memberIDs[name] = peer }
-        tellEntered(peer)
-        restoration.claims[peer] = RestorationClaim(place: place)
-        if token.isSource { noteSourceIsBack(peer, insteadOf: absent) } else { dashboard.changed(peer) }
-        if !token.isSource { settleParents(of: peer, place) }
-        settleChildren(of: peer, place)
-        return peer
     }
 
     /// The tree a token is of, made if this is the first of its peers to come back.
@@ -111,20 +136,20 @@ extension TreeService {
     }
 
     /// Links a restored peer to the parents that are back, and finds others for those that will not come.
-    private mutating func settleParents(of peer: PeerHandle, _ place: ClaimedPlace) {
+    private mutating func settleParents(of peer: PeerHandle, _ place: ClaimedPlace, isAnnounced: Bool) {
         guard let member = members[peer] else { return }
-        for stripe in 0..<member.stripes {
+        for stripe in 0..<member.places {
             guard let claimed = place.parents[stripe]?.neighbour else {
-                placeRestored(peer, stripe: stripe, isAnnounced: false)
+                placeRestored(peer, stripe: stripe, isAnnounced: isAnnounced)
                 continue
             }
             guard let parent = memberIDs[claimed.id], parent.tree == peer.tree else {
                 restoration.awaitedParents[claimed.id, default: []].append(peer)
                 continue
             }
-            let isAgreed = restoration.claims[parent]?.names(child: member.ids, stripe: stripe) ?? false
-            if !isAgreed || !reattach(peer, to: parent, stripe: stripe, isAnnounced: false) {
-                placeRestored(peer, stripe: stripe, isAnnounced: false)
+            let isAgreed = restoration.claims[parent]?.names(child: member, stripe: stripe) ?? false
+            if !isAgreed || !reattach(peer, to: parent, stripe: stripe, isAnnounced: isAnnounced) {
+                placeRestored(peer, stripe: stripe, isAnnounced: isAnnounced)
             }
         }
     }
@@ -133,10 +158,10 @@ extension TreeService {
     private mutating func settleChildren(of peer: PeerHandle, _ place: ClaimedPlace) {
         guard let member = members[peer] else { return }
         for claimed in place.children where (0..<member.stripes).contains(claimed.stripe) {
-            guard let child = memberIDs[claimed.id], child.tree == peer.tree, child != peer,
-                restoration.claims[child]?.names(parent: member.ids, stripe: claimed.stripe) ?? false
-            else { continue }
-            _ = reattach(child, to: peer, stripe: claimed.stripe, isAnnounced: true)
+            guard let child = memberIDs[claimed.id], child.tree == peer.tree, child != peer else { continue }
+            let stripe = members[child]?.isNative ?? true ? claimed.stripe : 0
+            guard restoration.claims[child]?.names(parent: member.ids, stripe: stripe) ?? false else { continue }
+            _ = reattach(child, to: peer, stripe: stripe, isAnnounced: true)
         }
         for name in member.ids {
             for child in restoration.awaitedParents.removeValue(forKey: name) ?? [] where child.tree == peer.tree {
@@ -182,12 +207,31 @@ extension TreeService {
         }
     }
 
+    /// Children that a restored peer named, and that have another parent now, are its own no more: it must not go on feeding
+    /// them. Those that nobody knows may come back yet; of an original client, which is told nothing, they are forgotten.
+    mutating func releaseStrangers(of parent: PeerHandle) {
+        guard let claim = restoration.claims[parent], let member = members[parent] else { return }
+        for claimed in claim.place.children {
+            if let child = memberIDs[claimed.id], child.tree == parent.tree {
+                guard !isFed(child, by: parent, stripe: claimed.stripe) else { continue }
+            } else if member.isNative {
+                continue
+            }
+            let payload: JSONValue = ["id": .string(claimed.id), "stripe": JSONValue(claimed.stripe)]
+            emit(.childGone, payload, to: parent)
+        }
+    }
+
+    private func isFed(_ child: PeerHandle, by parent: PeerHandle, stripe: Int) -> Bool {
+        (try? tracker.parent(of: child, stripe: stripe)) == parent
+            || (try? tracker.previousParent(of: child, stripe: stripe)) == parent
+    }
+
     /// Drops what a peer said of its links.
     mutating func forgetClaim(of peer: PeerHandle) {
         guard let claim = restoration.claims.removeValue(forKey: peer) else { return }
         for parent in claim.place.parents.values {
-            let id = parent.neighbour.id
-            guard var waiting = restoration.awaitedParents[id] else { continue }
+            guard let id = parent.neighbour?.id, var waiting = restoration.awaitedParents[id] else { continue }
             waiting.removeAll { $0 == peer }
             restoration.awaitedParents[id] = waiting.isEmpty ? nil : waiting
         }

@@ -15,9 +15,9 @@ extension TreeService {
             peer = found
         } else {
             // One of this term whose peer is gone has left, or came too late; so has one that was restored and is gone.
-            guard token.term < term, !restoration.restoredNumbers.contains(token.number) else { throw .unknownResume }
-            guard !restoration.endedTrees.contains(token.treeID) else { throw .unknownTree }
-            peer = try restore(token, at: entry.request.place, entry, gateway)
+            try mayRestore(token)
+            let arrival = Announcement(entry, token: token, place: entry.request.place)
+            peer = try restore(arrival, isAnnounced: false, from: gateway)
         }
         learnKey(entry.request.key, of: peer.tree)
         if let agent = entry.request.agent { members[peer]?.report.agent = agent }
@@ -46,8 +46,7 @@ extension TreeService {
     private mutating func withdrawAdmissions(of peer: PeerHandle, underOtherIDThan id: String) {
         guard let member = members[peer], member.id != id else { return }
         for stripe in 0..<member.stripes {
-            guard let parent = try? tracker.parent(of: peer, stripe: stripe), members[parent]?.isNative ?? false,
-                members[parent]?.knownID(of: peer) == nil
+            guard let parent = try? tracker.parent(of: peer, stripe: stripe), members[parent]?.knownID(of: peer) == nil
             else { continue }
             let payload: JSONValue = ["id": .string(member.id), "stripe": JSONValue(stripe)]
             emit(.childGone, payload, to: parent)
@@ -59,15 +58,14 @@ extension TreeService {
 
     // MARK: Tokens
 
-    /// A token for a peer as it is now.
-    mutating func makeToken(for peer: PeerHandle) -> String? {
-        guard let member = members[peer], member.isNative, let entry = trees[peer.tree] else { return nil }
+    /// What a peer could prove as it is now.
+    func token(of peer: PeerHandle) -> ResumeToken? {
+        guard let member = members[peer], let entry = trees[peer.tree] else { return nil }
         let interior = peer.isSource ? nil : (try? tracker.interiorStripe(of: peer)) ?? nil
         let slots = interior.flatMap { try? tracker.capacity(of: peer, stripe: $0) } ?? 0
         let sourceCapacity = children(of: entry.source)
         let expiry = UInt32(clamping: unixTime + options.resumeTokenLifetime.nanoseconds / 1_000_000_000)
-        members[peer]?.tokenExpiry = expiry
-        let token = ResumeToken(
+        return ResumeToken(
             term: term,
             number: member.number,
             expiry: expiry,
@@ -80,6 +78,11 @@ extension TreeService {
             treeID: entry.id,
             ids: member.ids
         )
+    }
+
+    /// A token as its peer keeps it.
+    mutating func text(of token: ResumeToken, for peer: PeerHandle) -> String {
+        members[peer]?.tokenExpiry = token.expiry
         return token.text(signedBy: security)
     }
 
@@ -96,10 +99,17 @@ extension TreeService {
         (try? tracker.wholeCapacity(of: peer)) ?? 0
     }
 
-    /// Gives a peer a token that says what it is now.
+    /// Gives a peer a token that says what it is now. Its gateway has it, too.
     mutating func sendToken(to peer: PeerHandle) {
-        guard members[peer]?.isConnected ?? false, let token = makeToken(for: peer) else { return }
-        let payload: JSONValue = ["resume": .string(token), "capacity": JSONValue(children(of: peer))]
-        emit(.resume, payload, to: peer)
+        guard let member = members[peer], member.isConnected, let token = token(of: peer) else { return }
+        tell(.renewed(member.socket, token), to: member.gateway)
+        say(token, to: peer)
+    }
+
+    /// Gives a peer a token, unless it is an original client, which would not know what to do with it.
+    mutating func say(_ token: ResumeToken, to peer: PeerHandle) {
+        guard members[peer]?.isNative ?? false else { return }
+        let text = text(of: token, for: peer)
+        emit(.resume, ["resume": .string(text), "capacity": JSONValue(children(of: peer))], to: peer)
     }
 }

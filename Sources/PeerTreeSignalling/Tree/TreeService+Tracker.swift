@@ -1,7 +1,8 @@
 import JSON
 import PeerTreeCore
 
-/// What the tracker decides, told to the peers. Legacy peers are told nothing: they would not understand.
+/// What the tracker decides, told to the peers. Legacy peers are told nothing: they would not understand. Their gateways are
+/// told who their children are.
 extension TreeService {
     mutating func say(_ output: TrackerOutput) {
         switch output {
@@ -10,7 +11,7 @@ extension TreeService {
         case .admit(let parent, let child, let stripe):
             sayAdmitted(child, at: parent, stripe: stripe)
         case .childGone(let parent, let child, let stripe):
-            if let member = members[parent], member.isNative, let id = member.knownID(of: child) ?? members[child]?.id {
+            if let id = members[parent]?.knownID(of: child) ?? members[child]?.id {
                 let payload: JSONValue = ["id": .string(id), "stripe": JSONValue(stripe)]
                 emit(.childGone, payload, to: parent)
             }
@@ -40,6 +41,7 @@ extension TreeService {
             sendToken(to: peer)
             dashboard.changed(peer)
         case .restored(let peer):
+            releaseStrangers(of: peer)
             forgetClaim(of: peer)
             dashboard.changed(peer)
             summarySoon(peer.tree)
@@ -73,8 +75,12 @@ extension TreeService {
     /// Tells a parent whom to let in. It goes out before anything of the child's can come. Original clients let
     /// everybody in.
     private mutating func sayAdmitted(_ child: PeerHandle, at parent: PeerHandle, stripe: Int) {
-        guard members[parent]?.isNative ?? false, let id = name(of: child, for: parent) else { return }
-        emit(.admit, ["id": .string(id), "stripe": JSONValue(stripe)], to: parent)
+        guard let id = members[parent]?.knownID(of: child) ?? members[child]?.id else { return }
+        var payload: JSONObject = ["id": .string(id), "stripe": JSONValue(stripe)]
+        if let member = members[child], !member.isNative, (trees[child.tree]?.layout.stripes ?? 1) > 1 {
+            payload["whole"] = true
+        }
+        emit(.admit, .object(payload), to: parent)
     }
 
     /// Tells a peer for whom it stands by, or no longer.

@@ -132,6 +132,7 @@ package struct TreeService: Sendable {
     private mutating func take(_ message: ToTree, from gateway: GatewayID) {
         switch message {
         case .enter(let entry): enter(entry, from: gateway)
+        case .announce(let announcement): announce(announcement, from: gateway)
         case .withdraw(let tree, let socket): withdraw(socket, from: tree)
         case .release(let member, let wish): release(member, for: wish, from: gateway)
         case .leave(let member):

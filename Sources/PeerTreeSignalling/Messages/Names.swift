@@ -7,22 +7,6 @@ package struct GatewayID: Hashable, Sendable {
     }
 }
 
-/// A place in a tree, as a gateway and a tree service speak of it. The number stands in resume tokens, too: it stays the
-/// same when the socket comes back, or either service does.
-package struct Membership: Hashable, Sendable {
-    package var tree: String
-    package var number: UInt64
-    package var isNative: Bool
-    package var isSource: Bool
-
-    package init(tree: String, number: UInt64, isNative: Bool, isSource: Bool) {
-        self.tree = tree
-        self.number = number
-        self.isNative = isNative
-        self.isSource = isSource
-    }
-}
-
 /// A client's wish to enter, so that an answer which comes twice is not taken for that of the next.
 package struct Wish: Hashable, Sendable {
     package var socket: String

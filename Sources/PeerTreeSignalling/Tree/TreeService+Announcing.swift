@@ -1,0 +1,51 @@
+import PeerTreeCore
+
+/// Gateways that have outlived the service before this one say who is there. Nobody has asked for anything, so nobody is
+/// answered: whoever is elsewhere now is told where.
+extension TreeService {
+    mutating func announce(_ arrival: Announcement, from gateway: GatewayID) {
+        do throws(SignallingError) {
+            guard let known = memberNumbers[arrival.token.number] else { return try takeBack(arrival, from: gateway) }
+            meet(known, arrival, from: gateway)
+        } catch {
+            // A client that hears that it has no place asks for one, with its token.
+            if arrival.isNative {
+                tell(.refuse(arrival.member, event: SignallingName.discover.string, .notAMember), to: gateway)
+            }
+            tell(.left(arrival.member), to: gateway)
+        }
+    }
+
+    private mutating func takeBack(_ arrival: Announcement, from gateway: GatewayID) throws(SignallingError) {
+        try mayRestore(arrival.token)
+        let peer = try restore(arrival, isAnnounced: true, from: gateway)
+        if peer.isSource { trees[peer.tree]?.origin = gateway }
+        learnKey(arrival.key, of: peer.tree)
+        members[peer]?.report.agent = arrival.agent
+        sayWhatFollows()
+        if let token = token(of: peer) { say(token, to: peer) }
+        summarySoon(peer.tree)
+        admitWaiting(for: arrival.token.treeID)
+    }
+
+    /// Somebody is announced who has come back by itself, or was announced already.
+    private mutating func meet(_ peer: PeerHandle, _ arrival: Announcement, from gateway: GatewayID) {
+        guard let member = members[peer], member.id != arrival.socket else { return }
+        guard member.tree == arrival.token.treeID, arrival.token.ids.dropLast().contains(member.id) else {
+            return tell(.replaced(arrival.member), to: gateway)
+        }
+        // It had this socket after the one that is known.
+        takeOver(peer, by: arrival.socket, at: gateway)
+        sayWhatFollows()
+        if let token = token(of: peer) { say(token, to: peer) }
+    }
+
+    /// Whether a token can make a peer that is not there.
+    func mayRestore(_ token: ResumeToken) throws(SignallingError) {
+        // One of this term whose peer is gone has left, or came too late; so has one that was restored and is gone.
+        guard token.number != 0, token.term < term, !restoration.restoredNumbers.contains(token.number) else {
+            throw .unknownResume
+        }
+        guard !restoration.endedTrees.contains(token.treeID) else { throw .unknownTree }
+    }
+}
