@@ -79,6 +79,29 @@ struct ChannelTests {
         #expect(harness.discoveries("V2").last?["treeID"] == .string(tree))
     }
 
+    @Test(
+        "A socket that was replaced and has entered elsewhere is known there, whatever the peer that it once was forgets"
+    )
+    func replacedAndElsewhere() throws {
+        var harness = ChannelHarness(seed: 8)
+        _ = try makeTree("A", &harness)
+        let other = try makeTree("T", &harness)
+        var token = try #require(harness.discoveries("A").last?["peerTree"]?["resume"])
+        for id in ["B", "C", "D", "E", "F"] {
+            harness.connect(id)
+            harness.emit(id, discover, ["peerTree": ["v": 2, "resume": token]])
+            harness.settle()
+            if id == "B" { harness.emit("A", discover, ["treeID": .string(other)]) }
+            harness.settle()
+            token = try #require(harness.discoveries(id).last?["peerTree"]?["resume"])
+        }
+        #expect(harness.trees.peerCount == 3)
+        harness.handle(.disconnected(id: "A"))
+        harness.settle()
+        #expect(harness.trees.peerCount == 2)
+        #expect(harness.disagreements == [])
+    }
+
     @Test("What is said of a place that a socket has no more does not reach it")
     func outOfDate() throws {
         var harness = ChannelHarness(seed: 4)

@@ -100,7 +100,7 @@ extension TreeService {
         for name in token.ids + [arrival.socket] where !name.isEmpty { _ = member.rename(name) }
         members[peer] = member
         memberNumbers[token.number] = peer
-        for name in member.ids { memberIDs[name] = peer }
+        for name in member.ids where name == arrival.socket || memberIDs[name] == nil { memberIDs[name] = peer }
     }
 
     /// The tree a token is of, made if this is the first of its peers to come back.

@@ -31,7 +31,8 @@ extension TreeService {
             tell(.replaced(member.socket), to: member.gateway)
         }
         withdrawAdmissions(of: peer, underOtherIDThan: id)
-        if let dropped = members[peer]?.rename(id) { memberIDs[dropped] = nil }
+        // A socket that was this peer's once may be another's by now.
+        if let dropped = members[peer]?.rename(id), memberIDs[dropped] == peer { memberIDs[dropped] = nil }
         members[peer]?.gateway = gateway
         members[peer]?.isConnected = true
         memberIDs[id] = peer
