@@ -361,6 +361,45 @@ let package = Package(
             swiftSettings: strict
         ),
 
+        // Ordered, acknowledged frames between the server nodes of a cluster, over TLS. Knows nothing of trees.
+        .target(
+            name: "NodeLinks",
+            dependencies: [
+                "StateMachine",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "NIOTLS", package: "swift-nio"),
+                .product(name: "SwiftASN1", package: "swift-asn1"),
+                .product(name: "X509", package: "swift-certificates"),
+            ],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "NodeLinksTests",
+            dependencies: [
+                "TestSupport",
+                "NodeLinks",
+                .product(name: "HeapModule", package: "swift-collections"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: strict
+        ),
+
+        // What a frame between two nodes costs.
+        .executableTarget(
+            name: "links-bench",
+            dependencies: [
+                "NodeLinks",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            path: "Benchmarks/links",
+            swiftSettings: strict
+        ),
+
         // Signalling over Socket.IO, and the server's pages.
         .target(
             name: "PeerTreeServer",
