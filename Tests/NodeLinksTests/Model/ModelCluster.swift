@@ -103,6 +103,11 @@ struct ModelCluster {
         drain(number)
     }
 
+    /// Whether the user takes what comes.
+    mutating func take(_ takes: Bool, at number: Int, from name: NodeName) {
+        feed(number, .readsFrames(name, takes))
+    }
+
     mutating func feed(_ number: Int, _ input: LinkNode.Input) {
         nodes[number].machine.handle(input, at: now)
         drain(number)
@@ -112,6 +117,10 @@ struct ModelCluster {
 
     private mutating func handle(_ event: Event) {
         switch event {
+        case .deliver(let index, let end, _) where connections[index].isPaused[end],
+            .closed(let index, let end) where connections[index].isPaused[end]:
+            // Neither bytes nor the end of them are seen by whoever does not read.
+            connections[index].held[end].append(event)
         case .deliver(let index, let end, let bytes):
             connections[index].inFlight[end] -= bytes.readableBytes
             if connections[index].isOpen[end] { feed(index, end) { .bytes($0, bytes) } }
@@ -201,6 +210,12 @@ struct ModelCluster {
         schedule(.closed(index, at: end), at: max(connections[index].lastDelivery[end], now + delay()))
     }
 
+    private mutating func release(_ index: Int, _ end: Int) {
+        let held = connections[index].held[end]
+        connections[index].held[end] = []
+        for event in held { handle(event) }
+    }
+
     private mutating func askForMore(_ index: Int, _ end: Int) {
         guard !connections[index].isAskingForMore[end] else { return }
         connections[index].isAskingForMore[end] = true
@@ -224,7 +239,10 @@ struct ModelCluster {
                 connections[index].isOpen[end] = false
                 connections[index].isEnded[end] = true
                 if !connections[index].isSilent { tellClosed(index, 1 - end) }
-            case .read: break
+            case .read(let id, let reads):
+                let (index, end) = ModelConnection.find(id)
+                connections[index].isPaused[end] = !reads
+                if reads { release(index, end) }
             case .event(let name, let event): nodes[number].hear(event, of: name)
             case .refusedStranger(let refusal, _): nodes[number].refusals.append(refusal)
             }
@@ -252,6 +270,9 @@ final class ModelConnection {
     var inFlight = [0, 0]
     var lastDelivery = [NIODeadline.uptimeNanoseconds(0), .uptimeNanoseconds(0)]
     var isAskingForMore = [false, false]
+    /// An end that does not read, and what it would have read.
+    var isPaused = [false, false]
+    var held: [[ModelCluster.Event]] = [[], []]
 
     init(_ number: Int, _ dialer: Int, _ acceptor: Int, _ certificates: [[UInt8]]) {
         self.number = number

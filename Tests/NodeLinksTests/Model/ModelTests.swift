@@ -23,6 +23,7 @@ struct Scenario {
     private var restarts = 0
     private let options: LinkOptions
     private let restartsOneIn: UInt64
+    private let pausesOneIn: UInt64
 
     init(seed: UInt64) {
         actions = SeededGenerator(seed: seed ^ 0xACE)
@@ -40,6 +41,7 @@ struct Scenario {
         options.maximumPayloadBytes = 16_384
         self.options = options
         restartsOneIn = seed % 3 == 0 ? 60 : 1_000_000
+        pausesOneIn = seed % 5 == 0 ? 10 : 0
         cluster = ModelCluster(seed % 2 == 0 ? ["a", "b"] : ["a", "b", "c"], seed: seed, options: options)
         cluster.faults.cutWithin = [200, 1_000, 5_000, 50_000][Int(actions.next(upperBound: 4))]
     }
@@ -60,6 +62,10 @@ struct Scenario {
                 restarts += 1
             }
             let names = cluster.nodes.map(\.name).filter { $0 != cluster.nodes[number].name }
+            if pausesOneIn > 0, actions.next(upperBound: pausesOneIn) == 0 {
+                let name = names[Int(actions.next(upperBound: UInt64(names.count)))]
+                cluster.take(actions.next(upperBound: 2 as UInt64) == 0, at: number, from: name)
+            }
             for _ in 0..<actions.next(upperBound: 4) {
                 let name = names[Int(actions.next(upperBound: UInt64(names.count)))]
                 let isLong = actions.next(upperBound: 20) == 0
@@ -70,6 +76,9 @@ struct Scenario {
         cluster.run(until: cluster.now + .seconds(2), act: act)
         let bound = checkBounds()
         (isQuiet, restartsOneIn) = (true, .max)
+        for number in cluster.nodes.indices {
+            for node in cluster.nodes { cluster.take(true, at: number, from: node.name) }
+        }
         cluster.faults.cutOneIn = 0
         // Every connection that is to end has ended, or is replaced: silence is seen within a second, twice at most.
         cluster.run(until: cluster.now + .seconds(4), act: act)
