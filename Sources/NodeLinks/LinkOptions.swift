@@ -17,6 +17,10 @@ package struct LinkOptions: Sendable {
     package var writableBelowBytes = 1 << 20
     package var writableBelowFrames = 8_192
 
+    /// Bytes that are written before the socket says that it takes more. Default 256 KiB: what a turn of the loop sends at
+    /// once.
+    package var burstBytes = 256 << 10
+
     /// How long what came may wait for its acknowledgement, which else goes along with traffic. Default 20 ms.
     package var acknowledgementDelay = TimeAmount.milliseconds(20)
     /// As many frames, or bytes, are acknowledged at once. Default 1,024 frames and 256 KiB.
@@ -31,6 +35,8 @@ package struct LinkOptions: Sendable {
     /// A connection on which nothing was heard for as long is closed, and another one is tried. Default 3 s.
     package var silenceLimit = TimeAmount.seconds(3)
 
+    /// Until a connection is there. Default 2 s.
+    package var connectTimeout = TimeAmount.seconds(2)
     /// From the first byte to the proof. Default 5 s, TLS included.
     package var handshakeTimeout = TimeAmount.seconds(5)
     /// Connections from others that have proved nothing yet. Default 64; a newcomer beyond that is closed at once.

@@ -8,15 +8,13 @@ struct ActiveConnection {
     var heardAt: NIODeadline
     var wroteAt: NIODeadline
     /// Bytes that may be written until the socket has taken what was.
-    var room = burst
+    var room: Int
     /// What is not read is not heard: silence does not count.
     private var isDeaf: Bool
 
-    /// Bytes that are written before the socket says that it takes more.
-    static let burst = 256 << 10
-
-    init(_ id: ConnectionID, at now: NIODeadline, isDeaf: Bool) {
+    init(_ id: ConnectionID, room: Int, at now: NIODeadline, isDeaf: Bool) {
         self.id = id
+        self.room = room
         heardAt = now
         wroteAt = now
         self.isDeaf = isDeaf

@@ -67,7 +67,12 @@ extension NodeLink {
     mutating func activate(_ connection: ConnectionID) {
         candidates.removeAll { $0.id == connection }
         if let active, active.id != connection { outputs.append(.close(active.id, .superseded)) }
-        active = ActiveConnection(connection, at: now, isDeaf: reachability.isDeaf)
+        active = ActiveConnection(
+            connection,
+            room: options.burstBytes,
+            at: now,
+            isDeaf: reachability.isDeaf
+        )
     }
 
     mutating func hear() {

@@ -99,7 +99,7 @@ struct NodeLink {
         case .dialFailed: endDialing(using: &random)
         case .frame(let connection, let frame): handle(frame, on: connection, using: &random)
         case .closed(let connection): forget(connection, using: &random)
-        case .writable(let connection): if active?.id == connection { active?.room = ActiveConnection.burst }
+        case .writable(let connection): if active?.id == connection { active?.room = options.burstBytes }
         case .readsFrames(let reads): setDeaf(!reads)
         case .deadlineReached: break
         }

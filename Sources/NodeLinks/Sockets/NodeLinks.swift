@@ -19,6 +19,7 @@ package actor NodeLinks {
 
     private let listener: Listener
     private let certificate: LinkCertificate
+    private let connectTimeout: TimeAmount
     private var node: LinkNode
     private var addresses: [NodeName: LinkAddress] = [:]
     private var channels: [ConnectionID: LinkChannel] = [:]
@@ -42,6 +43,7 @@ package actor NodeLinks {
         let identity = LinkIdentity(name: name, run: LinkID(using: &random), secrets: secrets)
         self.eventLoop = eventLoop
         self.listener = listener
+        connectTimeout = options.connectTimeout
         certificate = try LinkCertificate()
         node = LinkNode(identity, options, random: random)
     }
@@ -129,7 +131,7 @@ package actor NodeLinks {
     private func dial(_ name: NodeName) {
         guard let address = addresses[name] else { return }
         ClientBootstrap(group: eventLoop)
-            .connectTimeout(.seconds(2))
+            .connectTimeout(connectTimeout)
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .connect(host: address.host, port: address.port)
             .whenComplete { result in self.assumeIsolated { $0.dialed(name, result) } }
