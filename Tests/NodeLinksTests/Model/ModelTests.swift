@@ -8,7 +8,8 @@ import Testing
 struct ModelTests {
     @Test("500 seeds: every frame comes once, in order, or its session is over and it is named")
     func everySeed() {
-        for seed in UInt64(0)..<500 {
+        // And the one that once found a session that began a second time.
+        for seed in Array(UInt64(0)..<500) + [608] {
             let problems = Scenario(seed: seed).run()
             #expect(problems.isEmpty, "seed \(seed): \(problems.prefix(3))")
             if !problems.isEmpty { return }
