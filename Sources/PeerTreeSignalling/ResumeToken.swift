@@ -26,6 +26,8 @@ package struct ResumeToken: Equatable, Sendable {
     /// The ids under which others know the peer, the latest last.
     package var ids: [String]
 
+    var slot: Slot { Slot(ofTree: treeID) }
+
     /// How many children the peer may name in a stripe.
     func slots(in stripe: Int) -> Int {
         isSource ? layout.slots(ofSourceWith: Int(sourceCapacity), in: stripe) : Int(capacity)

@@ -29,5 +29,5 @@ package struct SignallingPart: Sendable {
 /// What one part of a server says to another.
 package enum PartMessage: Sendable {
     case toTree(ToTree, by: GatewayID)
-    case toGateway(ToGateway)
+    case toGateway(ToGateway, FencingToken)
 }

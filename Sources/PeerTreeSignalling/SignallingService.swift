@@ -81,12 +81,17 @@ package struct SignallingService: Sendable {
     ) {
         self.part = part
         let limits = limits ?? SharedLimits(options)
-        gateway = Gateway(options: options, security: security, limits: limits, random: random)
+        gateway = Gateway(
+            options: options,
+            security: security,
+            owner: SlotOwner(ServiceID(0), term: term),
+            limits: limits,
+            random: random
+        )
         tree = TreeService(
             options: options,
             security: security,
-            term: term,
-            takenOverAt: startedAt,
+            slots: SlotTenures(all: term, since: startedAt),
             limits: limits,
             random: random
         )
@@ -114,7 +119,7 @@ package struct SignallingService: Sendable {
         case .disconnected(let id): pass(.disconnected(id: id), at: now)
         case .asked(let watcher, let question): pass(.asked(watcher: watcher, question), at: now)
         case .told(.toTree(let message, let gateway)): pass(TreeService.Input.told(message, by: gateway), at: now)
-        case .told(.toGateway(let message)): pass(.told(message), at: now)
+        case .told(.toGateway(let message, let fence)): pass(.told(message, fence), at: now)
         case .deadlineReached: break
         case .reachable: pass(TreeService.Input.reachable, at: now)
         case .goingAway: pass(.goingAway, at: now)
@@ -145,7 +150,7 @@ package struct SignallingService: Sendable {
             case .probe(let id): outputs.append(.probe(id: id))
             case .disconnect(let id): outputs.append(.disconnect(id: id))
             case .answer(let watcher, let answer): outputs.append(.answer(watcher: watcher, answer))
-            case .send(let message): deliver(message, at: now)
+            case .send(let message, _): deliver(message, at: now)
             }
         }
     }
@@ -165,11 +170,11 @@ package struct SignallingService: Sendable {
     private mutating func hand(_ input: TreeService.Input, at now: Instant) {
         tree.handle(input, at: now)
         while let output = tree.nextOutput() {
-            guard case .tell(let message, let name) = output else { continue }
+            guard case .tell(let message, let name, let fence) = output else { continue }
             if name == part.gateway {
-                gateway.handle(.told(message), at: now)
+                gateway.handle(.told(message, fence), at: now)
             } else {
-                outputs.append(.tell(.toGateway(message), part: Int(name.number)))
+                outputs.append(.tell(.toGateway(message, fence), part: Int(name.number)))
             }
         }
     }

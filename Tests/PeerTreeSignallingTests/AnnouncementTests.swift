@@ -287,7 +287,7 @@ struct AnnouncementTests {
             return Announcement(socket: id, address: 7, standing: try #require(client.standing?.value))
         }
         let random = SeededGenerator(seed: 31)
-        return (TreeService(options: options, security: .test(), term: 2, random: random), arrivals)
+        return (TreeService(options: options, security: .test(), slots: SlotTenures(all: 2), random: random), arrivals)
     }
 
     /// What is said to the gateway, in short.
@@ -301,7 +301,7 @@ struct AnnouncementTests {
 
     private func drain(_ service: inout TreeService) -> [String] {
         var said: [String] = []
-        while case .tell(let message, let gateway)? = service.nextOutput() {
+        while case .tell(let message, let gateway, _)? = service.nextOutput() {
             switch message {
             case .entered(let socket, _, _): said.append("\(gateway.number) entered \(socket)")
             case .left(let member): said.append("\(gateway.number) left \(member.socket)")

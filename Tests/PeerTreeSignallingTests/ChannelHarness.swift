@@ -7,7 +7,8 @@ import Testing
 @testable import PeerTreeSignalling
 
 /// Gateways and services of trees, with messages between them that take their time: each way in order, several at once,
-/// and some twice. Each service has as many slots as any other. With every second pair of seeds they go as they would to another node, in their written form, which takes
+/// and some twice. Slots move from one service to another, of which both and each gateway hear when they hear it. With every
+/// second pair of seeds they go as they would to another node, in their written form, which takes
 /// twice as long.
 struct ChannelHarness: Stage {
     private(set) var gateways: [Gateway] = []
@@ -15,15 +16,15 @@ struct ChannelHarness: Stage {
     var now = Instant.zero
     /// What is on its way from each gateway to each service, and from each service to each gateway.
     private var up: [[[ToTree]]]
-    private var down: [[[ToGateway]]]
+    private var down: [[[(message: ToGateway, fence: FencingToken)]]]
+    /// Who has which slot.
+    private var slots: SlotRoutes
     /// Whom gateways want disconnected.
     private(set) var cut: [(id: String, gateway: Int)] = []
     /// How each gateway is called now: one that takes the place of another has a name of its own.
     private var names: [GatewayID] = []
     private let options: SignallingOptions
     private let seed: UInt64
-    /// Of the newest service.
-    private var term: UInt64 = 1
     private var inboxes: [String: [SignallingHarness.Message]] = [:]
     /// Of a hundred messages that may come twice, how many do.
     var repeats = 0
@@ -42,23 +43,25 @@ struct ChannelHarness: Stage {
         random = SeededGenerator(seed: seed)
         up = Array(repeating: Array(repeating: [], count: services), count: count)
         down = Array(repeating: Array(repeating: [], count: count), count: services)
-        for number in 0..<services {
-            let random = SeededGenerator(seed: seed &+ 1 &+ 100 &* UInt64(number))
-            self.services.append(TreeService(options: options, security: .test(), term: 1, random: random))
-        }
+        slots = SlotRoutes(services: services, gateways: count)
+        for number in 0..<services { self.services.append(makeService(number, random: 1 &+ 100 &* UInt64(number))) }
         for number in 0..<count {
             let random = SeededGenerator(seed: seed &+ 2 &+ UInt64(number))
             gateways.append(Gateway(options: options, security: .test(), random: random))
             names.append(GatewayID(UInt32(number)))
+            learn(number)
         }
     }
 
     /// The one service there is.
     var trees: TreeService { services[0] }
 
-    /// The services that are told: the one of the tree, or all.
-    private func receivers(of message: ToTree) -> [Int] {
-        message.tree.map { [Int(Slot(ofTree: $0).number) % services.count] } ?? Array(services.indices)
+    /// A service that has come to have its slots just now.
+    private func makeService(_ number: Int, random: UInt64) -> TreeService {
+        var tenures = SlotTenures()
+        for (slot, term) in slots.terms(of: number) { tenures.begin(slot, term: term, at: now) }
+        let random = SeededGenerator(seed: seed &+ random)
+        return TreeService(options: options, security: .test(), slots: tenures, random: random)
     }
 
     /// Something happens at a gateway. What follows from it is on its way.
@@ -66,8 +69,10 @@ struct ChannelHarness: Stage {
         gateways[gateway].handle(input, at: now)
         while let output = gateways[gateway].nextOutput() {
             switch output {
-            case .send(let message):
-                for service in receivers(of: message) { up[gateway][service].append(carried(message)) }
+            case .send(let message, let service):
+                for receiver in service.map({ [Int($0.number)] }) ?? Array(services.indices) {
+                    up[gateway][receiver].append(carried(message))
+                }
             case .emit(let id, let event, let payload):
                 inboxes[id, default: []].append(SignallingHarness.Message(event: event, payload: payload))
             case .disconnect(let id): cut.append((id, gateway))
@@ -118,15 +123,19 @@ struct ChannelHarness: Stage {
     mutating func deliverDown(_ count: Int = .max, to gateway: Int = 0, of service: Int = 0) {
         let batch = down[service][gateway].prefix(count)
         down[service][gateway].removeFirst(batch.count)
-        for message in batch { handle(.told(message), at: gateway) }
+        for (message, fence) in batch { handle(.told(message, fence), at: gateway) }
     }
 
-    private var isQuiet: Bool { (up.joined().map(\.isEmpty) + down.joined().map(\.isEmpty)).allSatisfy { $0 } }
+    private var isQuiet: Bool {
+        slots.isQuiet && (up.joined().map(\.isEmpty) + down.joined().map(\.isEmpty)).allSatisfy { $0 }
+    }
 
     /// All that is on its way arrives, and what follows from it.
     mutating func settle() {
         while !isQuiet {
+            for service in services.indices { letGo(service) }
             for gateway in gateways.indices {
+                learn(gateway)
                 for service in services.indices {
                     deliverUp(of: gateway, to: service)
                     deliverDown(to: gateway, of: service)
@@ -140,6 +149,12 @@ struct ChannelHarness: Stage {
         let gateway = Int.random(in: 0..<gateways.count, using: &random)
         let service = Int.random(in: 0..<services.count, using: &random)
         let count = Int.random(in: 1...4, using: &random)
+        // A gateway mostly hears of a new owner first; who was replaced may go on as if it was not for seconds.
+        switch Int.random(in: 0..<200, using: &random) {
+        case 0..<8: learn(gateway)
+        case 8: letGo(service)
+        default: break
+        }
         if Bool.random(using: &random) {
             deliverUp(count, of: gateway, to: service)
         } else {
@@ -156,22 +171,40 @@ struct ChannelHarness: Stage {
 
     /// A service is gone with all that was on its way, and another one takes its place. The gateways tell it whom they have.
     mutating func replaceTrees(_ service: Int = 0) {
-        term += 1
-        let random = SeededGenerator(seed: seed &+ term &* 1_000)
-        services[service] = TreeService(
-            options: options,
-            security: .test(),
-            term: term,
-            takenOverAt: now,
-            random: random
-        )
-        let slots = Slot.all.filter { Int($0.number) % services.count == service }
+        slots.beginTerms(of: service)
+        services[service] = makeService(service, random: slots.newestTerm &* 1_000)
         for gateway in gateways.indices {
             up[gateway][service] = []
             down[service][gateway] = []
-            handle(.lostTrees(slots), at: gateway)
+            learn(gateway)
         }
     }
+
+    // MARK: Slots
+
+    /// Some slots become another service's. Who had them goes on as if it still did until it hears of it.
+    mutating func moveSlots() {
+        let service = Int.random(in: 0..<services.count, using: &random)
+        let moved = Slot.all.sorted { $0.number < $1.number }.filter { _ in Bool.random(using: &random) }
+        // Whoever takes a slot knows whether it has had it before.
+        letGo(service)
+        let terms = slots.move(Set(moved), to: service)
+        hand(.took(terms), to: service)
+    }
+
+    /// A gateway hears who has which slots now.
+    private mutating func learn(_ gateway: Int) {
+        let news = slots.takeNews(of: gateway)
+        if !news.isEmpty { handle(.learned(news), at: gateway) }
+    }
+
+    /// A service hears which slots are others' now.
+    private mutating func letGo(_ service: Int) {
+        let lost = slots.takeLost(by: service)
+        if !lost.isEmpty { hand(.letGo(lost), to: service) }
+    }
+
+    // MARK: Gateways
 
     /// A gateway is gone with its sockets and all that was on its way, and another one takes its place.
     mutating func replaceGateway(_ gateway: Int) {
@@ -179,6 +212,7 @@ struct ChannelHarness: Stage {
         gateways[gateway] = Gateway(options: options, security: .test(), random: random)
         let gone = names[gateway]
         names[gateway] = GatewayID(gone.number + 100)
+        slots.forget(gateway)
         for service in services.indices {
             up[gateway][service] = []
             down[service][gateway] = []
@@ -195,8 +229,10 @@ struct ChannelHarness: Stage {
     private mutating func hand(_ input: TreeService.Input, to service: Int) {
         services[service].handle(input, at: now)
         while let output = services[service].nextOutput() {
-            guard case .tell(let message, let name) = output, let gateway = names.firstIndex(of: name) else { continue }
-            down[service][gateway].append(carried(message))
+            guard case .tell(let message, let name, let fence) = output, let gateway = names.firstIndex(of: name) else {
+                continue
+            }
+            down[service][gateway].append((carried(message), fence))
         }
     }
 
@@ -237,6 +273,14 @@ struct ChannelHarness: Stage {
         }
     }
 
+    /// Whether a member has this parent, by any of its ids; nil stands for nobody.
+    func isParent(_ parent: String?, of socket: String) -> Bool {
+        guard let service = services.first(where: { $0.memberIDs[socket] != nil }), let peer = service.memberIDs[socket]
+        else { return false }
+        let found = (try? service.tracker.parent(of: peer)).flatMap { $0 }
+        return parent.map { service.memberIDs[$0] == found && found != nil } ?? (found == nil)
+    }
+
     /// What gateways and trees, with nothing on its way, do not agree on.
     var disagreements: [String] {
         var found: [String] = []
@@ -248,7 +292,7 @@ struct ChannelHarness: Stage {
                 if let other = seats.updateValue(id, forKey: token.number) {
                     found.append("\(id) sits on \(other)")
                 }
-                let service = services[Int(Slot(ofTree: token.treeID).number) % services.count]
+                let service = services[slots.service(of: Slot(ofTree: token.treeID))]
                 let member = service.memberNumbers[token.number].flatMap { service.members[$0] }
                 if member?.id != id || member?.isConnected != true {
                     found.append("\(id) has a place that is not there")

@@ -257,6 +257,7 @@ struct ChannelTests {
             case 2...4:
                 let number = Int.random(in: 0..<2, using: &harness.random)
                 audiences[number].breakOne(&harness)
+            case 5: harness.moveSlots()
             default: break
             }
         }
@@ -274,11 +275,15 @@ struct ChannelTests {
         }
         for step in 0..<160 {
             act(&audiences, &harness)
-            guard step > 10, Int.random(in: 0..<12, using: &harness.random) == 0 else { continue }
-            harness.replaceTrees(Int.random(in: 0..<harness.services.count, using: &harness.random))
+            switch Int.random(in: 0..<24, using: &harness.random) {
+            case 0...1 where step > 10:
+                harness.replaceTrees(Int.random(in: 0..<harness.services.count, using: &harness.random))
+            case 2...3: harness.moveSlots()
+            default: break
+            }
         }
         expectEverybody(audiences, &harness, seed: seed)
-        #expect(audiences.allSatisfy { $0.connections == $0.count }, "seed \(seed)")
+        #expect(audiences.allSatisfy { $0.connections == $0.count && $0.replacements == 0 }, "seed \(seed)")
     }
 
     /// Once nobody dies any more.
@@ -299,6 +304,10 @@ struct ChannelTests {
         #expect(members.count(where: \.isConnected) == clients, "seed \(seed)")
         #expect(peers == clients, "seed \(seed)")
         #expect(!hasClaims, "seed \(seed)")
+        for (socket, parent) in audiences.flatMap(\.beliefs) {
+            let isTrue = harness.isParent(parent, of: socket)
+            #expect(isTrue, "seed \(seed): \(socket) below \(parent ?? "nobody")")
+        }
         #expect(harness.cut.isEmpty, "seed \(seed)")
         #expect(audiences.allSatisfy { $0.ended == 0 }, "seed \(seed)")
     }

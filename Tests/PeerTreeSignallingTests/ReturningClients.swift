@@ -15,6 +15,8 @@ struct ReturningClients {
         var gateway = 0
         var isOriginal = false
         var token: JSONValue?
+        /// Who feeds it by the newest that it has heard.
+        var parent: String?
         /// Whether it has asked and was not answered, or is in the tree.
         var isSettled = false
     }
@@ -22,12 +24,25 @@ struct ReturningClients {
     private var random: SeededGenerator
     private var clients: [Client]
     private var sockets = 0
+    /// Whose each socket is, or was.
+    private var owners: [String: Int] = [:]
     private var sessions = 0
     private var tree: String?
     /// Trees that ended under somebody.
     private(set) var ended = 0
+    /// How often somebody was told that another socket has its place.
+    private(set) var replacements = 0
 
     var count: Int { clients.count }
+
+    /// By whom each native viewer believes that it is fed: the socket that this one has now.
+    var beliefs: [(socket: String, parent: String?)] {
+        clients.dropFirst().filter { !$0.isOriginal }.compactMap { client in
+            client.socket.map {
+                ($0, client.parent.flatMap { parent in owners[parent].flatMap { clients[$0].socket } })
+            }
+        }
+    }
 
     /// How often they have connected.
     var connections: Int { sockets }
@@ -70,6 +85,7 @@ struct ReturningClients {
     private mutating func connect(_ number: Int, _ harness: inout ChannelHarness) {
         sockets += 1
         clients[number].socket = "\(name) \(sockets)"
+        owners["\(name) \(sockets)"] = number
         clients[number].gateway = Int.random(in: 0..<harness.gateways.count, using: &random)
         harness.connect("\(name) \(sockets)", at: clients[number].gateway)
     }
@@ -99,12 +115,15 @@ struct ReturningClients {
             case "simple-signal[discover]": answered(number, message.payload["discoveryData"] ?? [:], &harness)
             case "simple-signal[offer]": answer(number, message.payload, &harness)
             case "peer-tree[resume]": clients[number].token = message.payload["resume"]
-            case "peer-tree[assign]": attach(number, message.payload, &harness)
+            case "peer-tree[assign]":
+                clients[number].parent = message.payload["parent"]?.stringValue
+                attach(number, message.payload, &harness)
             case "peer-tree[end]":
                 ended += 1
                 clients[number].isSettled = false
             case "peer-tree[error]":
                 let code = message.payload["code"]?.stringValue ?? ""
+                if code == "resumed-elsewhere" { replacements += 1 }
                 if ["attach-timeout", "resumed-elsewhere", "not-a-member"].contains(code) {
                     clients[number].isSettled = false
                 }
@@ -122,7 +141,11 @@ struct ReturningClients {
         }
         tree = found
         clients[number].token = data["peerTree"]?["resume"]
-        for parent in data["peerTree"]?["parents"]?.arrayValue ?? [] { attach(number, parent, &harness) }
+        clients[number].parent = nil
+        for parent in data["peerTree"]?["parents"]?.arrayValue ?? [] {
+            clients[number].parent = parent["id"]?.stringValue
+            attach(number, parent, &harness)
+        }
         if clients[number].isOriginal, let parent = data["peers"]?[0] { offer(number, parent, &harness) }
     }
 

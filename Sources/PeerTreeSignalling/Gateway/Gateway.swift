@@ -19,10 +19,10 @@ package struct Gateway: Sendable {
         case disconnected(id: String)
         /// A dashboard asks. Nobody else has its number.
         case asked(watcher: Int, DashboardQuestion)
-        /// The service of a tree speaks.
-        case told(ToGateway)
-        /// The service of these trees is gone, and another one has taken its place that knows nobody yet.
-        case lostTrees(Set<Slot>)
+        /// The service of a tree speaks, in the name of the slot's owner.
+        case told(ToGateway, FencingToken)
+        /// These services have these slots now, and know nobody there yet.
+        case learned([Slot: SlotOwner])
         /// The server is about to stop.
         case goingAway
     }
@@ -37,8 +37,8 @@ package struct Gateway: Sendable {
         case disconnect(id: String)
         /// Tell a dashboard.
         indirect case answer(watcher: Int, DashboardAnswer)
-        /// Say this to the service of the tree.
-        case send(ToTree)
+        /// Say this to a tree service, or to all.
+        case send(ToTree, to: ServiceID?)
     }
 
     let options: SignallingOptions
@@ -49,6 +49,8 @@ package struct Gateway: Sendable {
     var pending: [String: PendingEntry] = [:]
     /// Dashboards that were not answered yet, and the tree about which each of them asks.
     var asking: [Int: String] = [:]
+    /// Whom it tells what, and whom it believes.
+    private var owners: SlotOwners
     /// How often clients have asked for a place.
     var wishes: UInt64 = 0
     /// What addresses take, here and at other gateways.
@@ -75,17 +77,20 @@ package struct Gateway: Sendable {
     /// A gateway without clients.
     ///
     /// - Parameters:
+    ///   - owner: Who has all slots, if they are never another's. Default: nobody, until it is ``Input/learned(_:)``.
     ///   - limits: What it shares with others of its process; new ones if there are none.
     ///   - random: Where tree ids come from. It must be unpredictable, except in tests.
     package init(
         options: SignallingOptions,
         security: SignallingSecurity,
+        owner: SlotOwner? = nil,
         limits: SharedLimits? = nil,
         random: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()
     ) {
         self.options = options
         self.security = security
         self.random = random
+        owners = SlotOwners(all: owner)
         addresses = (limits ?? SharedLimits(options)).addresses
     }
 
@@ -103,8 +108,8 @@ package struct Gateway: Sendable {
         case .event(let id, let name, let arguments): receive(name, arguments, from: id)
         case .disconnected(let id): disconnect(id)
         case .asked(let watcher, let question): pass(question, of: watcher)
-        case .told(let message): take(message)
-        case .lostTrees(let slots): loseTrees(in: slots)
+        case .told(let message, let fence): if owners.believe(fence) { take(message) }
+        case .learned(let news): greetOwners(of: owners.learn(news))
         case .goingAway: leave()
         }
     }
@@ -135,8 +140,8 @@ package struct Gateway: Sendable {
         if let member = client.member(id) { send(.disconnected(member)) }
     }
 
-    /// The new service is told where everybody was, and asked for whoever was not answered yet.
-    private mutating func loseTrees(in slots: Set<Slot>) {
+    /// Services that have come to have slots are told where everybody was there, and asked for whoever was not answered yet.
+    private mutating func greetOwners(of slots: Set<Slot>) {
         func isLost(_ tree: String) -> Bool { slots.contains(Slot(ofTree: tree)) }
         // Whoever gives a tree up first waits for the service of that one.
         let waiting = pending.keys.sorted().filter { id in
@@ -265,8 +270,11 @@ package struct Gateway: Sendable {
 
     // MARK: Output
 
+    /// Says something to the service that has the tree. If nobody is known to have it, whoever has will hear it all when that
+    /// is learned.
     mutating func send(_ message: ToTree) {
-        outputs.append(.send(message))
+        guard let tree = message.tree else { return outputs.append(.send(message, to: nil)) }
+        if let owner = owners.owner(ofTree: tree) { outputs.append(.send(message, to: owner)) }
     }
 
     mutating func emit(_ event: SignallingName, _ payload: JSONValue, to id: String) {

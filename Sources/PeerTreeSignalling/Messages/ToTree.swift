@@ -59,6 +59,8 @@ package struct Entry: Equatable, Sendable {
 
     var socket: String { wish.socket }
 
+    var slot: Slot { Slot(ofTree: tree) }
+
     /// Whether it asks for a tree of its own.
     var makesTree: Bool { token == nil && request.createsTree }
 }

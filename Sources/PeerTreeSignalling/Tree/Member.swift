@@ -10,6 +10,7 @@ struct Member {
     var isConnected = true
     /// The id of its tree.
     let tree: String
+    let slot: Slot
     let isNative: Bool
     /// Names the member in messages and in its resume token.
     let number: UInt64
@@ -40,6 +41,7 @@ struct Member {
     ) {
         ids = id.isEmpty ? [] : [id]
         self.tree = tree
+        slot = Slot(ofTree: tree)
         self.gateway = gateway
         self.isNative = isNative
         self.number = number

@@ -34,6 +34,11 @@ struct Tombstones {
         }
     }
 
+    /// Other services know better.
+    mutating func removeAll(of slots: Set<Slot>) {
+        ends = ends.filter { !slots.contains(Slot(ofTree: $0.key)) }
+    }
+
     /// A tree is there again: its source has proved that it is its own.
     mutating func remove(_ tree: String) {
         ends[tree] = nil

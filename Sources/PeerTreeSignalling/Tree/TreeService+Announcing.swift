@@ -10,9 +10,10 @@ extension TreeService {
         } catch {
             // A client that hears that it has no place asks for one, with its token.
             if arrival.isNative {
-                tell(.refuse(arrival.member, event: SignallingName.discover.string, .notAMember), to: gateway)
+                let event = SignallingName.discover.string
+                tell(.refuse(arrival.member, event: event, .notAMember), of: arrival.token.slot, to: gateway)
             }
-            tell(.left(arrival.member), to: gateway)
+            tell(.left(arrival.member), of: arrival.token.slot, to: gateway)
         }
     }
 
@@ -32,7 +33,7 @@ extension TreeService {
     private mutating func meet(_ peer: PeerHandle, _ arrival: Announcement, from gateway: GatewayID) {
         guard let member = members[peer], member.id != arrival.socket else { return }
         guard member.tree == arrival.token.treeID, arrival.token.ids.dropLast().contains(member.id) else {
-            return tell(.replaced(arrival.member), to: gateway)
+            return tell(.replaced(arrival.member), of: arrival.token.slot, to: gateway)
         }
         // It had this socket after the one that is known.
         takeOver(peer, by: arrival.socket, at: gateway)
@@ -43,9 +44,9 @@ extension TreeService {
     /// Whether a token can make a peer that is not there.
     func mayRestore(_ token: ResumeToken) throws(SignallingError) {
         // One of this term whose peer is gone has left, or came too late; so has one that was restored and is gone.
-        guard token.number != 0, token.term < term, !restoration.restoredNumbers.contains(token.number) else {
-            throw .unknownResume
-        }
+        guard token.number != 0, let tenure = slots[ofTree: token.treeID], token.term < tenure.term,
+            !restoration.hasRestored(token)
+        else { throw .unknownResume }
         guard !restoration.endedTrees.contains(token.treeID) else { throw .unknownTree }
     }
 }

@@ -5,9 +5,10 @@ import PeerTreeCore
 extension TreeService {
     /// A client asks for a place.
     mutating func enter(_ entry: Entry, from gateway: GatewayID) {
+        guard slots[entry.slot] != nil else { return }
         guard !mayComeBack(entry) else {
-            restoration.waitingJoins.add(entry, from: gateway)
-            return tell(.waits(entry.wish), to: gateway)
+            restoration.waitingJoins.add(entry, from: gateway, until: restorationEnd(of: entry.tree))
+            return tell(.waits(entry.wish), of: entry.slot, to: gateway)
         }
         answer(entry, from: gateway)
     }
@@ -19,12 +20,12 @@ extension TreeService {
             if entry.request.createsTree { reply(to: peer) }
             sayWhatFollows()
             if !entry.request.createsTree { reply(to: peer) }
-            tell(.answered(entry.wish, hasMadeTree: hasMadeTree), to: gateway)
+            tell(.answered(entry.wish, hasMadeTree: hasMadeTree), of: entry.slot, to: gateway)
             summarySoon(peer.tree)
             if entry.token != nil { admitWaiting(for: entry.tree) }
         } catch {
             sayWhatFollows()
-            tell(.refused(entry.wish, error), to: gateway)
+            tell(.refused(entry.wish, error), of: entry.slot, to: gateway)
         }
     }
 
@@ -39,24 +40,27 @@ extension TreeService {
     mutating func release(_ member: MemberSocket, for wish: Wish, from gateway: GatewayID) {
         if let source = peer(member), source.isSource {
             guard (try? tracker.viewerCount(of: source.tree)) ?? 0 == 0 else {
-                return tell(.refused(wish, .alreadySource), to: gateway)
+                return tell(.refused(wish, .alreadySource), of: Slot(ofTree: member.tree), to: gateway)
             }
             track(.leave(source))
         }
-        tell(.released(wish), to: gateway)
+        tell(.released(wish), of: Slot(ofTree: member.tree), to: gateway)
     }
 
     // MARK: Waiting for a tree to be restored
 
-    /// When joins stop to wait for trees of an earlier term.
-    var restorationEnd: Instant { restoration.takenOverAt + options.restorationWait }
+    /// When joins stop to wait for a tree of an earlier term.
+    private func restorationEnd(of tree: String) -> Instant {
+        (slots[ofTree: tree]?.since ?? .zero) + options.restorationWait
+    }
 
-    /// Whether peers of an earlier run may be about to come back.
-    func isRestoring(at now: Instant) -> Bool { security.isStateKept && now < restorationEnd }
+    /// Whether peers of an earlier term may be about to come back.
+    func isRestoring(at now: Instant) -> Bool { security.isStateKept && now < slots.newest + options.restorationWait }
 
     /// Whether a request is to join a tree that is not known, but may be once its first peer has come back.
     private func mayComeBack(_ entry: Entry) -> Bool {
-        guard isRestoring(at: now), entry.token == nil, !entry.makesTree, treeIDs[entry.tree] == nil,
+        guard security.isStateKept, now < restorationEnd(of: entry.tree), entry.token == nil, !entry.makesTree,
+            treeIDs[entry.tree] == nil,
             Credentials.isTreeID(entry.tree) || SourceKey.isTreeID(Text(entry.tree))
         else { return false }
         return !restoration.endedTrees.contains(entry.tree)
@@ -69,8 +73,7 @@ extension TreeService {
 
     /// Answers whoever has waited for long enough.
     mutating func endWaiting() {
-        guard restoration.waitingJoins.count > 0, now >= restorationEnd else { return }
-        for (entry, gateway) in restoration.waitingJoins.takeAll() { answer(entry, from: gateway) }
+        for (entry, gateway) in restoration.waitingJoins.takeDue(at: now) { answer(entry, from: gateway) }
     }
 
     // MARK: Places
@@ -170,7 +173,7 @@ extension TreeService {
     /// Tells its gateway which place a socket has.
     mutating func tellEntered(_ peer: PeerHandle) {
         guard let member = members[peer], let token = token(of: peer) else { return }
-        tell(.entered(socket: member.id, isNative: member.isNative, token), to: member.gateway)
+        tell(.entered(socket: member.id, isNative: member.isNative, token), of: member.slot, to: member.gateway)
     }
 
     /// Tells a peer where it is.
@@ -250,7 +253,7 @@ extension TreeService {
         let number = newNumber()
         let capacity = UInt16(clamping: children(of: entry.source))
         return ResumeToken(
-            term: term,
+            term: 0,
             number: number,
             expiry: .max,
             isSource: true,

@@ -87,7 +87,7 @@ extension TreeService {
 
     private mutating func register(_ peer: PeerHandle, _ arrival: Announcement, from gateway: GatewayID) {
         let token = arrival.token
-        restoration.restoredNumbers.insert(token.number)
+        restoration.noteRestored(token)
         var member = Member(
             id: "",
             tree: token.treeID,

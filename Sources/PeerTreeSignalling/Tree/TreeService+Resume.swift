@@ -28,7 +28,7 @@ extension TreeService {
         guard let member = members[peer] else { return }
         if member.isConnected, member.id != id {
             // The server has not noticed yet that the old socket is dead; should it live, it is told.
-            tell(.replaced(member.socket), to: member.gateway)
+            tell(.replaced(member.socket), of: member.slot, to: member.gateway)
         }
         withdrawAdmissions(of: peer, underOtherIDThan: id)
         // A socket that was this peer's once may be another's by now.
@@ -61,13 +61,15 @@ extension TreeService {
 
     /// What a peer could prove as it is now.
     func token(of peer: PeerHandle) -> ResumeToken? {
-        guard let member = members[peer], let entry = trees[peer.tree] else { return nil }
+        guard let member = members[peer], let entry = trees[peer.tree], let tenure = slots[ofTree: entry.id] else {
+            return nil
+        }
         let interior = peer.isSource ? nil : (try? tracker.interiorStripe(of: peer)) ?? nil
         let slots = interior.flatMap { try? tracker.capacity(of: peer, stripe: $0) } ?? 0
         let sourceCapacity = children(of: entry.source)
         let expiry = UInt32(clamping: unixTime + options.resumeTokenLifetime.nanoseconds / 1_000_000_000)
         return ResumeToken(
-            term: term,
+            term: tenure.term,
             number: member.number,
             expiry: expiry,
             isSource: peer.isSource,
@@ -103,7 +105,7 @@ extension TreeService {
     /// Gives a peer a token that says what it is now. Its gateway has it, too.
     mutating func sendToken(to peer: PeerHandle) {
         guard let member = members[peer], member.isConnected, let token = token(of: peer) else { return }
-        tell(.renewed(member.socket, token), to: member.gateway)
+        tell(.renewed(member.socket, token), of: member.slot, to: member.gateway)
         say(token, to: peer)
     }
 

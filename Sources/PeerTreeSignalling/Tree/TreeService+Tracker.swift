@@ -49,7 +49,7 @@ extension TreeService {
             dashboard.ended(tree)
             guard let entry = trees.removeValue(forKey: tree) else { return }
             treeIDs[entry.id] = nil
-            if let origin = entry.origin { tell(.treeEnded(tree: entry.id), to: origin) }
+            if let origin = entry.origin { tell(.treeEnded(tree: entry.id), of: Slot(ofTree: entry.id), to: origin) }
             restoration.endedTrees.insert(entry.id, at: now, options: options)
         }
     }
@@ -121,7 +121,7 @@ extension TreeService {
         for sessionID in member.sessions.keys { endSession(sessionID, of: peer) }
         forgetClaim(of: peer)
         noteGone(peer)
-        if member.isConnected { tell(.left(member.socket), to: member.gateway) }
+        if member.isConnected { tell(.left(member.socket), of: member.slot, to: member.gateway) }
         members[peer] = nil
         memberNumbers[member.number] = nil
         for id in member.ids where memberIDs[id] == peer { memberIDs[id] = nil }

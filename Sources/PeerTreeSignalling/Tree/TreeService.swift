@@ -13,6 +13,11 @@ package struct TreeService: Sendable {
         case told(ToTree, by: GatewayID)
         /// A gateway is gone, and with it every socket it had.
         case lost(GatewayID)
+        /// The service has these slots from now on, in these terms, which are greater than those of whoever had them before.
+        /// Members of their trees are announced, or come back by themselves.
+        case took([Slot: UInt64])
+        /// Another service has these slots, or is about to. Of their trees nothing is kept, and nothing more said.
+        case letGo(Set<Slot>)
         /// Clients can reach the service from now on: what it waits for counts from here.
         case reachable
         /// ``TreeService/deadline`` has come.
@@ -21,8 +26,8 @@ package struct TreeService: Sendable {
 
     /// What to do.
     package enum Output: Sendable {
-        /// Say this to a gateway.
-        case tell(ToGateway, GatewayID)
+        /// Say this to a gateway, in the name of the slot's owner.
+        case tell(ToGateway, GatewayID, FencingToken)
     }
 
     let options: SignallingOptions
@@ -37,7 +42,7 @@ package struct TreeService: Sendable {
     var trees: [TreeHandle: TreeEntry] = [:]
     var treeIDs: [String: TreeHandle] = [:]
     /// What there is to know after an earlier service of these trees was gone.
-    var restoration: Restorations
+    var restoration = Restorations()
     var summaries = SummaryQueue()
     /// Who watches trees, and what they have yet to be told.
     var dashboard = DashboardFeed()
@@ -45,9 +50,8 @@ package struct TreeService: Sendable {
     var random: any RandomNumberGenerator & Sendable
     /// What it may have, together with others.
     private(set) var share: QuotaShare
-    /// Counts the services that have had these trees, one after the other: tells the tokens of this one from those of
-    /// earlier ones.
-    let term: UInt64
+    /// Where its trees may be. Of others it takes nothing: whoever asks for them will hear who has those.
+    private(set) var slots: SlotTenures
     private(set) var now = Instant.zero
     private var outputs = OutputQueue<Output>(keptCapacity: 1_024)
 
@@ -56,22 +60,19 @@ package struct TreeService: Sendable {
     /// - Parameters:
     ///   - security: Keys, and what is done with them. With the state key of an earlier service, peers of that one get
     ///     their places back.
-    ///   - term: Greater than that of every service which had these trees before.
-    ///   - takenOverAt: When it came to have them.
+    ///   - slots: Those that it has.
     ///   - limits: What it shares with others of its process; new ones if there are none.
     ///   - random: Where numbers of members come from.
     package init(
         options: SignallingOptions,
         security: SignallingSecurity,
-        term: UInt64,
-        takenOverAt: Instant = .zero,
+        slots: SlotTenures,
         limits: SharedLimits? = nil,
         random: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()
     ) {
         self.options = options
         self.security = security
-        self.term = term
-        restoration = Restorations(takenOverAt: takenOverAt)
+        self.slots = slots
         self.random = random
         share = QuotaShare(of: limits ?? SharedLimits(options))
         tracker = Tracker(options: options.tracker)
@@ -81,7 +82,7 @@ package struct TreeService: Sendable {
     package var deadline: Instant? {
         var earliest = tracker.deadline ?? .distantFuture
         if let due = summaries.deadline { earliest = min(earliest, due) }
-        if restoration.waitingJoins.count > 0 { earliest = min(earliest, restorationEnd) }
+        if let due = restoration.waitingJoins.deadline { earliest = min(earliest, due) }
         return earliest == .distantFuture ? nil : earliest
     }
 
@@ -117,7 +118,9 @@ package struct TreeService: Sendable {
         switch input {
         case .told(let message, let gateway): take(message, from: gateway)
         case .lost(let gateway): lose(gateway)
-        case .reachable: restoration.takenOverAt = self.now
+        case .took(let terms): take(terms)
+        case .letGo(let lost): letGo(lost)
+        case .reachable: slots.beginAnew(at: self.now)
         case .deadlineReached: break
         }
         sendDueSummaries()
@@ -140,7 +143,8 @@ package struct TreeService: Sendable {
         case .event(let member, let event, let payload): receive(event, payload, from: member)
         case .disconnected(let member):
             if let peer = peer(member) { lostSocket(member.socket, of: peer) }
-        case .asked(_, let watcher, let question): answer(question, to: watcher, at: gateway)
+        case .asked(let tree, let watcher, let question):
+            answer(question, of: Slot(ofTree: tree), to: watcher, at: gateway)
         case .goingAway: dashboard.endAll(of: gateway)
         }
     }
@@ -186,27 +190,43 @@ package struct TreeService: Sendable {
         }
     }
 
+    // MARK: Slots
+
+    private mutating func take(_ terms: [Slot: UInt64]) {
+        for (slot, term) in terms { slots.begin(slot, term: term, at: now) }
+    }
+
+    private mutating func letGo(_ lost: Set<Slot>) {
+        for slot in lost { slots.end(slot) }
+        for id in treeIDs.keys.filter({ lost.contains(Slot(ofTree: $0)) }).sorted() {
+            if let tree = treeIDs[id] { track(.endTree(tree)) }
+        }
+        restoration.forget(lost)
+    }
+
     // MARK: Output
 
-    mutating func tell(_ message: ToGateway, to gateway: GatewayID) {
-        outputs.append(.tell(message, gateway))
+    /// Says something of a slot's tree, unless that is another service's by now.
+    mutating func tell(_ message: ToGateway, of slot: Slot, to gateway: GatewayID) {
+        guard let tenure = slots[slot] else { return }
+        outputs.append(.tell(message, gateway, FencingToken(slot: slot, term: tenure.term)))
     }
 
     mutating func probe(_ peer: PeerHandle) {
         guard let member = members[peer], member.isConnected else { return }
-        tell(.probe(member.socket), to: member.gateway)
+        tell(.probe(member.socket), of: member.slot, to: member.gateway)
     }
 
     /// Emits to a member that has a socket now.
     mutating func emit(_ event: SignallingName, _ payload: JSONValue, to peer: PeerHandle) {
         guard let member = members[peer], member.isConnected else { return }
-        tell(.emit(member.socket, event, payload), to: member.gateway)
+        tell(.emit(member.socket, event, payload), of: member.slot, to: member.gateway)
     }
 
     /// Tells a member why something it said was not taken.
     mutating func refuse(_ event: String, _ error: SignallingError, to peer: PeerHandle) {
         guard let member = members[peer] else { return }
-        tell(.refuse(member.socket, event: event, error), to: member.gateway)
+        tell(.refuse(member.socket, event: event, error), of: member.slot, to: member.gateway)
     }
 
     // MARK: The tracker

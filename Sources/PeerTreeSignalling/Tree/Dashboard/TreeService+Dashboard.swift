@@ -2,13 +2,13 @@ import PeerTreeCore
 
 /// What a dashboard is told. See ``DashboardFeed``.
 extension TreeService {
-    mutating func answer(_ question: DashboardQuestion, to watcher: Int, at gateway: GatewayID) {
+    mutating func answer(_ question: DashboardQuestion, of slot: Slot, to watcher: Int, at gateway: GatewayID) {
         do throws(SignallingError) {
             let id = WatcherID(gateway: gateway, number: watcher)
             guard let answer = try answer(question, to: id) else { return }
-            tell(.answer(watcher: watcher, answer), to: gateway)
+            tell(.answer(watcher: watcher, answer), of: slot, to: gateway)
         } catch {
-            tell(.answer(watcher: watcher, .refused(error)), to: gateway)
+            tell(.answer(watcher: watcher, .refused(error)), of: slot, to: gateway)
         }
     }
 

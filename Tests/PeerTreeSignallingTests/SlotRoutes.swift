@@ -1,0 +1,67 @@
+@testable import PeerTreeSignalling
+
+/// Which of several services has which slot, in which term, and to whom that is news.
+struct SlotRoutes {
+    /// By the slot's number.
+    private var routes: [SlotOwner]
+    /// What each gateway has yet to hear of.
+    private var news: [Set<Slot>]
+    /// What each service has lost and does not know.
+    private var lost: [Set<Slot>]
+    private(set) var newestTerm: UInt64 = 1
+
+    init(services: Int, gateways: Int) {
+        routes = (0..<Slot.count).map { SlotOwner(ServiceID(UInt32($0 % services)), term: 1) }
+        news = Array(repeating: Slot.all, count: gateways)
+        lost = Array(repeating: [], count: services)
+    }
+
+    var isQuiet: Bool { news.allSatisfy(\.isEmpty) && lost.allSatisfy(\.isEmpty) }
+
+    func service(of slot: Slot) -> Int { Int(routes[Int(slot.number)].service.number) }
+
+    func terms(of service: Int) -> [Slot: UInt64] {
+        var terms: [Slot: UInt64] = [:]
+        for (number, route) in routes.enumerated() where route.service.number == UInt32(service) {
+            terms[Slot(number: UInt16(number))] = route.term
+        }
+        return terms
+    }
+
+    /// A service begins anew, with the slots it has and whatever it was to hear of.
+    mutating func beginTerms(of service: Int) {
+        let mine = Set(Slot.all.filter { self.service(of: $0) == service })
+        lost[service] = []
+        _ = begin(mine, service)
+    }
+
+    /// - Returns: the slots that were not the service's, with their new terms.
+    mutating func move(_ slots: Set<Slot>, to service: Int) -> [Slot: UInt64] {
+        let moved = slots.filter { self.service(of: $0) != service }
+        for slot in moved { lost[self.service(of: slot)].insert(slot) }
+        return begin(moved, service)
+    }
+
+    private mutating func begin(_ slots: Set<Slot>, _ service: Int) -> [Slot: UInt64] {
+        newestTerm += 1
+        for slot in slots { routes[Int(slot.number)] = SlotOwner(ServiceID(UInt32(service)), term: newestTerm) }
+        for gateway in news.indices { news[gateway].formUnion(slots) }
+        return Dictionary(uniqueKeysWithValues: slots.map { ($0, newestTerm) })
+    }
+
+    /// A gateway that is new has heard of nobody.
+    mutating func forget(_ gateway: Int) {
+        news[gateway] = Slot.all
+    }
+
+    /// What a gateway hears of now, if there is anything.
+    mutating func takeNews(of gateway: Int) -> [Slot: SlotOwner] {
+        defer { news[gateway] = [] }
+        return Dictionary(uniqueKeysWithValues: news[gateway].map { ($0, routes[Int($0.number)]) })
+    }
+
+    mutating func takeLost(by service: Int) -> Set<Slot> {
+        defer { lost[service] = [] }
+        return lost[service]
+    }
+}
