@@ -21,4 +21,10 @@ package enum BootTime {
         #endif
         return Instant(nanoseconds: UInt64(clamping: time.tv_sec) &* 1_000_000_000 &+ UInt64(clamping: time.tv_nsec))
     }
+    /// The Unix time, in milliseconds, at which this clock stood at zero.
+    static var unixMillisecondsAtZero: Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Int64(time.tv_sec) &* 1_000 &- Int64(clamping: now.nanoseconds / 1_000_000)
+    }
 }

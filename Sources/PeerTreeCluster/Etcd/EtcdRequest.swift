@@ -66,6 +66,8 @@ package struct EtcdTransaction: Hashable, Sendable {
     package enum Condition: Hashable, Sendable {
         case createRevision([UInt8], Int64)
         case modRevision([UInt8], Int64)
+        /// Never so for a key that does not exist.
+        case value([UInt8], [UInt8])
     }
 
     package var conditions: [Condition]
@@ -148,6 +150,8 @@ extension EtcdTransaction.Condition {
             ["result": "EQUAL", "target": "CREATE", "key": .etcd(key), "create_revision": .etcd(revision)]
         case .modRevision(let key, let revision):
             ["result": "EQUAL", "target": "MOD", "key": .etcd(key), "mod_revision": .etcd(revision)]
+        case .value(let key, let value):
+            ["result": "EQUAL", "target": "VALUE", "key": .etcd(key), "value": .etcd(value)]
         }
     }
 }

@@ -16,6 +16,8 @@ package struct KeyMirror: Sendable {
         case watchEnded(Int)
         /// A write of this program's own has been answered, and left this.
         case wrote(EtcdKeyValue)
+        /// A key was read: so it is, or is not (nil), at this revision of the store.
+        case found(key: [UInt8], EtcdKeyValue?, revision: Int64)
         /// What is known may be wrong: list now.
         case doubted
         case deadlineReached
@@ -47,6 +49,9 @@ package struct KeyMirror: Sendable {
     package private(set) var keys: [[UInt8]: EtcdKeyValue] = [:]
     /// The latest revision of the store that was heard of.
     package private(set) var revision: Int64 = 0
+    /// How many lists were begun, and which of them was the last that came whole.
+    private(set) var begunLists = 0
+    private(set) var appliedList = 0
     /// Keys that the watch said are gone, and when: an older list does not bring them back.
     private var gone: [[UInt8]: Int64] = [:]
     /// The watch has told all up to this revision.
@@ -81,6 +86,8 @@ package struct KeyMirror: Sendable {
         case .watchEnded(let number) where number == watch.number: watchEnded(at: now)
         case .watched, .watchEnded: break
         case .wrote(let key): put(key)
+        case .found(_, let key?, _): put(key)
+        case .found(let key, nil, let revision): take(.deleted(key: key, revision: revision))
         case .doubted:
             isDoubted = list != nil
             nextList = now
@@ -93,6 +100,7 @@ package struct KeyMirror: Sendable {
 
 /// Pages of a list that is not whole yet.
 private struct PendingList: Sendable {
+    let number: Int
     /// The latest revision known when it was begun. etcd's lists are never older, unless the store went back.
     let begunAt: Int64
     /// That of the first page, at which all further ones are read; nil before it.
@@ -104,7 +112,8 @@ private struct PendingList: Sendable {
 
 extension KeyMirror {
     private mutating func beginList() {
-        list = PendingList(begunAt: revision)
+        begunLists += 1
+        list = PendingList(number: begunLists, begunAt: revision)
         isDoubted = false
         outputs.append(.list(EtcdRange(prefix: prefix)))
     }
@@ -136,7 +145,9 @@ extension KeyMirror {
     }
 
     private mutating func apply(_ list: PendingList, _ listRevision: Int64, at now: Instant) {
-        if listRevision < list.begunAt { forget() }
+        if listRevision < list.begunAt || list.keys.values.contains(where: { contradicts($0, listRevision) }) {
+            forget()
+        }
         var isNews = false
         for key in list.keys.values where gone[key.key].map({ $0 < key.modRevision }) ?? true {
             if put(key) { isNews = true }
@@ -147,11 +158,19 @@ extension KeyMirror {
         }
         gone = gone.filter { $0.value > listRevision }
         revision = max(revision, listRevision)
+        appliedList = list.number
         outputs.append(.listed(revision: listRevision))
         // A watch that has not said what a list says is late at best, and dead at worst.
         let wasSilent = isNews && watchedRevision < listRevision
         watchedRevision = max(watchedRevision, listRevision)
         if wasSilent || !watch.isOpen { openWatch() }
+    }
+
+    /// Whether a key of a list is as it cannot be in the history that is known.
+    private func contradicts(_ key: EtcdKeyValue, _ listRevision: Int64) -> Bool {
+        guard let known = keys[key.key], known.modRevision <= listRevision else { return false }
+        return key.modRevision < known.modRevision
+            || key.modRevision == known.modRevision && (key.value, key.lease) != (known.value, known.lease)
     }
 
     private mutating func forget() {

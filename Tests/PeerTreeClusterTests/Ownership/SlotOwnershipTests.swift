@@ -1,0 +1,73 @@
+import PeerTreeCore
+import PeerTreeSignalling
+import Testing
+
+@testable import PeerTreeCluster
+
+@Suite("Ownership of slots, one event at a time", .timeLimit(.minutes(2)))
+struct SlotOwnershipTests {
+    /// Nodes that have shared their slots, without any trouble.
+    private func calmWorld(_ nodes: Int) -> ClusterWorld {
+        var world = ClusterWorld(seed: 1, nodes: nodes, slots: 24, troubleFor: .zero)
+        world.run(until: world.now + .seconds(25))
+        return world
+    }
+
+    private func expectCalm(_ world: inout ClusterWorld) {
+        world.ledger.checkCalm(world)
+        #expect(world.ledger.violations.isEmpty)
+    }
+
+    @Test("A node that joins gets its share, and next to nothing else moves")
+    func joins() {
+        var world = calmWorld(3)
+        expectCalm(&world)
+        let before = world.ledger.beginnings
+        world.addNode()
+        world.run(until: world.now + .seconds(20))
+        expectCalm(&world)
+        // Those who give do not know of each other's offers: one more for each of them may come, and go back.
+        #expect((6...9).contains(world.ledger.beginnings - before))
+    }
+
+    @Test("What a dead node owned is others' soon after its lease")
+    func dies() {
+        var world = calmWorld(3)
+        world.kill(0)
+        world.run(until: world.now + .seconds(8))
+        let owned = world.nodes.reduce(0) { $0 + ($1.machine?.held.count ?? 0) }
+        #expect(owned == 24)
+    }
+
+    @Test("A node that others reach and etcd does not keeps its slots, unconfirmed, and takes them back")
+    func cutOff() {
+        var world = calmWorld(3)
+        let before = world.nodes[0].machine?.held
+        world.cutOff(0, for: .seconds(20))
+        world.run(until: world.now + .seconds(19))
+        #expect(world.nodes[0].machine?.held == before)
+        #expect(before?.keys.contains { world.nodes[0].machine?.isConfirmed($0, at: world.now) ?? false } == false)
+        world.run(until: world.now + .seconds(10))
+        let after = world.nodes[0].machine?.held
+        #expect(after.map { Set($0.keys) } == before.map { Set($0.keys) })
+        for (slot, term) in before ?? [:] { #expect(after?[slot].map { $0 > term } ?? false) }
+        expectCalm(&world)
+    }
+
+    @Test(
+        "An owner lets go of a slot when it hears of a higher term"
+    )
+    func hears() throws {
+        let world = calmWorld(1)
+        var machine = try #require(world.nodes[0].machine)
+        let (slot, term) = try #require(machine.held.first)
+        machine.handle(
+            .heard(slot, SlotTerm(incarnation: term.incarnation, revision: term.revision + 1)),
+            at: world.now
+        )
+        var outputs: [SlotOwnership.Output] = []
+        while let output = machine.nextOutput() { outputs.append(output) }
+        #expect(outputs.contains(.letsGo(slot)))
+        #expect(machine.held[slot] == nil)
+    }
+}
