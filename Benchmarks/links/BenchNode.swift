@@ -55,7 +55,7 @@ actor BenchNode {
     func link(_ node: BenchNode) async throws {
         other = node.name
         let address = try await node.listen()
-        await try make().add(node.name, at: address)
+        try await make().add(node.name, at: address)
     }
 
     func close() async { await links?.close() }

@@ -186,7 +186,7 @@ struct ModelCluster {
             let whole = part.readableBytes
             part = part.getSlice(at: part.readerIndex, length: min(whole, cut.left)) ?? part
             connections[index].cut = (end, cut.left - part.readableBytes)
-            if part.readableBytes < whole { defer { cutNow(index) } }
+            if part.readableBytes < whole { cutNow(index) }
         }
         guard part.readableBytes > 0 else { return }
         connections[index].inFlight[1 - end] += part.readableBytes
