@@ -139,7 +139,4 @@ extension SlotOwnership {
         return lease.isCertain(at: now) && record.owner == me && record.lease == lease.lease
             && record.revision == held.revision && incarnation.value == held.incarnation
     }
-
-    /// The nodes that etcd knows, by their names.
-    package var registeredNodes: [String: NodeID] { nodes }
 }

@@ -14,8 +14,8 @@ package struct Slot: Hashable, Sendable {
         self.number = number % UInt16(Self.count)
     }
 
-    /// The slot of a tree: FNV-1a (Fowler, Noll and Vo) of its id, in 64 bits, of which the upper half is folded in. Whoever chooses ids can choose
-    /// slots; what one client may do with that its limits say.
+    /// The slot of a tree: FNV-1a (Fowler, Noll and Vo) of its id, in 64 bits, of which the upper half is folded in. Whoever
+    /// chooses ids can choose slots; what one client may do with that its limits say.
     package init(ofTree id: String) {
         var hash: UInt64 = 0xcbf2_9ce4_8422_2325
         for byte in id.utf8 { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01b3 }
