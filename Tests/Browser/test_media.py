@@ -1,5 +1,7 @@
 """Live pictures and sound through a tree of browsers."""
 
+import statistics
+
 import pytest
 from scene import SOURCE, VIEWER, first_picture, latencies, show, summary
 
@@ -52,24 +54,29 @@ async def test_a_tone_goes_in_and_the_same_tone_comes_out(serve, open_page):
         source, viewer = await open_page("chromium", server), await open_page("chromium", server)
         tree = await source.evaluate(SOURCE, {"tone": 1000})
         await viewer.evaluate(VIEWER, [tree, {}])
-        loudest = await viewer.evaluate(
+        heard = await viewer.evaluate(
             """async () => {
               await until(() => window.received?.getAudioTracks().length > 0);
               const context = new AudioContext();
               const analyser = new AnalyserNode(context, { fftSize: 8192 });
               context.createMediaStreamSource(received).connect(analyser);
               const bins = new Float32Array(analyser.frequencyBinCount);
-              let loudest = 0;
+              const heard = [];
+              let next = 0;
               await until(() => {
+                if (context.currentTime < next) return false;
                 analyser.getFloatFrequencyData(bins);
                 const level = Math.max(...bins);
-                loudest = bins.indexOf(level) * context.sampleRate / analyser.fftSize;
-                return level > -40;
+                if (level <= -40) return false;
+                heard.push(bins.indexOf(level) * context.sampleRate / analyser.fftSize);
+                next = context.currentTime + analyser.fftSize / context.sampleRate;
+                return heard.length === 11;
               });
-              return loudest;
+              return heard;
             }"""
         )
-        assert loudest == pytest.approx(1000, abs=15)
+        # A piece that came late is a jump of the phase, which pushes the peak of its window aside: as a rule, then.
+        assert statistics.median(heard) == pytest.approx(1000, abs=15), heard
 
 
 async def test_a_live_stream_ends_when_the_source_stops(serve, open_page):
