@@ -61,7 +61,7 @@ struct SignallingBench {
                 SignallingService(
                     options: options,
                     security: .benchmark,
-                    term: 1,
+                    term: SlotTerm(startedAt: 1),
                     part: SignallingPart(number, of: count),
                     limits: limits
                 ),

@@ -13,7 +13,7 @@ public import SocketIO
 ///
 /// It decides who hangs under whom and relays offers, answers and candidates. It never carries the stream.
 public final class PeerTreeServer: Sendable {
-    private let driver: SignallingDriver
+    let driver: SignallingDriver
 
     /// Serves peers that connect to `io`.
     ///
@@ -27,7 +27,7 @@ public final class PeerTreeServer: Sendable {
     ///     trees of that run; by default it has a key of its own and can not.
     ///   - loops: over how many event loops sockets and trees are spread; at least 1. A tree stays on one. By default as many
     ///     as the machine has cores.
-    public init(
+    public convenience init(
         _ io: SocketIOServer,
         k: Int = 4,
         k1: Int = 10,
@@ -36,6 +36,22 @@ public final class PeerTreeServer: Sendable {
         stateKey: StateKey = StateKey(),
         loops: Int = System.coreCount
     ) {
+        self.init(io, k: k, k1: k1, options: options, access: access, stateKey: stateKey, loops: loops, port: nil)
+    }
+
+    /// The same, as a node of a cluster, whose slots it is told of (`hear`).
+    ///
+    /// - Parameter port: Leads to the other nodes; nil if there are none.
+    package init(
+        _ io: SocketIOServer,
+        k: Int,
+        k1: Int,
+        options: SignallingOptions,
+        access: AccessPolicy,
+        stateKey: StateKey,
+        loops: Int,
+        port: NodePort?
+    ) {
         var options = options
         options.tracker.childrenPerPeer = max(1, k)
         options.tracker.childrenOfSource = max(1, k1)
@@ -43,7 +59,8 @@ public final class PeerTreeServer: Sendable {
             io: io,
             loops: loops,
             options: options,
-            security: SignallingSecurity(stateKey: stateKey, policy: access)
+            security: SignallingSecurity(stateKey: stateKey, policy: access),
+            port: port
         )
         driver.start()
     }

@@ -19,13 +19,21 @@ final class SignallingDriver: Sendable {
     private let loops: [SignallingLoop]
     private let metrics = MetricsRecorder()
 
-    /// - Parameter count: How many loops; at least one.
-    init(io: SocketIOServer, loops count: Int, options: SignallingOptions, security: SignallingSecurity) {
+    /// - Parameters:
+    ///   - count: How many loops; at least one.
+    ///   - port: Leads to the other nodes of a cluster; nil if the server is one node.
+    init(
+        io: SocketIOServer,
+        loops count: Int,
+        options: SignallingOptions,
+        security: SignallingSecurity,
+        port: NodePort?
+    ) {
         self.io = io
         var options = options
         options.unixTimeAtZero = Self.unixTimeAtZero
         let startedAt = Instant(nanoseconds: NIODeadline.now().uptimeNanoseconds)
-        let term = Self.unixNanoseconds
+        let term = port == nil ? SlotTerm(startedAt: Self.unixNanoseconds / 1_000_000) : nil
         let limits = SharedLimits(options)
         let discovery = DiscoveryTimer()
         loops = (0..<max(1, count)).map { number in
@@ -38,7 +46,7 @@ final class SignallingDriver: Sendable {
                 limits: limits
             )
             let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
-            return SignallingLoop(io: io, service: service, on: eventLoop, discovery: discovery)
+            return SignallingLoop(io: io, service: service, on: eventLoop, discovery: discovery, port: port)
         }
         for loop in loops { loop.meet(loops) }
     }
@@ -77,6 +85,17 @@ final class SignallingDriver: Sendable {
 
     private func loop(of socket: String) -> SignallingLoop {
         loops[SignallingPart.part(ofSocket: socket, of: loops.count)]
+    }
+
+    var loopCount: Int { loops.count }
+
+    /// Tells all loops.
+    func hear(_ input: SignallingService.Input) {
+        for loop in loops { loop.receive(input) }
+    }
+
+    func hear(at loop: Int, _ read: @escaping @Sendable () -> [PartMessage]) {
+        if loops.indices.contains(loop) { loops[loop].take(read) }
     }
 
     /// Where questions of dashboards are asked.

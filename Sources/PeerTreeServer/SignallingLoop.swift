@@ -24,9 +24,20 @@ actor SignallingLoop {
     private var loops: [SignallingLoop] = []
     /// What is to be said to each of them.
     private var letters: [[PartMessage]] = []
+    /// What is to be said to other nodes, in its order.
+    private var mail: [(NodeMessage, NodeSession)] = []
+    /// Where that goes; nil if there are none.
+    private nonisolated let port: NodePort?
 
-    init(io: SocketIOServer, service: SignallingService, on eventLoop: any EventLoop, discovery: DiscoveryTimer) {
+    init(
+        io: SocketIOServer,
+        service: SignallingService,
+        on eventLoop: any EventLoop,
+        discovery: DiscoveryTimer,
+        port: NodePort?
+    ) {
         self.io = io
+        self.port = port
         self.service = service
         self.eventLoop = eventLoop
         self.discovery = discovery
@@ -61,10 +72,15 @@ actor SignallingLoop {
     }
 
     /// Takes what another loop has said, in its order.
-    private nonisolated func take(_ letters: [PartMessage]) {
+    private nonisolated func take(_ letters: [PartMessage]) { take { letters } }
+
+    /// Takes what others have said, in its order.
+    ///
+    /// - Parameter read: Is called on the loop's thread.
+    nonisolated func take(_ read: @escaping @Sendable () -> [PartMessage]) {
         eventLoop.execute {
             self.assumeIsolated { loop in
-                for letter in letters { loop.run(.told(letter)) }
+                for letter in read() { loop.run(.told(letter)) }
                 loop.finish()
             }
         }
@@ -90,6 +106,7 @@ actor SignallingLoop {
                 waiting.removeValue(forKey: watcher)?.resume(returning: answer)
             case .tell(let message, let part):
                 if letters.indices.contains(part) { letters[part].append(message) }
+            case .send(let message, let node): mail.append((message, node))
             }
         }
     }
@@ -105,7 +122,15 @@ actor SignallingLoop {
             loops[part].take(letters[part])
             letters[part] = []
         }
+        if !mail.isEmpty { sendMail() }
         schedule()
+    }
+
+    private func sendMail() {
+        var byNode: [NodeSession: [NodeMessage]] = [:]
+        for (message, node) in mail { byNode[node, default: []].append(message) }
+        mail.removeAll(keepingCapacity: true)
+        for (node, messages) in byNode { port?.send(messages, node) }
     }
 
     private func schedule() {

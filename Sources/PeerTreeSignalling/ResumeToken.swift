@@ -6,7 +6,7 @@ package import PeerTreeCore
 /// anything into it, since peers pass it back as it is.
 package struct ResumeToken: Equatable, Sendable {
     /// The term of the service that gave it out.
-    package var term: UInt64
+    package var term: SlotTerm
     /// Whose it is.
     package var number: UInt64
     /// Unix time in seconds from which it is void.
@@ -33,7 +33,7 @@ package struct ResumeToken: Equatable, Sendable {
         isSource ? layout.slots(ofSourceWith: Int(sourceCapacity), in: stripe) : Int(capacity)
     }
 
-    private static let version: UInt8 = 1
+    private static let version: UInt8 = 2
     private static let purpose = "resume"
     private static let signatureBytes = 32
 
@@ -41,7 +41,8 @@ package struct ResumeToken: Equatable, Sendable {
     func text(signedBy security: SignallingSecurity) -> String {
         let flags: UInt8 = (isSource ? 1 : 0) | (isEncrypted ? 2 : 0) | (layout.parity > 0 ? 4 : 0)
         var bytes: [UInt8] = [Self.version, flags, UInt8(clamping: layout.stripes), interiorStripe ?? .max]
-        bytes.append(bigEndian: term)
+        bytes.append(bigEndian: term.incarnation)
+        bytes.append(bigEndian: term.revision)
         bytes.append(bigEndian: number)
         bytes.append(bigEndian: expiry)
         bytes.append(bigEndian: capacity)
@@ -59,11 +60,12 @@ package struct ResumeToken: Equatable, Sendable {
         var reader = ByteReader(bytes: bytes)
         guard reader.integer(UInt8.self) == Self.version, let flags = reader.integer(UInt8.self),
             let stripes = reader.integer(UInt8.self), let interior = reader.integer(UInt8.self),
-            let term = reader.integer(UInt64.self), let number = reader.integer(UInt64.self),
+            let incarnation = reader.integer(Int64.self), let revision = reader.integer(Int64.self),
+            let number = reader.integer(UInt64.self),
             let expiry = reader.integer(UInt32.self), let capacity = reader.integer(UInt16.self),
             let sourceCapacity = reader.integer(UInt16.self), let treeID = reader.text()
         else { return nil }
-        self.term = term
+        term = SlotTerm(incarnation: incarnation, revision: revision)
         self.number = number
         self.expiry = expiry
         isSource = flags & 1 != 0
@@ -78,7 +80,7 @@ package struct ResumeToken: Equatable, Sendable {
     }
 
     package init(
-        term: UInt64,
+        term: SlotTerm,
         number: UInt64,
         expiry: UInt32,
         isSource: Bool,

@@ -17,8 +17,13 @@ package struct SignallingPart: Sendable {
 
     /// Which part has the tree.
     func part(ofTree id: String) -> Int {
-        count == 1 ? 0 : Int(Slot(ofTree: id).number) % count
+        count == 1 ? 0 : part(of: Slot(ofTree: id))
     }
+
+    /// Which part has the trees of a slot.
+    func part(of slot: Slot) -> Int { Self.part(of: slot, among: count) }
+
+    package static func part(of slot: Slot, among count: Int) -> Int { Int(slot.number) % count }
 
     /// Which part has a socket. Ids are random.
     package static func part(ofSocket id: String, of count: Int) -> Int {
@@ -30,4 +35,12 @@ package struct SignallingPart: Sendable {
 package enum PartMessage: Sendable {
     case toTree(ToTree, by: GatewayID)
     case toGateway(ToGateway, FencingToken)
+}
+
+/// What one node says to another.
+package enum NodeMessage: Sendable {
+    /// For the service that has the tree, by the gateway of this number.
+    case toTree(ToTree, from: UInt32)
+    /// For the gateway of this number.
+    case toGateway(ToGateway, number: UInt32, FencingToken)
 }

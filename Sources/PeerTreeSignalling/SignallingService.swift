@@ -5,7 +5,8 @@ import StateMachine
 /// Introduces peers to each other: simple-signal 2.x and the events of peer-tree beside it, over any transport that
 /// delivers Socket.IO events. A ``Gateway`` and a ``TreeService`` in one place, which hand each other their messages at
 /// once. A server has one of these, or several on loops of their own, each with some of the sockets and those trees whose
-/// ``Slot`` falls to it; what they say to each other is output of one and input of the other, and must keep its order.
+/// ``Slot`` falls to it; what they say to each other is output of one and input of the other, and must keep its order. The
+/// services of a cluster's nodes speak with each other in the same way.
 ///
 /// A state machine without I/O. Feed what happens to ``handle(_:at:)``, then drain ``nextOutput()`` until it returns
 /// nil; call ``handle(_:at:)`` with ``Input/deadlineReached`` when ``deadline`` has come.
@@ -21,8 +22,17 @@ package struct SignallingService: Sendable {
         case disconnected(id: String)
         /// A dashboard asks. Nobody else has its number.
         case asked(watcher: Int, DashboardQuestion)
-        /// Another part of the server speaks.
+        /// Another part of the server speaks, or another node.
         case told(PartMessage)
+        /// This node has these slots from now on, in these terms. All parts hear it before one of them hears who owns them
+        /// (``learned(_:)``).
+        case took([Slot: SlotTerm])
+        /// Another node has these slots, or is about to.
+        case letGo(Set<Slot>)
+        /// These nodes have these slots now.
+        case learned([Slot: SlotOwner])
+        /// Another node is gone, or what it has said may not be all.
+        case lost(NodeSession)
         /// ``SignallingService/deadline`` has come.
         case deadlineReached
         /// Clients can come from now on. A server says it once it listens; until then, waiting counts from its start.
@@ -34,7 +44,8 @@ package struct SignallingService: Sendable {
     /// Whether a server has all its trees.
     package enum Readiness: String, Sendable {
         case ready
-        /// It was started with a key that was kept, and peers of an earlier run may be about to come back.
+        /// It was started with a key that was kept, and peers of an earlier run may be about to come back; or it has not yet
+        /// learned who of its cluster has which slot.
         case restoring
         case stopping
     }
@@ -51,6 +62,8 @@ package struct SignallingService: Sendable {
         indirect case answer(watcher: Int, DashboardAnswer)
         /// Tell the part of the server that has this number.
         case tell(PartMessage, part: Int)
+        /// Tell another node.
+        case send(NodeMessage, to: NodeSession)
     }
 
     /// The sockets.
@@ -58,6 +71,8 @@ package struct SignallingService: Sendable {
     /// The trees.
     package private(set) var tree: TreeService
     private let part: SignallingPart
+    /// Whether its slots are its own for as long as it lives.
+    private let isAlone: Bool
     private var outputs = OutputQueue<Output>(keptCapacity: 1_024)
 
     /// A service without clients.
@@ -65,7 +80,8 @@ package struct SignallingService: Sendable {
     /// - Parameters:
     ///   - security: Keys, and what is done with them. With the state key of an earlier run, peers of that run get their
     ///     places back.
-    ///   - term: Greater than that of every run of the server before, such as the time at which it was started.
+    ///   - term: That of all slots, for good; nil in a cluster, where slots are ``Input/took(_:)`` and
+    ///     ``Input/learned(_:)``.
     ///   - startedAt: When the server was started.
     ///   - part: Which of a server's services this is. Default: the only one.
     ///   - limits: What it shares with the others.
@@ -73,25 +89,26 @@ package struct SignallingService: Sendable {
     package init(
         options: SignallingOptions = SignallingOptions(),
         security: SignallingSecurity,
-        term: UInt64,
+        term: SlotTerm?,
         startedAt: Instant = .zero,
         part: SignallingPart = .whole,
         limits: SharedLimits? = nil,
         random: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()
     ) {
         self.part = part
+        isAlone = term != nil
         let limits = limits ?? SharedLimits(options)
         gateway = Gateway(
             options: options,
             security: security,
-            owner: SlotOwner(ServiceID(0), term: term),
+            owner: term.map { SlotOwner(.here, term: $0) },
             limits: limits,
             random: random
         )
         tree = TreeService(
             options: options,
             security: security,
-            slots: SlotTenures(all: term, since: startedAt),
+            slots: term.map { SlotTenures(all: $0, since: startedAt) } ?? SlotTenures(),
             limits: limits,
             random: random
         )
@@ -103,7 +120,8 @@ package struct SignallingService: Sendable {
     /// Whether it is a good moment to send more clients here.
     package func readiness(at now: Instant) -> Readiness {
         if gateway.isLeaving { return .stopping }
-        return tree.isRestoring(at: now) ? .restoring : .ready
+        let isIncomplete = isAlone ? tree.isRestoring(at: now) : !gateway.knowsOwners
+        return isIncomplete ? .restoring : .ready
     }
 
     /// Takes in what happened.
@@ -120,6 +138,12 @@ package struct SignallingService: Sendable {
         case .asked(let watcher, let question): pass(.asked(watcher: watcher, question), at: now)
         case .told(.toTree(let message, let gateway)): pass(TreeService.Input.told(message, by: gateway), at: now)
         case .told(.toGateway(let message, let fence)): pass(.told(message, fence), at: now)
+        case .took(let terms):
+            let own = terms.filter { part.part(of: $0.key) == part.number }
+            if !own.isEmpty { pass(TreeService.Input.took(own), at: now) }
+        case .letGo(let slots): pass(TreeService.Input.letGo(slots), at: now)
+        case .learned(let owners): pass(.learned(owners), at: now)
+        case .lost(let node): pass(TreeService.Input.lost(node), at: now)
         case .deadlineReached: break
         case .reachable: pass(TreeService.Input.reachable, at: now)
         case .goingAway: pass(.goingAway, at: now)
@@ -150,7 +174,12 @@ package struct SignallingService: Sendable {
             case .probe(let id): outputs.append(.probe(id: id))
             case .disconnect(let id): outputs.append(.disconnect(id: id))
             case .answer(let watcher, let answer): outputs.append(.answer(watcher: watcher, answer))
-            case .send(let message, _): deliver(message, at: now)
+            case .send(let message, let node):
+                guard let node, node != .here else {
+                    deliver(message, at: now)
+                    continue
+                }
+                outputs.append(.send(.toTree(message, from: part.gateway.number), to: node))
             }
         }
     }
@@ -171,7 +200,9 @@ package struct SignallingService: Sendable {
         tree.handle(input, at: now)
         while let output = tree.nextOutput() {
             guard case .tell(let message, let name, let fence) = output else { continue }
-            if name == part.gateway {
+            if name.node != .here {
+                outputs.append(.send(.toGateway(message, number: name.number, fence), to: name.node))
+            } else if name == part.gateway {
                 gateway.handle(.told(message, fence), at: now)
             } else {
                 outputs.append(.tell(.toGateway(message, fence), part: Int(name.number)))

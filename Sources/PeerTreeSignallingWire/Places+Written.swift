@@ -88,7 +88,7 @@ extension ClaimedPlace.Neighbour {
 extension WrittenResumeToken {
     init(_ token: ResumeToken) {
         self.init()
-        term = token.term
+        term = WrittenSlotTerm(token.term)
         number = token.number
         expiry = token.expiry
         isSource = token.isSource
@@ -110,7 +110,7 @@ extension ResumeToken {
     init(_ written: WrittenResumeToken, _ reader: WrittenReader) throws(WrittenFormError) {
         try reader.count(written.ids.count, upTo: Self.maximumIDs, "ResumeToken.ids")
         self.init(
-            term: written.term,
+            term: try SlotTerm(written.term, reader),
             number: try reader.member(written.number, "ResumeToken.number"),
             expiry: written.expiry,
             isSource: written.isSource,

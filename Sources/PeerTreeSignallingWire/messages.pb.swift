@@ -447,6 +447,243 @@ nonisolated struct WrittenRefusal: Sendable {
   init() {}
 }
 
+/// A frame of the link between two nodes.
+nonisolated struct WrittenNodeFrame: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// One of these is there.
+  var frame: WrittenNodeFrame.OneOf_Frame? = nil
+
+  var greeting: WrittenGreeting {
+    get {
+      if case .greeting(let v)? = frame {return v}
+      return WrittenGreeting()
+    }
+    set {frame = .greeting(newValue)}
+  }
+
+  var owned: WrittenOwnedSlots {
+    get {
+      if case .owned(let v)? = frame {return v}
+      return WrittenOwnedSlots()
+    }
+    set {frame = .owned(newValue)}
+  }
+
+  var toTrees: WrittenLettersToTrees {
+    get {
+      if case .toTrees(let v)? = frame {return v}
+      return WrittenLettersToTrees()
+    }
+    set {frame = .toTrees(newValue)}
+  }
+
+  var toGateway: WrittenLettersToGateway {
+    get {
+      if case .toGateway(let v)? = frame {return v}
+      return WrittenLettersToGateway()
+    }
+    set {frame = .toGateway(newValue)}
+  }
+
+  var heard: WrittenSlotFence {
+    get {
+      if case .heard(let v)? = frame {return v}
+      return WrittenSlotFence()
+    }
+    set {frame = .heard(newValue)}
+  }
+
+  var offered: WrittenSlotFence {
+    get {
+      if case .offered(let v)? = frame {return v}
+      return WrittenSlotFence()
+    }
+    set {frame = .offered(newValue)}
+  }
+
+  var declined: WrittenSlotFence {
+    get {
+      if case .declined(let v)? = frame {return v}
+      return WrittenSlotFence()
+    }
+    set {frame = .declined(newValue)}
+  }
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  /// One of these is there.
+  nonisolated enum OneOf_Frame: Equatable, Sendable {
+    case greeting(WrittenGreeting)
+    case owned(WrittenOwnedSlots)
+    case toTrees(WrittenLettersToTrees)
+    case toGateway(WrittenLettersToGateway)
+    case heard(WrittenSlotFence)
+    case offered(WrittenSlotFence)
+    case declined(WrittenSlotFence)
+
+  }
+
+  init() {}
+}
+
+/// Who a node is: the first frame of a session.
+nonisolated struct WrittenGreeting: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// The number that its key in etcd has for this life of it.
+  var run: UInt64 = 0
+
+  /// Of its program, for people: at most 48 letters, digits and a few marks.
+  var version: String {
+    get {_version ?? String()}
+    set {_version = newValue}
+  }
+  /// Returns true if `version` has been explicitly set.
+  var hasVersion: Bool {self._version != nil}
+  /// Clears the value of `version`. Subsequent reads from it will return its default value.
+  mutating func clearVersion() {self._version = nil}
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+
+  fileprivate var _version: String? = nil
+}
+
+/// Slots that the sender has now, each in a greater term than before, or all of them after the greeting.
+nonisolated struct WrittenOwnedSlots: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// At most 1,024.
+  var slots: [WrittenSlotFence] = []
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+/// What gateways say to the services of trees of the receiver.
+nonisolated struct WrittenLettersToTrees: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Which of the sender's gateways says it, from 0.
+  var gateway: UInt32 = 0
+
+  /// At most 65,536, in their order.
+  var letters: [WrittenLettersToTrees.Letter] = []
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  nonisolated struct Letter: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    /// 0 to 1,023: that of the tree which the message is about.
+    var slot: UInt32 = 0
+
+    /// A ToTree.
+    var message: Data = Data()
+
+    var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    init() {}
+  }
+
+  init() {}
+}
+
+/// What services of trees say to a gateway of the receiver.
+nonisolated struct WrittenLettersToGateway: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Which of the receiver's gateways it is for.
+  var gateway: UInt32 = 0
+
+  /// At most 65,536, in their order.
+  var letters: [WrittenLettersToGateway.Letter] = []
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  nonisolated struct Letter: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    var fence: WrittenSlotFence {
+      get {_fence ?? WrittenSlotFence()}
+      set {_fence = newValue}
+    }
+    /// Returns true if `fence` has been explicitly set.
+    var hasFence: Bool {self._fence != nil}
+    /// Clears the value of `fence`. Subsequent reads from it will return its default value.
+    mutating func clearFence() {self._fence = nil}
+
+    /// A ToGateway.
+    var message: Data = Data()
+
+    var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    init() {}
+
+    fileprivate var _fence: WrittenSlotFence? = nil
+  }
+
+  init() {}
+}
+
+/// A slot and its term: in whose name something is said, or of whom is spoken.
+nonisolated struct WrittenSlotFence: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// 0 to 1,023.
+  var slot: UInt32 = 0
+
+  var term: WrittenSlotTerm {
+    get {_term ?? WrittenSlotTerm()}
+    set {_term = newValue}
+  }
+  /// Returns true if `term` has been explicitly set.
+  var hasTerm: Bool {self._term != nil}
+  /// Clears the value of `term`. Subsequent reads from it will return its default value.
+  mutating func clearTerm() {self._term = nil}
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+
+  fileprivate var _term: WrittenSlotTerm? = nil
+}
+
+/// From when to when a slot has one owner. What is not there is 0.
+nonisolated struct WrittenSlotTerm: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// 0 to 2^63 - 1, like the other.
+  var incarnation: UInt64 = 0
+
+  var revision: UInt64 = 0
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
 /// What a client that asks for a place brings along.
 nonisolated struct WrittenEntry: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
@@ -706,7 +943,14 @@ nonisolated struct WrittenResumeToken: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  var term: UInt64 = 0
+  var term: WrittenSlotTerm {
+    get {_term ?? WrittenSlotTerm()}
+    set {_term = newValue}
+  }
+  /// Returns true if `term` has been explicitly set.
+  var hasTerm: Bool {self._term != nil}
+  /// Clears the value of `term`. Subsequent reads from it will return its default value.
+  mutating func clearTerm() {self._term = nil}
 
   /// Not 0.
   var number: UInt64 = 0
@@ -748,6 +992,7 @@ nonisolated struct WrittenResumeToken: Sendable {
 
   init() {}
 
+  fileprivate var _term: WrittenSlotTerm? = nil
   fileprivate var _interiorStripe: UInt32? = nil
 }
 
@@ -2061,6 +2306,445 @@ nonisolated extension WrittenRefusal: SwiftProtobuf.Message, SwiftProtobuf._Mess
   }
 }
 
+nonisolated extension WrittenNodeFrame: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".NodeFrame"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}greeting\0\u{1}owned\0\u{3}to_trees\0\u{3}to_gateway\0\u{1}heard\0\u{1}offered\0\u{1}declined\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try {
+        var v: WrittenGreeting?
+        var hadOneofValue = false
+        if let current = self.frame {
+          hadOneofValue = true
+          if case .greeting(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.frame = .greeting(v)
+        }
+      }()
+      case 2: try {
+        var v: WrittenOwnedSlots?
+        var hadOneofValue = false
+        if let current = self.frame {
+          hadOneofValue = true
+          if case .owned(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.frame = .owned(v)
+        }
+      }()
+      case 3: try {
+        var v: WrittenLettersToTrees?
+        var hadOneofValue = false
+        if let current = self.frame {
+          hadOneofValue = true
+          if case .toTrees(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.frame = .toTrees(v)
+        }
+      }()
+      case 4: try {
+        var v: WrittenLettersToGateway?
+        var hadOneofValue = false
+        if let current = self.frame {
+          hadOneofValue = true
+          if case .toGateway(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.frame = .toGateway(v)
+        }
+      }()
+      case 5: try {
+        var v: WrittenSlotFence?
+        var hadOneofValue = false
+        if let current = self.frame {
+          hadOneofValue = true
+          if case .heard(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.frame = .heard(v)
+        }
+      }()
+      case 6: try {
+        var v: WrittenSlotFence?
+        var hadOneofValue = false
+        if let current = self.frame {
+          hadOneofValue = true
+          if case .offered(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.frame = .offered(v)
+        }
+      }()
+      case 7: try {
+        var v: WrittenSlotFence?
+        var hadOneofValue = false
+        if let current = self.frame {
+          hadOneofValue = true
+          if case .declined(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.frame = .declined(v)
+        }
+      }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    switch self.frame {
+    case .greeting?: try {
+      guard case .greeting(let v)? = self.frame else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    }()
+    case .owned?: try {
+      guard case .owned(let v)? = self.frame else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    }()
+    case .toTrees?: try {
+      guard case .toTrees(let v)? = self.frame else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    }()
+    case .toGateway?: try {
+      guard case .toGateway(let v)? = self.frame else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+    }()
+    case .heard?: try {
+      guard case .heard(let v)? = self.frame else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+    }()
+    case .offered?: try {
+      guard case .offered(let v)? = self.frame else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
+    }()
+    case .declined?: try {
+      guard case .declined(let v)? = self.frame else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
+    }()
+    case nil: break
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: WrittenNodeFrame, rhs: WrittenNodeFrame) -> Bool {
+    if lhs.frame != rhs.frame {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WrittenGreeting: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".Greeting"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}run\0\u{1}version\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularFixed64Field(value: &self.run) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self._version) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if self.run != 0 {
+      try visitor.visitSingularFixed64Field(value: self.run, fieldNumber: 1)
+    }
+    try { if let v = self._version {
+      try visitor.visitSingularStringField(value: v, fieldNumber: 2)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: WrittenGreeting, rhs: WrittenGreeting) -> Bool {
+    if lhs.run != rhs.run {return false}
+    if lhs._version != rhs._version {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WrittenOwnedSlots: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".OwnedSlots"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}slots\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.slots) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.slots.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.slots, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: WrittenOwnedSlots, rhs: WrittenOwnedSlots) -> Bool {
+    if lhs.slots != rhs.slots {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WrittenLettersToTrees: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".LettersToTrees"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}gateway\0\u{1}letters\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.gateway) }()
+      case 2: try { try decoder.decodeRepeatedMessageField(value: &self.letters) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.gateway != 0 {
+      try visitor.visitSingularUInt32Field(value: self.gateway, fieldNumber: 1)
+    }
+    if !self.letters.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.letters, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: WrittenLettersToTrees, rhs: WrittenLettersToTrees) -> Bool {
+    if lhs.gateway != rhs.gateway {return false}
+    if lhs.letters != rhs.letters {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WrittenLettersToTrees.Letter: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = WrittenLettersToTrees.protoMessageName + ".Letter"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}slot\0\u{1}message\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.slot) }()
+      case 2: try { try decoder.decodeSingularBytesField(value: &self.message) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.slot != 0 {
+      try visitor.visitSingularUInt32Field(value: self.slot, fieldNumber: 1)
+    }
+    if !self.message.isEmpty {
+      try visitor.visitSingularBytesField(value: self.message, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: WrittenLettersToTrees.Letter, rhs: WrittenLettersToTrees.Letter) -> Bool {
+    if lhs.slot != rhs.slot {return false}
+    if lhs.message != rhs.message {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WrittenLettersToGateway: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".LettersToGateway"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}gateway\0\u{1}letters\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.gateway) }()
+      case 2: try { try decoder.decodeRepeatedMessageField(value: &self.letters) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.gateway != 0 {
+      try visitor.visitSingularUInt32Field(value: self.gateway, fieldNumber: 1)
+    }
+    if !self.letters.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.letters, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: WrittenLettersToGateway, rhs: WrittenLettersToGateway) -> Bool {
+    if lhs.gateway != rhs.gateway {return false}
+    if lhs.letters != rhs.letters {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WrittenLettersToGateway.Letter: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = WrittenLettersToGateway.protoMessageName + ".Letter"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}fence\0\u{1}message\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._fence) }()
+      case 2: try { try decoder.decodeSingularBytesField(value: &self.message) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._fence {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if !self.message.isEmpty {
+      try visitor.visitSingularBytesField(value: self.message, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: WrittenLettersToGateway.Letter, rhs: WrittenLettersToGateway.Letter) -> Bool {
+    if lhs._fence != rhs._fence {return false}
+    if lhs.message != rhs.message {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WrittenSlotFence: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".SlotFence"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}slot\0\u{1}term\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.slot) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._term) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if self.slot != 0 {
+      try visitor.visitSingularUInt32Field(value: self.slot, fieldNumber: 1)
+    }
+    try { if let v = self._term {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: WrittenSlotFence, rhs: WrittenSlotFence) -> Bool {
+    if lhs.slot != rhs.slot {return false}
+    if lhs._term != rhs._term {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WrittenSlotTerm: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".SlotTerm"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}incarnation\0\u{1}revision\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularFixed64Field(value: &self.incarnation) }()
+      case 2: try { try decoder.decodeSingularFixed64Field(value: &self.revision) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.incarnation != 0 {
+      try visitor.visitSingularFixed64Field(value: self.incarnation, fieldNumber: 1)
+    }
+    if self.revision != 0 {
+      try visitor.visitSingularFixed64Field(value: self.revision, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: WrittenSlotTerm, rhs: WrittenSlotTerm) -> Bool {
+    if lhs.incarnation != rhs.incarnation {return false}
+    if lhs.revision != rhs.revision {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
 nonisolated extension WrittenEntry: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".Entry"
   static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}wish\0\u{1}tree\0\u{1}address\0\u{1}request\0\u{1}token\0")
@@ -2426,7 +3110,7 @@ nonisolated extension WrittenResumeToken: SwiftProtobuf.Message, SwiftProtobuf._
       // allocates stack space for every case branch when no optimizations are
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
-      case 1: try { try decoder.decodeSingularFixed64Field(value: &self.term) }()
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._term) }()
       case 2: try { try decoder.decodeSingularFixed64Field(value: &self.number) }()
       case 3: try { try decoder.decodeSingularUInt32Field(value: &self.expiry) }()
       case 4: try { try decoder.decodeSingularBoolField(value: &self.isSource) }()
@@ -2448,9 +3132,9 @@ nonisolated extension WrittenResumeToken: SwiftProtobuf.Message, SwiftProtobuf._
     // allocates stack space for every if/case branch local when no optimizations
     // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
     // https://github.com/apple/swift-protobuf/issues/1182
-    if self.term != 0 {
-      try visitor.visitSingularFixed64Field(value: self.term, fieldNumber: 1)
-    }
+    try { if let v = self._term {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
     if self.number != 0 {
       try visitor.visitSingularFixed64Field(value: self.number, fieldNumber: 2)
     }
@@ -2488,7 +3172,7 @@ nonisolated extension WrittenResumeToken: SwiftProtobuf.Message, SwiftProtobuf._
   }
 
   static func ==(lhs: WrittenResumeToken, rhs: WrittenResumeToken) -> Bool {
-    if lhs.term != rhs.term {return false}
+    if lhs._term != rhs._term {return false}
     if lhs.number != rhs.number {return false}
     if lhs.expiry != rhs.expiry {return false}
     if lhs.isSource != rhs.isSource {return false}

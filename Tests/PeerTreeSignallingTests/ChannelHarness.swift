@@ -48,7 +48,7 @@ struct ChannelHarness: Stage {
         for number in 0..<count {
             let random = SeededGenerator(seed: seed &+ 2 &+ UInt64(number))
             gateways.append(Gateway(options: options, security: .test(), random: random))
-            names.append(GatewayID(UInt32(number)))
+            names.append(GatewayID(0, at: NodeSession(UInt32(number))))
             learn(number)
         }
     }
@@ -172,7 +172,7 @@ struct ChannelHarness: Stage {
     /// A service is gone with all that was on its way, and another one takes its place. The gateways tell it whom they have.
     mutating func replaceTrees(_ service: Int = 0) {
         slots.beginTerms(of: service)
-        services[service] = makeService(service, random: slots.newestTerm &* 1_000)
+        services[service] = makeService(service, random: UInt64(slots.newestTerm.revision) &* 1_000)
         for gateway in gateways.indices {
             up[gateway][service] = []
             down[service][gateway] = []
@@ -208,10 +208,10 @@ struct ChannelHarness: Stage {
 
     /// A gateway is gone with its sockets and all that was on its way, and another one takes its place.
     mutating func replaceGateway(_ gateway: Int) {
-        let random = SeededGenerator(seed: seed &+ UInt64(names[gateway].number) &* 77)
+        let random = SeededGenerator(seed: seed &+ UInt64(names[gateway].node.number) &* 77)
         gateways[gateway] = Gateway(options: options, security: .test(), random: random)
-        let gone = names[gateway]
-        names[gateway] = GatewayID(gone.number + 100)
+        let gone = names[gateway].node
+        names[gateway] = GatewayID(0, at: NodeSession(gone.number + 100))
         slots.forget(gateway)
         for service in services.indices {
             up[gateway][service] = []

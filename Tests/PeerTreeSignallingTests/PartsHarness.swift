@@ -71,7 +71,7 @@ struct PartsHarness: Stage {
                 inboxes[id, default: []].append(SignallingHarness.Message(event: event, payload: payload))
             case .answer(let watcher, let answer): answers[watcher, default: []].append(answer)
             case .tell(let message, let other): letters[part][other].append(message)
-            case .probe, .disconnect: break
+            case .probe, .disconnect, .send: break
             }
         }
     }

@@ -36,7 +36,7 @@ struct SignallingHarness {
         service = SignallingService(
             options: options,
             security: security,
-            term: Self.nextTerm(),
+            term: SlotTerm(incarnation: 0, revision: Int64(clamping: Self.nextTerm())),
             random: SeededGenerator(seed: seed)
         )
     }
@@ -203,7 +203,7 @@ struct SignallingHarness {
                 disconnected.append(id)
             case .answer(let watcher, let answer):
                 answers[watcher, default: []].append(answer)
-            case .tell: Issue.record("a service that is alone tells another")
+            case .tell, .send: Issue.record("a service that is alone tells another")
             }
         }
     }

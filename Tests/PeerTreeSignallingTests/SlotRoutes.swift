@@ -8,21 +8,21 @@ struct SlotRoutes {
     private var news: [Set<Slot>]
     /// What each service has lost and does not know.
     private var lost: [Set<Slot>]
-    private(set) var newestTerm: UInt64 = 1
+    private(set) var newestTerm: SlotTerm = 1
 
     init(services: Int, gateways: Int) {
-        routes = (0..<Slot.count).map { SlotOwner(ServiceID(UInt32($0 % services)), term: 1) }
+        routes = (0..<Slot.count).map { SlotOwner(NodeSession(UInt32($0 % services)), term: 1) }
         news = Array(repeating: Slot.all, count: gateways)
         lost = Array(repeating: [], count: services)
     }
 
     var isQuiet: Bool { news.allSatisfy(\.isEmpty) && lost.allSatisfy(\.isEmpty) }
 
-    func service(of slot: Slot) -> Int { Int(routes[Int(slot.number)].service.number) }
+    func service(of slot: Slot) -> Int { Int(routes[Int(slot.number)].node.number) }
 
-    func terms(of service: Int) -> [Slot: UInt64] {
-        var terms: [Slot: UInt64] = [:]
-        for (number, route) in routes.enumerated() where route.service.number == UInt32(service) {
+    func terms(of service: Int) -> [Slot: SlotTerm] {
+        var terms: [Slot: SlotTerm] = [:]
+        for (number, route) in routes.enumerated() where route.node.number == UInt32(service) {
             terms[Slot(number: UInt16(number))] = route.term
         }
         return terms
@@ -36,15 +36,15 @@ struct SlotRoutes {
     }
 
     /// - Returns: the slots that were not the service's, with their new terms.
-    mutating func move(_ slots: Set<Slot>, to service: Int) -> [Slot: UInt64] {
+    mutating func move(_ slots: Set<Slot>, to service: Int) -> [Slot: SlotTerm] {
         let moved = slots.filter { self.service(of: $0) != service }
         for slot in moved { lost[self.service(of: slot)].insert(slot) }
         return begin(moved, service)
     }
 
-    private mutating func begin(_ slots: Set<Slot>, _ service: Int) -> [Slot: UInt64] {
-        newestTerm += 1
-        for slot in slots { routes[Int(slot.number)] = SlotOwner(ServiceID(UInt32(service)), term: newestTerm) }
+    private mutating func begin(_ slots: Set<Slot>, _ service: Int) -> [Slot: SlotTerm] {
+        newestTerm = newestTerm.next
+        for slot in slots { routes[Int(slot.number)] = SlotOwner(NodeSession(UInt32(service)), term: newestTerm) }
         for gateway in news.indices { news[gateway].formUnion(slots) }
         return Dictionary(uniqueKeysWithValues: slots.map { ($0, newestTerm) })
     }

@@ -73,7 +73,7 @@ struct SlotTests {
         let slots = [tree(1), tree(2)].map { Slot(ofTree: $0) }
         #expect(slots[0] != slots[1])
         _ = say(.took([slots[0]: 7, slots[1]: 9]), to: &service)
-        for (number, term) in [(0, 7), (1, 9)] as [(Int, UInt64)] {
+        for (number, term) in [(0, 7), (1, 9)] as [(Int, SlotTerm)] {
             let said = say(.told(try entry("S\(number)", tree(number + 1), makes: true), by: gateway), to: &service)
             #expect(said.count >= 3)
             #expect(said.allSatisfy { $0.fence == FencingToken(slot: slots[number], term: term) })
@@ -158,10 +158,11 @@ struct SlotTests {
     }
 
     /// What is said to services, and which clients are told something.
-    private func say(_ input: Gateway.Input, to gateway: inout Gateway) -> (up: [(ToTree, ServiceID?)], emits: [String])
-    {
+    private func say(_ input: Gateway.Input, to gateway: inout Gateway) -> (
+        up: [(ToTree, NodeSession?)], emits: [String]
+    ) {
         gateway.handle(input, at: .zero)
-        var (up, emits): ([(ToTree, ServiceID?)], [String]) = ([], [])
+        var (up, emits): ([(ToTree, NodeSession?)], [String]) = ([], [])
         while let output = gateway.nextOutput() {
             if case .send(let message, let service) = output { up.append((message, service)) }
             if case .emit(let id, let event, _) = output { emits.append("\(id) \(event)") }
@@ -169,7 +170,7 @@ struct SlotTests {
         return (up, emits)
     }
 
-    private func member(_ socket: String, _ term: UInt64, in tree: String) -> ToGateway {
+    private func member(_ socket: String, _ term: SlotTerm, in tree: String) -> ToGateway {
         let token = ResumeToken(
             term: term,
             number: 7,
@@ -196,14 +197,14 @@ struct SlotTests {
         let discover: JSONValue = ["treeID": .string(tree(1)), "peerTree": ["v": 2]]
         let asked = say(.event(id: "V", name: "simple-signal[discover]", arguments: [discover]), to: &gateway)
         #expect(asked.up.isEmpty && asked.emits.isEmpty)
-        for (service, term) in [(3, 5), (4, 6)] as [(UInt32, UInt64)] {
-            let told = say(.learned([slot: SlotOwner(ServiceID(service), term: term)]), to: &gateway).up
-            #expect(told.map(\.1) == [ServiceID(service)])
+        for (service, term) in [(3, 5), (4, 6)] as [(UInt32, SlotTerm)] {
+            let told = say(.learned([slot: SlotOwner(NodeSession(service), term: term)]), to: &gateway).up
+            #expect(told.map(\.1) == [NodeSession(service)])
             guard case .enter(let entry)? = told.first?.0 else { return #expect(Bool(false), "\(told)") }
             #expect(entry.wish == Wish(socket: "V", number: 1))
         }
         // Old news are none.
-        #expect(say(.learned([slot: SlotOwner(ServiceID(3), term: 5)]), to: &gateway).up.isEmpty)
+        #expect(say(.learned([slot: SlotOwner(NodeSession(3), term: 5)]), to: &gateway).up.isEmpty)
         #expect(say(.goingAway, to: &gateway).up.map(\.1) == [nil])
     }
 
@@ -212,8 +213,8 @@ struct SlotTests {
         var gateway = makeGateway()
         let slot = Slot(ofTree: tree(1))
         _ = say(.connected(id: "V", address: nil, token: nil), to: &gateway)
-        _ = say(.learned([slot: SlotOwner(ServiceID(3), term: 5)]), to: &gateway)
-        func told(_ message: ToGateway, term: UInt64) -> [String] {
+        _ = say(.learned([slot: SlotOwner(NodeSession(3), term: 5)]), to: &gateway)
+        func told(_ message: ToGateway, term: SlotTerm) -> [String] {
             say(.told(message, FencingToken(slot: slot, term: term)), to: &gateway).emits
         }
         let place = MemberSocket(tree: tree(1), number: 7, socket: "V")

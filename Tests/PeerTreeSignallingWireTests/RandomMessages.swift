@@ -261,7 +261,7 @@ struct RandomMessages {
 
     mutating func token() -> ResumeToken {
         ResumeToken(
-            term: number(),
+            term: SlotTerm(incarnation: Int64(number() >> 1), revision: Int64(number() >> 1)),
             number: memberNumber(),
             expiry: number(UInt32.self),
             isSource: flag(),

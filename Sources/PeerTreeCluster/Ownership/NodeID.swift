@@ -25,7 +25,7 @@ package struct NodeID: Hashable, Sendable, CustomStringConvertible {
 
     var written: [UInt8] { Array(description.utf8) }
 
-    private static func isAllowed(_ byte: UInt8) -> Bool {
+    fileprivate static func isAllowed(_ byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
             UInt8(ascii: "0")...UInt8(ascii: "9"),
@@ -34,4 +34,33 @@ package struct NodeID: Hashable, Sendable, CustomStringConvertible {
         default: false
         }
     }
+}
+
+/// A node among the nodes of its cluster: what its key in etcd says.
+package struct NodeRecord: Hashable, Sendable {
+    package let id: NodeID
+    /// Where other nodes reach it, as `HOST:PORT`: visible ASCII characters, at most ``maximumAddressBytes``.
+    package let address: String
+
+    static let maximumAddressBytes = 300
+
+    /// nil if `address` is not as described.
+    package init?(id: NodeID, address: String) {
+        let isVisible = address.utf8.allSatisfy { (0x21...0x7e).contains($0) }
+        guard isVisible, (1...Self.maximumAddressBytes).contains(address.utf8.count) else { return nil }
+        self.id = id
+        self.address = address
+    }
+
+    /// As it is written in etcd; nil for anything else.
+    init?(written bytes: [UInt8]) {
+        guard let space = bytes.lastIndex(of: UInt8(ascii: " ")), let id = NodeID(written: Array(bytes[..<space]))
+        else {
+            return nil
+        }
+        self.init(id: id, address: String(decoding: bytes[(space + 1)...], as: UTF8.self))
+    }
+
+    /// The name, a space, the run in hexadecimal, a space, the address.
+    var written: [UInt8] { id.written + Array(" \(address)".utf8) }
 }

@@ -85,6 +85,7 @@ extension SlotOwnership {
         slots[slot]?.isWaiting = false
         slots[slot]?.isInDoubt = !isKnown
         // Where nobody else can know it, others would wait for this node to claim the slot, and this node for others.
+        let me = me
         if !isKnown { slots[slot]?.lastOwner = me }
         if case .failure = result { slots[slot]?.notBefore = now + .milliseconds(250) }
         // A term higher than the one just written, in the same history, is of a history that nobody here remembers.

@@ -8,7 +8,7 @@ extension SlotOwnership {
     /// Others have heard of this term of the slot.
     mutating func heard(_ slot: Slot, _ term: SlotTerm, at now: Instant) {
         guard let state = slots[slot], term.incarnation <= 1 << 61,
-            term > state.heard ?? SlotTerm(incarnation: 0, revision: 0)
+            term > state.heard ?? .none
         else { return }
         slots[slot]?.heard = term
         incarnation.highest = max(incarnation.highest, term.incarnation)
@@ -56,7 +56,7 @@ extension SlotOwnership {
     // MARK: The successor
 
     mutating func takeOver(_ slot: Slot, _ term: SlotTerm, at now: Instant) {
-        guard let state = slots[slot], term > state.answeredOffer ?? SlotTerm(incarnation: 0, revision: 0) else {
+        guard let state = slots[slot], term > state.answeredOffer ?? .none else {
             return
         }
         // An offer is answered once: what was declined is not taken when it comes again.

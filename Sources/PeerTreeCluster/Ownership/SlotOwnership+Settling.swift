@@ -41,7 +41,7 @@ extension SlotOwnership {
     }
 
     var registrationPut: EtcdPut? {
-        lease.lease.map { EtcdPut(key: keys.node(me.name), value: me.written, lease: $0) }
+        lease.lease.map { EtcdPut(key: keys.node(me.name), value: record.written, lease: $0) }
     }
 
     private mutating func registerIfNeeded(at now: Instant) {

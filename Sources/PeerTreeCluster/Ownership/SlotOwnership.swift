@@ -19,8 +19,8 @@ package struct SlotOwnership: Sendable {
         case watchEnded(Int)
         /// Whether a link to that node stands. Of one that was never told of, none does.
         case reachable(NodeID, Bool)
-        /// Another node, or a peer's own gateway, has heard of this term of the slot.
-        case heard(Slot, SlotTerm)
+        /// Other nodes have heard of these terms of slots.
+        case heard([Slot: SlotTerm])
         /// The owner offers the slot, and its state is here: it can be taken over.
         case offered(Slot, SlotTerm)
         /// The node that the slot was offered to will not take it.
@@ -41,12 +41,16 @@ package struct SlotOwnership: Sendable {
         case keeps(Slot)
         /// Tell the owner that its offer is not taken.
         case decline(Slot, SlotTerm, to: NodeID)
+        /// There is this node, at this address: once for each life of it, and when the address is another one.
+        case joined(NodeID, address: String)
+        /// A node's lease is over, or it was started anew.
+        case left(NodeID)
         /// Whether the lease is certainly not over.
         case confirmed(Bool)
         case noticed(OwnershipNotice)
     }
 
-    let me: NodeID
+    let record: NodeRecord
     let options: OwnershipOptions
     let keys: ClusterKeys
     var mirror: KeyMirror
@@ -70,8 +74,8 @@ package struct SlotOwnership: Sendable {
     var outputs = OutputQueue<Output>()
 
     /// A node that owns nothing yet.
-    package init(_ me: NodeID, options: OwnershipOptions = OwnershipOptions(), at now: Instant) {
-        self.me = me
+    package init(_ record: NodeRecord, options: OwnershipOptions = OwnershipOptions(), at now: Instant) {
+        self.record = record
         self.options = options
         keys = ClusterKeys(prefix: options.prefix)
         mirror = KeyMirror(prefix: keys.prefix, at: now)
@@ -79,6 +83,8 @@ package struct SlotOwnership: Sendable {
         unsettled = Set(options.slots)
         for slot in options.slots { slots[slot] = SlotState() }
     }
+
+    var me: NodeID { record.id }
 
     package mutating func nextOutput() -> Output? { outputs.next() }
 
@@ -100,7 +106,8 @@ package struct SlotOwnership: Sendable {
         case .watched(let number, let message): mirror.handle(.watched(number, message), at: now)
         case .watchEnded(let number): mirror.handle(.watchEnded(number), at: now)
         case .reachable(let node, let isReachable): tell(node, isReachable, at: now)
-        case .heard(let slot, let term): heard(slot, term, at: now)
+        case .heard(let terms):
+            for (slot, term) in terms { heard(slot, term, at: now) }
         case .offered(let slot, let term): takeOver(slot, term, at: now)
         case .declined(let slot, let term): declined(slot, term)
         case .deadlineReached: mirror.handle(.deadlineReached, at: now)

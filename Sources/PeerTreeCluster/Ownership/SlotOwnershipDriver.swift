@@ -5,7 +5,7 @@ package import PeerTreeSignalling
 package actor SlotOwnershipDriver {
     private let client: EtcdClient
     private var ownership: SlotOwnership
-    private let report: @Sendable (SlotOwnership.Output) -> Void
+    private let report: @Sendable ([SlotOwnership.Output]) -> Void
     private var calls: [Int: Task<Void, Never>] = [:]
     private var watch: Task<Void, Never>?
     private var timer: Task<Void, Never>?
@@ -15,10 +15,10 @@ package actor SlotOwnershipDriver {
     ///   - options: Their clock is set by this driver.
     ///   - report: Told of all that is not for etcd, in its order.
     package init(
-        _ node: NodeID,
+        _ node: NodeRecord,
         _ client: EtcdClient,
         options: OwnershipOptions,
-        report: @escaping @Sendable (SlotOwnership.Output) -> Void
+        report: @escaping @Sendable ([SlotOwnership.Output]) -> Void
     ) {
         self.client = client
         self.report = report
@@ -46,13 +46,15 @@ package actor SlotOwnershipDriver {
     package func feed(_ input: SlotOwnership.Input) {
         guard !isStopped else { return }
         ownership.handle(input, at: BootTime.now)
+        var reports: [SlotOwnership.Output] = []
         while let output = ownership.nextOutput() {
             switch output {
             case .ask(let number, let request): calls[number] = Task { await self.ask(number, request) }
             case .watch(let number, let watch): begin(watch, number)
-            default: report(output)
+            default: reports.append(output)
             }
         }
+        if !reports.isEmpty { report(reports) }
         setTimer()
     }
 

@@ -21,7 +21,7 @@ package struct Gateway: Sendable {
         case asked(watcher: Int, DashboardQuestion)
         /// The service of a tree speaks, in the name of the slot's owner.
         case told(ToGateway, FencingToken)
-        /// These services have these slots now, and know nobody there yet.
+        /// The services of these nodes have these slots now, and know nobody there yet.
         case learned([Slot: SlotOwner])
         /// The server is about to stop.
         case goingAway
@@ -37,8 +37,8 @@ package struct Gateway: Sendable {
         case disconnect(id: String)
         /// Tell a dashboard.
         indirect case answer(watcher: Int, DashboardAnswer)
-        /// Say this to a tree service, or to all.
-        case send(ToTree, to: ServiceID?)
+        /// Say this to the tree service of a node, or to all at this node.
+        case send(ToTree, to: NodeSession?)
     }
 
     let options: SignallingOptions
@@ -96,6 +96,9 @@ package struct Gateway: Sendable {
 
     /// Clients connected now.
     package var clientCount: Int { clients.count }
+
+    /// Whether it knows for every tree whom to ask.
+    package var knowsOwners: Bool { owners.areKnown }
 
     /// Seconds since 1970.
     var unixTime: UInt64 { options.unixTimeAtZero + now.nanoseconds / 1_000_000_000 }

@@ -1,20 +1,15 @@
-/// Names a tree service among those that gateways talk to.
-package struct ServiceID: Hashable, Sendable {
-    package var number: UInt32
-
-    package init(_ number: UInt32) {
-        self.number = number
-    }
-}
-
 /// Who has a slot, and in which term.
-package struct SlotOwner: Hashable, Sendable {
-    package var service: ServiceID
-    package var term: UInt64
+package struct SlotOwner: Hashable, Comparable, Sendable {
+    package var node: NodeSession
+    package var term: SlotTerm
 
-    package init(_ service: ServiceID, term: UInt64) {
-        self.service = service
+    package init(_ node: NodeSession, term: SlotTerm) {
+        self.node = node
         self.term = term
+    }
+
+    package static func < (left: SlotOwner, right: SlotOwner) -> Bool {
+        (left.term, left.node) < (right.term, right.node)
     }
 }
 
@@ -31,18 +26,22 @@ struct SlotOwners {
     /// Who has a tree.
     ///
     /// - Parameter tree: Its id.
-    func owner(ofTree tree: String) -> ServiceID? { owners[Int(Slot(ofTree: tree).number)]?.service }
+    func owner(ofTree tree: String) -> NodeSession? { owners[Int(Slot(ofTree: tree).number)]?.node }
 
     /// Whether something is said in the name of the owner that is known, or of one that comes after it.
     func believe(_ fence: FencingToken) -> Bool {
         owners[Int(fence.slot.number)].map { $0.term <= fence.term } ?? true
     }
 
-    /// Notes who has slots now. Terms that are not greater than what is known are out of date.
+    /// Whether each has an owner.
+    var areKnown: Bool { owners.allSatisfy { $0 != nil } }
+
+    /// Notes who has slots now. Terms smaller than what is known are out of date; in the same term it is news if the owner's
+    /// node is reached anew.
     ///
     /// - Returns: the slots for which it is news.
     mutating func learn(_ news: [Slot: SlotOwner]) -> Set<Slot> {
-        let newer = news.filter { slot, owner in owners[Int(slot.number)].map { $0.term < owner.term } ?? true }
+        let newer = news.filter { slot, owner in owners[Int(slot.number)].map { $0 < owner } ?? true }
         for (slot, owner) in newer { owners[Int(slot.number)] = owner }
         return Set(newer.keys)
     }

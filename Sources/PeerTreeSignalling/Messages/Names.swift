@@ -1,9 +1,27 @@
-/// Names a gateway among those that talk to a tree service.
-package struct GatewayID: Hashable, Sendable {
+/// Another node of a cluster, as this one knows it for as long as what it says comes whole and in order. Reached anew, the
+/// same node has a greater one.
+package struct NodeSession: Hashable, Comparable, Sendable {
     package var number: UInt32
+
+    /// This node itself.
+    package static let here = NodeSession(0)
 
     package init(_ number: UInt32) {
         self.number = number
+    }
+
+    package static func < (left: NodeSession, right: NodeSession) -> Bool { left.number < right.number }
+}
+
+/// Names a gateway among those that talk to a tree service.
+package struct GatewayID: Hashable, Sendable {
+    /// Counts the gateways of one node.
+    package var number: UInt32
+    package var node: NodeSession
+
+    package init(_ number: UInt32, at node: NodeSession = .here) {
+        self.number = number
+        self.node = node
     }
 }
 

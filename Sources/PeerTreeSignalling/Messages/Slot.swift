@@ -27,9 +27,9 @@ package struct Slot: Hashable, Sendable {
 /// over, so that an owner that was replaced and does not know it does no harm (a fencing token, as locks have them).
 package struct FencingToken: Hashable, Sendable {
     package var slot: Slot
-    package var term: UInt64
+    package var term: SlotTerm
 
-    package init(slot: Slot, term: UInt64) {
+    package init(slot: Slot, term: SlotTerm) {
         self.slot = slot
         self.term = term
     }

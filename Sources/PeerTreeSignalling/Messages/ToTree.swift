@@ -25,7 +25,7 @@ package enum ToTree: Equatable, Sendable {
     /// The gateway is about to stop.
     case goingAway
 
-    /// The tree that it is about: whoever has that tree's ``Slot`` is told. Nil for what every service is told.
+    /// The tree that it is about: whoever has that tree's ``Slot`` is told. Nil for what every service at the gateway's node is told.
     package var tree: String? {
         switch self {
         case .enter(let entry): entry.tree

@@ -7,7 +7,7 @@ package import PeerTreeCore
 /// slots have the same owner and term, for good.
 package struct SlotTenures: Sendable {
     package struct Tenure: Sendable {
-        package let term: UInt64
+        package let term: SlotTerm
         /// When the service came to have the slot, or could first be reached.
         package fileprivate(set) var since: Instant
     }
@@ -27,7 +27,7 @@ package struct SlotTenures: Sendable {
     /// - Parameters:
     ///   - term: Greater than that of whoever had them before, such as the time at which a server was started.
     ///   - since: When the service came to have them.
-    package init(all term: UInt64, since: Instant = .zero) {
+    package init(all term: SlotTerm, since: Instant = .zero) {
         tenures = Array(repeating: Tenure(term: term, since: since), count: Slot.count)
         newest = since
     }
@@ -38,7 +38,7 @@ package struct SlotTenures: Sendable {
     subscript(ofTree tree: String) -> Tenure? { self[Slot(ofTree: tree)] }
 
     /// The service has a slot from now on. A term that is not greater than the slot's is out of date.
-    mutating func begin(_ slot: Slot, term: UInt64, at now: Instant) {
+    mutating func begin(_ slot: Slot, term: SlotTerm, at now: Instant) {
         guard self[slot].map({ $0.term < term }) ?? true else { return }
         tenures[Int(slot.number)] = Tenure(term: term, since: now)
         newest = max(newest, now)

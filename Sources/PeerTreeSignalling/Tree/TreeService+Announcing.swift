@@ -31,11 +31,20 @@ extension TreeService {
 
     /// Somebody is announced who has come back by itself, or was announced already.
     private mutating func meet(_ peer: PeerHandle, _ arrival: Announcement, from gateway: GatewayID) {
-        guard let member = members[peer], member.id != arrival.socket else { return }
+        guard let member = members[peer] else { return }
+        // The same socket by another way to its gateway: what was said by the one before is lost.
+        guard member.id != arrival.socket else {
+            if member.gateway != gateway { seat(peer, arrival, at: gateway) }
+            return
+        }
         guard member.tree == arrival.token.treeID, arrival.token.ids.dropLast().contains(member.id) else {
             return tell(.replaced(arrival.member), of: arrival.token.slot, to: gateway)
         }
         // It had this socket after the one that is known.
+        seat(peer, arrival, at: gateway)
+    }
+
+    private mutating func seat(_ peer: PeerHandle, _ arrival: Announcement, at gateway: GatewayID) {
         takeOver(peer, by: arrival.socket, at: gateway)
         sayWhatFollows()
         if let token = token(of: peer) { say(token, to: peer) }

@@ -253,7 +253,7 @@ extension TreeService {
         let number = newNumber()
         let capacity = UInt16(clamping: children(of: entry.source))
         return ResumeToken(
-            term: 0,
+            term: .none,
             number: number,
             expiry: .max,
             isSource: true,

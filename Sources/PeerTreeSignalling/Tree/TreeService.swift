@@ -11,11 +11,11 @@ package struct TreeService: Sendable {
     package enum Input: Sendable {
         /// A gateway speaks.
         case told(ToTree, by: GatewayID)
-        /// A gateway is gone, and with it every socket it had.
-        case lost(GatewayID)
+        /// A node is gone, and with it every socket that its gateways had.
+        case lost(NodeSession)
         /// The service has these slots from now on, in these terms, which are greater than those of whoever had them before.
         /// Members of their trees are announced, or come back by themselves.
-        case took([Slot: UInt64])
+        case took([Slot: SlotTerm])
         /// Another service has these slots, or is about to. Of their trees nothing is kept, and nothing more said.
         case letGo(Set<Slot>)
         /// Clients can reach the service from now on: what it waits for counts from here.
@@ -117,7 +117,7 @@ package struct TreeService: Sendable {
         endWaiting()
         switch input {
         case .told(let message, let gateway): take(message, from: gateway)
-        case .lost(let gateway): lose(gateway)
+        case .lost(let node): lose(node)
         case .took(let terms): take(terms)
         case .letGo(let lost): letGo(lost)
         case .reachable: slots.beginAnew(at: self.now)
@@ -156,10 +156,10 @@ package struct TreeService: Sendable {
     }
 
     /// Its members may come back by another gateway.
-    private mutating func lose(_ gateway: GatewayID) {
-        restoration.waitingJoins.removeAll(of: gateway)
-        dashboard.removeAll(of: gateway)
-        let lost = members.filter { $0.value.gateway == gateway && $0.value.isConnected }
+    private mutating func lose(_ node: NodeSession) {
+        restoration.waitingJoins.removeAll(of: node)
+        dashboard.removeAll(of: node)
+        let lost = members.filter { $0.value.gateway.node == node && $0.value.isConnected }
         let ordered = lost.sorted { ($0.key.tree.index, $0.key.index) < ($1.key.tree.index, $1.key.index) }
         for (peer, member) in ordered { lostSocket(member.id, of: peer) }
     }
@@ -192,7 +192,7 @@ package struct TreeService: Sendable {
 
     // MARK: Slots
 
-    private mutating func take(_ terms: [Slot: UInt64]) {
+    private mutating func take(_ terms: [Slot: SlotTerm]) {
         for (slot, term) in terms { slots.begin(slot, term: term, at: now) }
     }
 

@@ -37,9 +37,9 @@ struct WaitingJoins {
         if byTree.isEmpty { deadline = nil }
     }
 
-    /// A gateway is gone, and its clients with it.
-    mutating func removeAll(of gateway: GatewayID) {
-        for (socket, waiting) in entries where waiting.gateway == gateway { remove(socket) }
+    /// A node is gone, and the clients of its gateways with it.
+    mutating func removeAll(of node: NodeSession) {
+        for (socket, waiting) in entries where waiting.gateway.node == node { remove(socket) }
     }
 
     /// Slots are another service's: gateways ask that.

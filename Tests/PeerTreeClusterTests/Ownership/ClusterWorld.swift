@@ -103,7 +103,7 @@ struct ClusterWorld {
         nodes[number].id = id
         nodes[number].known = [:]
         nodes[number].watch = nil
-        nodes[number].machine = SlotOwnership(id, options: options, at: now)
+        nodes[number].machine = SlotOwnership(.simulated(id), options: options, at: now)
         deliver(.deadlineReached, to: number, nodes[number].life)
     }
 
@@ -130,7 +130,7 @@ struct ClusterWorld {
             ledger.owns(slot, term, id, at: now)
             for other in nodes.indices where other != number && chance(30) {
                 plan(
-                    .input(node: other, life: nodes[other].life, .heard(slot, term)),
+                    .input(node: other, life: nodes[other].life, .heard([slot: term])),
                     in: delay(0...(isTroubled ? 2_000 : 50))
                 )
             }
@@ -138,7 +138,7 @@ struct ClusterWorld {
             ledger.offers += 1
             say(.offered(slot, term), to: successor, from: number)
         case .decline(let slot, let term, let owner): say(.declined(slot, term), to: owner, from: number)
-        case .letsGo, .keeps, .confirmed, .noticed: break
+        case .letsGo, .keeps, .joined, .left, .confirmed, .noticed: break
         }
     }
 
@@ -278,6 +278,13 @@ extension NodeID {
     fileprivate static func simulated(_ number: Int, run: UInt64) -> NodeID {
         guard let id = NodeID(name: "node\(number)", run: run) else { preconditionFailure("node\(number) is no name") }
         return id
+    }
+}
+
+extension NodeRecord {
+    fileprivate static func simulated(_ id: NodeID) -> NodeRecord {
+        guard let record = NodeRecord(id: id, address: "\(id.name):7000") else { preconditionFailure("no address") }
+        return record
     }
 }
 

@@ -62,7 +62,7 @@ struct SlotOwnershipTests {
         var machine = try #require(world.nodes[0].machine)
         let (slot, term) = try #require(machine.held.first)
         machine.handle(
-            .heard(slot, SlotTerm(incarnation: term.incarnation, revision: term.revision + 1)),
+            .heard([slot: SlotTerm(incarnation: term.incarnation, revision: term.revision + 1)]),
             at: world.now
         )
         var outputs: [SlotOwnership.Output] = []

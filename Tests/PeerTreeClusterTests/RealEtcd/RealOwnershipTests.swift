@@ -9,7 +9,8 @@ struct RealOwnershipTests {
         var options = OwnershipOptions()
         options.leaseSeconds = 2
         let id = try #require(NodeID(name: name, run: run))
-        return SlotOwnershipDriver(id, client, options: options) { _ in }
+        let record = try #require(NodeRecord(id: id, address: "127.0.0.1:1"))
+        return SlotOwnershipDriver(record, client, options: options) { _ in }
     }
 
     private func count(_ nodes: SlotOwnershipDriver...) async -> Int {

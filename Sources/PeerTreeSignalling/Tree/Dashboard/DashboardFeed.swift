@@ -55,8 +55,8 @@ struct DashboardFeed: Sendable {
     }
 
     /// A gateway is gone, and its watchers with it.
-    mutating func removeAll(of gateway: GatewayID) {
-        for id in watchers.keys where id.gateway == gateway { remove(id) }
+    mutating func removeAll(of node: NodeSession) {
+        for id in watchers.keys where id.gateway.node == node { remove(id) }
     }
 
     /// Notes that a peer is there, hangs elsewhere, or reports other figures.

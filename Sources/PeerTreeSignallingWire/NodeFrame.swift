@@ -1,0 +1,47 @@
+package import PeerTreeSignalling
+
+/// What goes between two nodes of a cluster, in one frame of their link.
+package enum NodeFrame: Equatable, Sendable {
+    /// Who the sender is: the first frame of a session.
+    ///
+    /// - `run`: The number that its key in etcd has for this life of it.
+    /// - `version`: Of its program, for people.
+    case greeting(run: UInt64, version: String?)
+    /// Slots that the sender has now: all of them after the greeting, later those that are new to it or have a new term.
+    case owned([FencingToken])
+    /// What gateway number `from` of the sender says to the receiver's services of trees.
+    case toTrees(from: UInt32, [LetterToTree])
+    /// What the sender's services of trees say to gateway number `to` of the receiver.
+    case toGateway(to: UInt32, [LetterToGateway])
+    /// The receiver has spoken in the name of an owner that is none any more: this is the term by now.
+    case heard(FencingToken)
+    /// The receiver may take over the slot.
+    case offered(FencingToken)
+    /// The sender does not take the slot over that it was offered.
+    case declined(FencingToken)
+
+    /// Letters in one frame at most.
+    package static let maximumLetters = 65_536
+}
+
+/// A ``PeerTreeSignalling/ToTree`` in its written form, and which of the services it is for.
+package struct LetterToTree: Equatable, Sendable {
+    package var slot: Slot
+    package var message: [UInt8]
+
+    package init(slot: Slot, message: [UInt8]) {
+        self.slot = slot
+        self.message = message
+    }
+}
+
+/// A ``PeerTreeSignalling/ToGateway`` in its written form, and in whose name it is said.
+package struct LetterToGateway: Equatable, Sendable {
+    package var fence: FencingToken
+    package var message: [UInt8]
+
+    package init(fence: FencingToken, message: [UInt8]) {
+        self.fence = fence
+        self.message = message
+    }
+}
