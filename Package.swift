@@ -28,6 +28,14 @@ let package = Package(
         .library(name: "VirtualTransport", targets: ["VirtualTransport"]),
         .library(name: "PeerTreeMedia", targets: ["PeerTreeMedia"]),
     ],
+    traits: [
+        .default(enabledTraits: ["Cluster"]),
+        .trait(
+            name: "Cluster",
+            description:
+                "Several servers as one: `peer-tree serve --cluster`. Without it the command needs fewer packages."
+        ),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.5.0"),
@@ -407,8 +415,10 @@ let package = Package(
             name: "PeerTreeCluster",
             dependencies: [
                 "JSON",
+                "NodeLinks",
                 "PeerTreeCore",
                 "PeerTreeSignalling",
+                "PeerTreeSignallingWire",
                 "StateMachine",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
@@ -483,7 +493,9 @@ let package = Package(
             name: "peer-tree",
             dependencies: [
                 "JSON",
+                .target(name: "NodeLinks", condition: .when(traits: ["Cluster"])),
                 "PeerTreeClient",
+                .target(name: "PeerTreeCluster", condition: .when(traits: ["Cluster"])),
                 "PeerTreeCore",
                 "PeerTreeMedia",
                 "PeerTreeServer",

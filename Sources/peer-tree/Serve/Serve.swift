@@ -24,6 +24,9 @@ struct Serve: AsyncParsableCommand {
     @OptionGroup(title: "Listening and placement")
     var server: ServerFlags
 
+    @OptionGroup(title: "Several servers as one")
+    var cluster: ClusterFlags
+
     @OptionGroup(title: "STUN and TURN")
     var iceServers: ICEServerFlags
 
@@ -45,6 +48,7 @@ struct Serve: AsyncParsableCommand {
     func run() async throws {
         var flags = server.values.merging(access.values) { $1 }.merging(limits.values) { $1 }
         flags.merge(iceServers.values) { $1 }
+        flags.merge(cluster.values) { $1 }
         if verbose { flags["log-level"] = flags["log-level"] ?? "debug" }
         let (given, file, json, shows) = (flags, config, json, showConfiguration)
         try await exiting(signalsAreSuccess: true) {

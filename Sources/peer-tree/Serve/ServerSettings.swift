@@ -32,6 +32,8 @@ struct ServerSettings: Sendable {
     /// Who may create trees and who may join them.
     var access = AccessPolicy()
     var stateKey = StateKeyFile.none
+    /// The other servers; nil if it is alone.
+    var cluster: ClusterSettings?
     var socketIO = {
         var configuration = SocketIOServerConfiguration()
         // Deployed clients of the original came with socket.io-client 2 and 4.
@@ -55,6 +57,7 @@ struct ServerSettings: Sendable {
         log.format = try reader.choice("log-format", default: LogSettings.Format.text)
         let shutdown = try reader.seconds("shutdown-timeout", default: 2, in: 0...600)
         socketIO.closeTimeout = .nanoseconds(Int64(shutdown * 1e9))
+        cluster = try ClusterSettings(&reader)
         try readTrees(&reader)
         try readAccess(&reader)
         try readProxies(&reader)
@@ -68,8 +71,10 @@ struct ServerSettings: Sendable {
     private mutating func readTrees(_ reader: inout SettingsReader) throws {
         loops = try reader.integer("loops", in: 1...Slot.count) ?? System.coreCount
         signalling.tracker.assignsStandbys = try reader.choice("standbys", default: Switch.on) == .on
-        signalling.tracker.resumeWindow = try reader.span("resume-window", default: 15)
-        signalling.tracker.sourceResumeWindow = try reader.span("source-resume-window", default: 15)
+        // Those whose server has died come back by another one: they find it, and are many.
+        let window: Double = cluster == nil ? 15 : 60
+        signalling.tracker.resumeWindow = try reader.span("resume-window", default: window)
+        signalling.tracker.sourceResumeWindow = try reader.span("source-resume-window", default: window)
         signalling.tracker.restoreWindow = try reader.span("restore-window", default: 10)
         signalling.restorationWait = try reader.span("restore-wait", default: 8)
         if let path = try reader.text("state-key", "the path of a file") { stateKey = .file(path) }
@@ -77,6 +82,9 @@ struct ServerSettings: Sendable {
             $0.count >= 32
         }
         if let secret { stateKey = .secret(secret) }
+        if cluster != nil, case .none = stateKey {
+            throw ValidationError("--cluster needs --state-key or --state-secret, the same key for all servers.")
+        }
     }
 
     private mutating func readAccess(_ reader: inout SettingsReader) throws {
@@ -197,6 +205,15 @@ struct ServerSettings: Sendable {
         let key = try stateKey.load()
         var access = access
         access.tokenKeys = try await readTokenKeys()
+        #if Cluster
+        let node = try cluster.map { try ClusterServer($0, signalling: signalling, logger: logger) }
+        let others = node?.port
+        #else
+        guard cluster == nil else {
+            throw ValidationError("--cluster: this peer-tree was built without the package trait Cluster.")
+        }
+        let others: NodePort? = nil
+        #endif
         let peers = PeerTreeServer(
             io,
             k: k,
@@ -204,8 +221,12 @@ struct ServerSettings: Sendable {
             options: signalling,
             access: access,
             stateKey: key,
-            loops: loops
+            loops: loops,
+            port: others
         )
+        #if Cluster
+        try await node?.start(peers)
+        #endif
         var web = PeerTreeWebServer.Configuration()
         web.host = host
         web.port = port
@@ -227,6 +248,9 @@ struct ServerSettings: Sendable {
         } catch let error as ListenError {
             throw Failure(status: .osError, message: error.description)
         }
+        #if Cluster
+        await node?.stop()
+        #endif
     }
 }
 

@@ -1,0 +1,181 @@
+package import NodeLinks
+package import PeerTreeSignalling
+package import PeerTreeSignallingWire
+import StateMachine
+
+/// One node among those of its cluster: which others there are, who of them has which slot, and what goes to whom.
+///
+/// A node learns from etcd which others there are, links them, and hears from themselves what they own: each greets the
+/// others at the beginning of a session, names its slots and their terms, and names those that it comes to have. What is said
+/// in the name of an owner that is none any more is left out, and whoever says it is told. A session that ends is as the death
+/// of the other node's gateways and services: those of the next are new, and each side tells the other anew who is where.
+///
+/// A state machine without I/O: hand inputs to ``handle(_:)``, and drain ``nextOutput()``.
+package struct ClusterNode: Sendable {
+    package enum Input: Sendable {
+        /// What the node's ``SlotOwnership`` has to say, in its order.
+        case ownership([SlotOwnership.Output])
+        /// What the link to a node has to say; nil stands for strangers.
+        case link(NodeName?, LinkEvent)
+        /// A frame for another node, if it is still that.
+        case send([UInt8], to: NodeSession)
+        /// A message of another node could not be read, for this reason.
+        case unreadable(NodeSession, String)
+    }
+
+    package enum Output: Sendable {
+        /// Keep a link to that node, at this address.
+        case link(NodeName, NodeAddress)
+        case unlink(NodeName)
+        case send(NodeName, [UInt8])
+        /// Tell every loop of the server.
+        case tell(SignallingService.Input)
+        /// Hand these to the services of trees, in their order, as said by a gateway.
+        case toTrees([LetterToTree], by: GatewayID)
+        /// Hand these to the gateway of this number, in their order.
+        case toGateway([LetterToGateway], number: UInt32, from: NodeSession)
+        case ownership(SlotOwnership.Input)
+        case noticed(ClusterNotice)
+    }
+
+    let me: NodeID
+    private let version: String?
+    private let options: SignallingOptions
+    var nodes: [NodeName: LinkedNode] = [:]
+    /// Whose session a number is.
+    var sessions: [NodeSession: NodeName] = [:]
+    private var lastSession = NodeSession.here
+    /// What this node owns.
+    var own: [Slot: SlotTerm] = [:]
+    /// The greatest terms that were heard of.
+    var terms: [Slot: SlotTerm] = [:]
+    /// What it has come to own while one input is handled.
+    private var newlyOwned: [Slot: SlotTerm] = [:]
+    package private(set) var isConfirmed = false
+    var outputs = OutputQueue<Output>()
+
+    /// - Parameter version: Of this program, for people.
+    package init(_ me: NodeID, version: String?, options: SignallingOptions) {
+        self.me = me
+        self.version = version
+        self.options = options
+    }
+
+    package mutating func nextOutput() -> Output? { outputs.next() }
+
+    package mutating func handle(_ input: Input) {
+        switch input {
+        case .ownership(let news):
+            for output in news { take(output) }
+            tellOwned()
+        case .link(let name?, let event): take(event, of: name)
+        case .link(nil, .refused(let refusal, let refuser)): notice(.refused(nil, refusal, by: refuser))
+        case .link(nil, _): break
+        case .send(let frame, let session): if let name = sessions[session] { outputs.append(.send(name, frame)) }
+        case .unreadable(let session, let words): if let name = sessions[session] { notice(.unreadable(name, words)) }
+        }
+    }
+
+    mutating func notice(_ notice: ClusterNotice) { outputs.append(.noticed(notice)) }
+
+    mutating func send(_ frame: NodeFrame, to name: NodeName) { outputs.append(.send(name, frame.written())) }
+
+    // MARK: What this node owns
+
+    private mutating func take(_ output: SlotOwnership.Output) {
+        switch output {
+        case .owns(let slot, let term): newlyOwned[slot] = term
+        case .letsGo(let slot):
+            tellOwned()
+            own[slot] = nil
+            outputs.append(.tell(.letGo([slot])))
+        case .offer(let slot, let term, let node): say(.offered(FencingToken(slot: slot, term: term)), to: node)
+        case .decline(let slot, let term, let node): say(.declined(FencingToken(slot: slot, term: term)), to: node)
+        case .joined(let node, let address): join(node, at: address)
+        case .left(let node): leave(node)
+        case .confirmed(let isConfirmed):
+            self.isConfirmed = isConfirmed
+            notice(.confirmed(isConfirmed))
+        case .noticed(let news): notice(.ownership(news))
+        case .ask, .watch, .keeps: break
+        }
+    }
+
+    private mutating func say(_ frame: NodeFrame, to node: NodeID) {
+        guard let name = NodeName(node.name), nodes[name]?.greeted?.id == node else { return }
+        send(frame, to: name)
+    }
+
+    /// All parts of the server have a slot before any of them, or another node, says something to whoever has it.
+    private mutating func tellOwned() {
+        guard !newlyOwned.isEmpty else { return }
+        let new = newlyOwned
+        newlyOwned = [:]
+        own.merge(new) { $1 }
+        terms.merge(new) { max($0, $1) }
+        outputs.append(.tell(.took(new)))
+        outputs.append(.tell(.learned(new.mapValues { SlotOwner(.here, term: $0) })))
+        for name in nodes.keys.sorted() where nodes[name]?.greeted != nil { send(.owned(Self.fences(new)), to: name) }
+    }
+
+    private static func fences(_ slots: [Slot: SlotTerm]) -> [FencingToken] {
+        slots.map { FencingToken(slot: $0.key, term: $0.value) }.sorted { $0.slot.number < $1.slot.number }
+    }
+
+    // MARK: Which nodes there are
+
+    private mutating func join(_ node: NodeID, at text: String) {
+        guard let name = NodeName(node.name), let address = NodeAddress(text) else {
+            return notice(.badAddress(node, text))
+        }
+        nodes[name, default: LinkedNode()].registered = node
+        outputs.append(.link(name, address))
+        notice(.joined(node, address: text))
+    }
+
+    private mutating func leave(_ node: NodeID) {
+        guard let name = NodeName(node.name), nodes[name]?.registered == node else { return }
+        nodes[name]?.registered = nil
+        notice(.left(node))
+        forgetIfGone(name)
+    }
+
+    /// A node without a lease is gone if it cannot be reached: a store that stalls ends no node that lives.
+    mutating func forgetIfGone(_ name: NodeName) {
+        guard let node = nodes[name], node.registered == nil, !node.isReachable else { return }
+        endSession(of: name)
+        nodes[name] = nil
+        outputs.append(.unlink(name))
+    }
+
+    // MARK: Sessions
+
+    mutating func beginSession(with name: NodeName) {
+        endSession(of: name)
+        send(.greeting(run: me.run, version: version), to: name)
+        send(.owned(Self.fences(own)), to: name)
+    }
+
+    mutating func greet(_ name: NodeName, run: UInt64, version: String?) {
+        guard nodes[name]?.greeted == nil, let id = NodeID(name: name.description, run: run) else { return }
+        lastSession.number += 1
+        sessions[lastSession] = name
+        nodes[name]?.greeted = (id, lastSession)
+        nodes[name]?.version = version
+        outputs.append(.ownership(.reachable(id, true)))
+        notice(.met(id, version: version))
+    }
+
+    mutating func endSession(of name: NodeName) {
+        guard let (id, session) = nodes[name]?.greeted else { return }
+        nodes[name]?.greeted = nil
+        sessions[session] = nil
+        outputs.append(.tell(.lost(session)))
+        outputs.append(.ownership(.reachable(id, false)))
+    }
+
+    /// What a frame of another node is.
+    func read(_ bytes: [UInt8]) throws(WrittenFormError) -> NodeFrame {
+        try NodeFrame(written: bytes, options: options)
+    }
+}

@@ -1,0 +1,54 @@
+package import NodeLinks
+
+/// What an operator should know of a node among the others.
+package enum ClusterNotice: Sendable, CustomStringConvertible {
+    case ownership(OwnershipNotice)
+    /// Whether the node's lease at etcd is certainly not over.
+    case confirmed(Bool)
+    case joined(NodeID, address: String)
+    case left(NodeID)
+    case met(NodeID, version: String?)
+    case unreachable(NodeName)
+    case reachable(NodeName)
+    /// A connection to that node, or to a stranger, came to nothing.
+    case refused(NodeName?, LinkRefusal, by: LinkEvent.Refuser)
+    case dialFailed(NodeName, String)
+    /// What this node said to the other, or the other to this one, is not whole: it is told anew.
+    case sessionLost(NodeName, SessionEnd)
+    /// A frame or a message of that node is not of this protocol; it was left out.
+    case unreadable(NodeName, String)
+    /// The address in etcd is none.
+    case badAddress(NodeID, String)
+
+    package var description: String {
+        switch self {
+        case .ownership(let notice): notice.description
+        case .confirmed(true): "the lease at etcd stands: what this node owns is confirmed"
+        case .confirmed(false):
+            "etcd has not answered for as long as the lease lasts: this node goes on with what it owns, unconfirmed"
+        case .joined(let node, let address): "node '\(node.name)' is at \(address)"
+        case .left(let node): "node '\(node.name)' has no lease any more"
+        case .met(let node, let version): "node '\(node.name)' speaks (version \(version ?? "unknown"))"
+        case .unreachable(let name): "node '\(name)' cannot be reached"
+        case .reachable(let name): "node '\(name)' can be reached"
+        case .refused(let name, let refusal, .this):
+            "a connection of \(name.map { "node '\($0)'" } ?? "a stranger") was refused: \(refusal)"
+        case .refused(let name, let refusal, .other):
+            "\(name.map { "node '\($0)'" } ?? "a stranger") refuses this node: \(refusal)"
+        case .dialFailed(let name, let words): "node '\(name)' cannot be dialed: \(words)"
+        case .sessionLost(let name, let end):
+            "the session with node '\(name)' is over (\(end)): both tell each other all anew"
+        case .unreadable(let name, let words): "what node '\(name)' has sent was left out: \(words)"
+        case .badAddress(let node, let address):
+            "node '\(node.name)' says that it is at '\(address)', which is no HOST:PORT: correct its --advertise"
+        }
+    }
+
+    /// Whether things are worse than they should be.
+    package var isWarning: Bool {
+        switch self {
+        case .confirmed(true), .joined, .met, .reachable: false
+        default: true
+        }
+    }
+}

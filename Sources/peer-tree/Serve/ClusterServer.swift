@@ -1,0 +1,85 @@
+#if Cluster
+import ArgumentParser
+import Logging
+import NIOCore
+import NIOPosix
+import NodeLinks
+import PeerTreeCluster
+import PeerTreeServer
+import PeerTreeSignalling
+
+/// A server's life as one of several.
+struct ClusterServer {
+    private let member: ClusterMember
+    private let logger: Logger
+
+    /// - Throws: an error that names the setting that cannot be.
+    init(_ settings: ClusterSettings, signalling: SignallingOptions, logger: Logger) throws {
+        self.logger = logger
+        let options = try ClusterOptions(settings)
+        logger.info("this server is node '\(options.node.name)', run \(String(options.node.run, radix: 16))")
+        member = try ClusterMember(
+            options,
+            signalling: signalling,
+            on: MultiThreadedEventLoopGroup.singleton.next()
+        ) { notice in
+            logger.log(level: notice.isWarning ? .warning : .info, "\(notice)")
+        }
+    }
+
+    /// Leads a server to the other nodes.
+    var port: NodePort { NodePort { [member] messages, node in member.send(messages, to: node) } }
+
+    /// Joins the cluster.
+    func start(_ server: PeerTreeServer) async throws {
+        do {
+            let address = try await member.start(
+                ClusterMember.Server(
+                    loops: server.loopCount,
+                    hear: { server.hear($0) },
+                    hearAt: { server.hear(at: $0, $1) }
+                )
+            )
+            logger.info("other servers reach this one at \(address)")
+        } catch let error as ClusterOptionsError {
+            throw ValidationError("\(error)")
+        } catch {
+            throw Failure(status: .osError, message: "This server cannot listen for the others: \(error)")
+        }
+    }
+
+    func stop() async { await member.stop() }
+}
+
+extension ClusterOptions {
+    init(_ settings: ClusterSettings) throws {
+        guard let advertised = NodeAddress(settings.advertise) else {
+            throw ValidationError("advertise must be HOST:PORT, not '\(settings.advertise)'.")
+        }
+        let name = settings.nodeName ?? String(advertised.description.map { ":[]%".contains($0) ? "-" : $0 })
+        guard let node = NodeID(name: name, run: UInt64.random(in: 1...UInt64.max)) else {
+            throw ValidationError(
+                "'\(name)' is no name for a server: say --node-name, 1 to 64 of letters, digits and . _ -."
+            )
+        }
+        do {
+            var etcd = EtcdOptions(endpoints: try settings.etcd.map { try EtcdEndpoint($0) })
+            etcd.user = settings.user.map { EtcdUser(name: $0.name, password: $0.password) }
+            etcd.tls = EtcdTLS(
+                authorities: settings.authorities,
+                certificate: settings.certificate?.file,
+                key: settings.certificate?.key
+            )
+            let secrets = try LinkSecrets(try settings.secrets())
+            self.init(node: node, advertised: advertised, etcd: etcd, secrets: secrets)
+        } catch let error as EtcdOptionsError {
+            throw ValidationError("cluster: \(error)")
+        } catch let error as LinkSecretsError {
+            throw ValidationError("cluster-secret-file: \(error)")
+        }
+        listenHost = settings.listen
+        ownership.prefix = settings.prefix
+        ownership.leaseSeconds = Int64(settings.leaseSeconds)
+    }
+}
+#endif
