@@ -434,9 +434,11 @@ let package = Package(
             dependencies: [
                 "TestSupport",
                 "JSON",
+                "NodeLinks",
                 "PeerTreeCluster",
                 "PeerTreeCore",
                 "PeerTreeSignalling",
+                "PeerTreeSignallingWire",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
                 .product(name: "NIOCore", package: "swift-nio"),

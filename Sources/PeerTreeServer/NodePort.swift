@@ -1,3 +1,4 @@
+package import JSON
 package import PeerTreeSignalling
 
 /// How a server that is a node of a cluster speaks to the other nodes.
@@ -5,8 +6,15 @@ package struct NodePort: Sendable {
     /// Sends what a loop has to say to another node, all of it and in this order. Called on the loop's thread.
     package var send: @Sendable ([NodeMessage], NodeSession) -> Void
 
-    package init(send: @escaping @Sendable ([NodeMessage], NodeSession) -> Void) {
+    /// What is known of the nodes, as JSON for `/status`.
+    package var status: @Sendable () async -> JSONValue
+
+    package init(
+        send: @escaping @Sendable ([NodeMessage], NodeSession) -> Void,
+        status: @escaping @Sendable () async -> JSONValue
+    ) {
         self.send = send
+        self.status = status
     }
 }
 

@@ -1,3 +1,4 @@
+import JSON
 public import NIOCore
 public import PeerTreeCore
 public import PeerTreeSignalling
@@ -14,6 +15,7 @@ public import SocketIO
 /// It decides who hangs under whom and relays offers, answers and candidates. It never carries the stream.
 public final class PeerTreeServer: Sendable {
     let driver: SignallingDriver
+    private let port: NodePort?
 
     /// Serves peers that connect to `io`.
     ///
@@ -55,6 +57,7 @@ public final class PeerTreeServer: Sendable {
         var options = options
         options.tracker.childrenPerPeer = max(1, k)
         options.tracker.childrenOfSource = max(1, k1)
+        self.port = port
         driver = SignallingDriver(
             io: io,
             loops: loops,
@@ -68,6 +71,11 @@ public final class PeerTreeServer: Sendable {
     /// What the server holds and has done.
     public var status: PeerTreeServerStatus {
         get async { PeerTreeServerStatus(await driver.figures) }
+    }
+
+    /// What is known of the cluster's nodes; nil if the server is alone.
+    var clusterStatus: JSONValue? {
+        get async { await port?.status() }
     }
 
     /// Whether it is a good moment to send more clients here: not while peers of an earlier run come back, and not once

@@ -33,6 +33,8 @@ package struct SignallingService: Sendable {
         case learned([Slot: SlotOwner])
         /// Another node is gone, or what it has said may not be all.
         case lost(NodeSession)
+        /// Whether another node can be reached.
+        case linked(NodeSession, isReachable: Bool)
         /// ``SignallingService/deadline`` has come.
         case deadlineReached
         /// Clients can come from now on. A server says it once it listens; until then, waiting counts from its start.
@@ -144,6 +146,8 @@ package struct SignallingService: Sendable {
         case .letGo(let slots): pass(TreeService.Input.letGo(slots), at: now)
         case .learned(let owners): pass(.learned(owners), at: now)
         case .lost(let node): pass(TreeService.Input.lost(node), at: now)
+        case .linked(let node, let isReachable):
+            pass(TreeService.Input.linked(node, isReachable: isReachable), at: now)
         case .deadlineReached: break
         case .reachable: pass(TreeService.Input.reachable, at: now)
         case .goingAway: pass(.goingAway, at: now)

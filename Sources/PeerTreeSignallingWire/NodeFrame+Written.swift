@@ -29,6 +29,7 @@ extension NodeFrame {
         case .heard(let fence): self = .heard(try FencingToken(fence, reader))
         case .offered(let fence): self = .offered(try FencingToken(fence, reader))
         case .declined(let fence): self = .declined(try FencingToken(fence, reader))
+        case .report(let report): self = .report(NodeReport(report))
         case nil: throw reader.bad("NodeFrame.frame", "one that this version knows")
         }
     }
@@ -83,6 +84,7 @@ extension WrittenNodeFrame {
         case .heard(let fence): self.frame = .heard(WrittenSlotFence(fence))
         case .offered(let fence): self.frame = .offered(WrittenSlotFence(fence))
         case .declined(let fence): self.frame = .declined(WrittenSlotFence(fence))
+        case .report(let report): self.frame = .report(WrittenNodeReport(report))
         }
     }
 }
@@ -100,6 +102,32 @@ extension WrittenLettersToGateway.Letter {
         self.init()
         fence = WrittenSlotFence(letter.fence)
         message = Data(letter.message)
+    }
+}
+
+// MARK: Reports
+
+extension WrittenNodeReport {
+    init(_ report: NodeReport) {
+        self.init()
+        clients = report.clients
+        trees = report.trees
+        peers = report.peers
+        isConfirmed = report.isConfirmed
+        isLeaving = report.isLeaving
+    }
+}
+
+extension NodeReport {
+    /// Numbers are shown, and nothing hangs on them.
+    init(_ written: WrittenNodeReport) {
+        self.init(
+            clients: written.clients,
+            trees: written.trees,
+            peers: written.peers,
+            isConfirmed: written.isConfirmed,
+            isLeaving: written.isLeaving
+        )
     }
 }
 

@@ -19,9 +19,33 @@ package enum NodeFrame: Equatable, Sendable {
     case offered(FencingToken)
     /// The sender does not take the slot over that it was offered.
     case declined(FencingToken)
+    /// What the sender has.
+    case report(NodeReport)
 
     /// Letters in one frame at most.
     package static let maximumLetters = 65_536
+}
+
+/// What a node has, for whoever asks one of them about all.
+package struct NodeReport: Equatable, Sendable {
+    /// Connected sockets.
+    package var clients: UInt64
+    /// Trees whose services are there.
+    package var trees: UInt64
+    /// Peers of those trees, sources included.
+    package var peers: UInt64
+    /// Whether its lease at etcd is certainly not over.
+    package var isConfirmed: Bool
+    /// Whether it is about to stop.
+    package var isLeaving: Bool
+
+    package init(clients: UInt64, trees: UInt64, peers: UInt64, isConfirmed: Bool, isLeaving: Bool) {
+        self.clients = clients
+        self.trees = trees
+        self.peers = peers
+        self.isConfirmed = isConfirmed
+        self.isLeaving = isLeaving
+    }
 }
 
 /// A ``PeerTreeSignalling/ToTree`` in its written form, and which of the services it is for.

@@ -512,6 +512,14 @@ nonisolated struct WrittenNodeFrame: Sendable {
     set {frame = .declined(newValue)}
   }
 
+  var report: WrittenNodeReport {
+    get {
+      if case .report(let v)? = frame {return v}
+      return WrittenNodeReport()
+    }
+    set {frame = .report(newValue)}
+  }
+
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   /// One of these is there.
@@ -523,8 +531,35 @@ nonisolated struct WrittenNodeFrame: Sendable {
     case heard(WrittenSlotFence)
     case offered(WrittenSlotFence)
     case declined(WrittenSlotFence)
+    case report(WrittenNodeReport)
 
   }
+
+  init() {}
+}
+
+/// What a node has, for whoever asks one of them about all.
+nonisolated struct WrittenNodeReport: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Connected sockets.
+  var clients: UInt64 = 0
+
+  /// Whose services are here.
+  var trees: UInt64 = 0
+
+  /// In those trees, sources included.
+  var peers: UInt64 = 0
+
+  /// Whether its lease at etcd is certainly not over.
+  var isConfirmed: Bool = false
+
+  /// Whether it is about to stop.
+  var isLeaving: Bool = false
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
 
   init() {}
 }
@@ -2308,7 +2343,7 @@ nonisolated extension WrittenRefusal: SwiftProtobuf.Message, SwiftProtobuf._Mess
 
 nonisolated extension WrittenNodeFrame: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".NodeFrame"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}greeting\0\u{1}owned\0\u{3}to_trees\0\u{3}to_gateway\0\u{1}heard\0\u{1}offered\0\u{1}declined\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}greeting\0\u{1}owned\0\u{3}to_trees\0\u{3}to_gateway\0\u{1}heard\0\u{1}offered\0\u{1}declined\0\u{1}report\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2407,6 +2442,19 @@ nonisolated extension WrittenNodeFrame: SwiftProtobuf.Message, SwiftProtobuf._Me
           self.frame = .declined(v)
         }
       }()
+      case 8: try {
+        var v: WrittenNodeReport?
+        var hadOneofValue = false
+        if let current = self.frame {
+          hadOneofValue = true
+          if case .report(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.frame = .report(v)
+        }
+      }()
       default: break
       }
     }
@@ -2446,6 +2494,10 @@ nonisolated extension WrittenNodeFrame: SwiftProtobuf.Message, SwiftProtobuf._Me
       guard case .declined(let v)? = self.frame else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
     }()
+    case .report?: try {
+      guard case .report(let v)? = self.frame else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 8)
+    }()
     case nil: break
     }
     try unknownFields.traverse(visitor: &visitor)
@@ -2453,6 +2505,56 @@ nonisolated extension WrittenNodeFrame: SwiftProtobuf.Message, SwiftProtobuf._Me
 
   static func ==(lhs: WrittenNodeFrame, rhs: WrittenNodeFrame) -> Bool {
     if lhs.frame != rhs.frame {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WrittenNodeReport: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".NodeReport"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}clients\0\u{1}trees\0\u{1}peers\0\u{3}is_confirmed\0\u{3}is_leaving\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.clients) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.trees) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.peers) }()
+      case 4: try { try decoder.decodeSingularBoolField(value: &self.isConfirmed) }()
+      case 5: try { try decoder.decodeSingularBoolField(value: &self.isLeaving) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.clients != 0 {
+      try visitor.visitSingularUInt64Field(value: self.clients, fieldNumber: 1)
+    }
+    if self.trees != 0 {
+      try visitor.visitSingularUInt64Field(value: self.trees, fieldNumber: 2)
+    }
+    if self.peers != 0 {
+      try visitor.visitSingularUInt64Field(value: self.peers, fieldNumber: 3)
+    }
+    if self.isConfirmed != false {
+      try visitor.visitSingularBoolField(value: self.isConfirmed, fieldNumber: 4)
+    }
+    if self.isLeaving != false {
+      try visitor.visitSingularBoolField(value: self.isLeaving, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: WrittenNodeReport, rhs: WrittenNodeReport) -> Bool {
+    if lhs.clients != rhs.clients {return false}
+    if lhs.trees != rhs.trees {return false}
+    if lhs.peers != rhs.peers {return false}
+    if lhs.isConfirmed != rhs.isConfirmed {return false}
+    if lhs.isLeaving != rhs.isLeaving {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

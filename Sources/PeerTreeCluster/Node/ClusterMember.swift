@@ -14,6 +14,8 @@ package struct ClusterOptions: Sendable {
     package var secrets: LinkSecrets
     package var ownership = OwnershipOptions()
     package var links = LinkOptions()
+    /// How often this node tells the others what it has. Default 2 s.
+    package var reportInterval = Duration.seconds(2)
     /// Of the program, for people. Default: none.
     package var version: String?
 
@@ -35,13 +37,17 @@ package actor ClusterMember {
         /// The loop of this number hears what is read.
         package var hearAt: @Sendable (Int, @escaping @Sendable () -> [PartMessage]) -> Void
         package var loops: Int
+        /// How many sockets, trees and peers it has.
+        package var figures: @Sendable () async -> (clients: Int, trees: Int, peers: Int)
 
         package init(
             loops: Int,
+            figures: @escaping @Sendable () async -> (clients: Int, trees: Int, peers: Int),
             hear: @escaping @Sendable (SignallingService.Input) -> Void,
             hearAt: @escaping @Sendable (Int, @escaping @Sendable () -> [PartMessage]) -> Void
         ) {
             self.loops = loops
+            self.figures = figures
             self.hear = hear
             self.hearAt = hearAt
         }
@@ -61,7 +67,7 @@ package actor ClusterMember {
     /// What is to be said to the ownership, in its order.
     private let inputs: AsyncStream<SlotOwnership.Input>
     private let toOwnership: AsyncStream<SlotOwnership.Input>.Continuation
-    private var feeder: Task<Void, Never>?
+    private var tasks: [Task<Void, Never>] = []
     private var isDraining = false
 
     /// - Parameters:
@@ -107,7 +113,8 @@ package actor ClusterMember {
         }
         self.ownership = ownership
         let inputs = inputs
-        feeder = Task { for await input in inputs { await ownership.feed(input) } }
+        tasks.append(Task { for await input in inputs { await ownership.feed(input) } })
+        tasks.append(Task { await reportForever(server) })
         await ownership.start()
         return address
     }
@@ -116,7 +123,7 @@ package actor ClusterMember {
     package func stop() async {
         await ownership?.stop()
         toOwnership.finish()
-        feeder?.cancel()
+        for task in tasks { task.cancel() }
         await links?.close()
         try? await etcd.shutdown()
     }
@@ -129,6 +136,15 @@ package actor ClusterMember {
                 for frame in frames { member.feed(.send(frame, to: session)) }
             }
         }
+    }
+
+    package var status: ClusterStatus { node.status }
+
+    private func reportForever(_ server: Server) async {
+        repeat {
+            let figures = await server.figures()
+            feed(.report(clients: figures.clients, trees: figures.trees, peers: figures.peers))
+        } while (try? await Task.sleep(for: options.reportInterval)) != nil
     }
 
     // MARK: The machine

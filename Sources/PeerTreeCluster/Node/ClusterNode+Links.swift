@@ -31,7 +31,10 @@ extension ClusterNode {
         nodes[name]?.isReachable = isReachable
         nodes[name]?.hasToldOfDialing = false
         notice(isReachable ? .reachable(name) : .unreachable(name))
-        if let id = nodes[name]?.greeted?.id { outputs.append(.ownership(.reachable(id, isReachable))) }
+        if let (id, session) = nodes[name]?.greeted {
+            outputs.append(.tell(.linked(session, isReachable: isReachable)))
+            outputs.append(.ownership(.reachable(id, isReachable)))
+        }
         if !isReachable { forgetIfGone(name) }
     }
 
@@ -60,6 +63,7 @@ extension ClusterNode {
             if !current.isEmpty { outputs.append(.toGateway(current, number: gateway, from: session)) }
         case .heard(let fence): outputs.append(.ownership(.heard([fence.slot: fence.term])))
         case .offered(let fence): outputs.append(.ownership(.offered(fence.slot, fence.term)))
+        case .report(let report): nodes[name]?.report = report
         case .declined(let fence): outputs.append(.ownership(.declined(fence.slot, fence.term)))
         }
     }
@@ -68,12 +72,13 @@ extension ClusterNode {
     private mutating func learn(_ fences: [FencingToken], of name: NodeName, _ session: NodeSession) {
         var news: [Slot: SlotOwner] = [:]
         for fence in fences {
-            if let known = terms[fence.slot], fence.term < known {
-                tell(name, known, of: fence.slot)
+            let owner = SlotOwner(session, term: fence.term)
+            if let known = owners[fence.slot], fence.term < known.term {
+                tell(name, known.term, of: fence.slot)
                 continue
             }
-            terms[fence.slot] = fence.term
-            news[fence.slot] = SlotOwner(session, term: fence.term)
+            owners[fence.slot] = owner
+            news[fence.slot] = owner
         }
         guard !news.isEmpty else { return }
         outputs.append(.ownership(.heard(news.mapValues(\.term))))
@@ -89,11 +94,11 @@ extension ClusterNode {
     ) -> [LetterToGateway] {
         var (current, late): ([LetterToGateway], [Slot: SlotTerm]) = ([], [:])
         for letter in letters {
-            if let known = terms[letter.fence.slot], letter.fence.term < known {
+            if let known = owners[letter.fence.slot]?.term, letter.fence.term < known {
                 late[letter.fence.slot] = known
                 continue
             }
-            if terms[letter.fence.slot] != letter.fence.term { learn([letter.fence], of: name, session) }
+            if owners[letter.fence.slot]?.term != letter.fence.term { learn([letter.fence], of: name, session) }
             current.append(letter)
         }
         for (slot, term) in late.sorted(by: { $0.key.number < $1.key.number }) { tell(name, term, of: slot) }

@@ -21,6 +21,8 @@ package struct ClusterNode: Sendable {
         case send([UInt8], to: NodeSession)
         /// A message of another node could not be read, for this reason.
         case unreadable(NodeSession, String)
+        /// What the server has now; to be said every few seconds.
+        case report(clients: Int, trees: Int, peers: Int)
     }
 
     package enum Output: Sendable {
@@ -39,7 +41,7 @@ package struct ClusterNode: Sendable {
     }
 
     let me: NodeID
-    private let version: String?
+    let version: String?
     private let options: SignallingOptions
     var nodes: [NodeName: LinkedNode] = [:]
     /// Whose session a number is.
@@ -47,11 +49,12 @@ package struct ClusterNode: Sendable {
     private var lastSession = NodeSession.here
     /// What this node owns.
     var own: [Slot: SlotTerm] = [:]
-    /// The greatest terms that were heard of.
-    var terms: [Slot: SlotTerm] = [:]
+    /// Who has each slot, in the greatest terms that were heard of.
+    var owners: [Slot: SlotOwner] = [:]
     /// What it has come to own while one input is handled.
     private var newlyOwned: [Slot: SlotTerm] = [:]
-    package private(set) var isConfirmed = false
+    private(set) var isConfirmed = false
+    private(set) var report = NodeReport(clients: 0, trees: 0, peers: 0, isConfirmed: false, isLeaving: false)
     var outputs = OutputQueue<Output>()
 
     /// - Parameter version: Of this program, for people.
@@ -73,6 +76,7 @@ package struct ClusterNode: Sendable {
         case .link(nil, _): break
         case .send(let frame, let session): if let name = sessions[session] { outputs.append(.send(name, frame)) }
         case .unreadable(let session, let words): if let name = sessions[session] { notice(.unreadable(name, words)) }
+        case .report(let clients, let trees, let peers): tellReport(clients: clients, trees: trees, peers: peers)
         }
     }
 
@@ -112,10 +116,25 @@ package struct ClusterNode: Sendable {
         let new = newlyOwned
         newlyOwned = [:]
         own.merge(new) { $1 }
-        terms.merge(new) { max($0, $1) }
+        for (slot, term) in new { owners[slot] = SlotOwner(.here, term: term) }
         outputs.append(.tell(.took(new)))
         outputs.append(.tell(.learned(new.mapValues { SlotOwner(.here, term: $0) })))
-        for name in nodes.keys.sorted() where nodes[name]?.greeted != nil { send(.owned(Self.fences(new)), to: name) }
+        sendToAll(.owned(Self.fences(new)))
+    }
+
+    private mutating func sendToAll(_ frame: NodeFrame) {
+        for name in nodes.keys.sorted() where nodes[name]?.greeted != nil { send(frame, to: name) }
+    }
+
+    private mutating func tellReport(clients: Int, trees: Int, peers: Int) {
+        report = NodeReport(
+            clients: UInt64(clamping: clients),
+            trees: UInt64(clamping: trees),
+            peers: UInt64(clamping: peers),
+            isConfirmed: isConfirmed,
+            isLeaving: false
+        )
+        sendToAll(.report(report))
     }
 
     private static func fences(_ slots: [Slot: SlotTerm]) -> [FencingToken] {
@@ -129,6 +148,7 @@ package struct ClusterNode: Sendable {
             return notice(.badAddress(node, text))
         }
         nodes[name, default: LinkedNode()].registered = node
+        nodes[name]?.address = text
         outputs.append(.link(name, address))
         notice(.joined(node, address: text))
     }

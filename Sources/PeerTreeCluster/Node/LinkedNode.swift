@@ -1,5 +1,6 @@
 import NodeLinks
 import PeerTreeSignalling
+import PeerTreeSignallingWire
 
 /// Another node, as far as this one is linked with it.
 struct LinkedNode: Sendable {
@@ -13,6 +14,9 @@ struct LinkedNode: Sendable {
     var hasToldOfDialing = false
     /// Of its program, as it has said.
     var version: String?
+    var address = ""
+    /// What it has said last of what it has.
+    var report: NodeReport?
 }
 
 /// Where a node listens for others, as it is written: `HOST:PORT`, an IPv6 address in brackets.

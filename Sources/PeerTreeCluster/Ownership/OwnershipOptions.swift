@@ -13,8 +13,8 @@ package struct OwnershipOptions: Sendable {
     package var claimPatience = TimeSpan.seconds(2)
     /// How long the node a slot is offered to may take. Default 3 s.
     package var offerPatience = TimeSpan.seconds(3)
-    /// How many slots a node offers at a time. Default 4.
-    package var movesAtOnce = 4
+    /// How many slots a node offers at a time. Default 16.
+    package var movesAtOnce = 16
     /// How many transactions are on their way at a time. Default 32.
     package var callsAtOnce = 32
     /// The Unix time, in milliseconds, at which the clock of the inputs stood at zero. What makes a new incarnation higher

@@ -24,8 +24,8 @@ extension SlotOwnership {
     mutating func balance(at now: Instant) {
         guard nextBalance <= now, registration.isDone, lease.isCertain(at: now), incarnation.isCurrent else { return }
         nextBalance = now + Self.lookInterval
-        let others = nodes.values.filter { $0 != me && links[$0]?.isUp == true }
-        guard let least = others.map({ loads[$0] ?? 0 }).min(), loads[me] ?? 0 > least + 1 else { return }
+        let others = successors
+        guard hasMore(than: others) else { return }
         var offered = slots.compactMapValues(\.offer)
         for slot in options.slots.reversed() where offered.count < options.movesAtOnce {
             guard let state = slots[slot], let held = state.held, state.notBefore <= now, !state.isWaiting,
@@ -37,6 +37,16 @@ extension SlotOwnership {
             unsettled.insert(slot)
             outputs.append(.offer(slot, held, to: node))
         }
+    }
+
+    /// Whether another node has fewer slots, so that one may go there.
+    var isUneven: Bool { hasMore(than: successors) }
+
+    private var successors: [NodeID] { nodes.values.filter { $0 != me && links[$0]?.isUp == true } }
+
+    private func hasMore(than others: [NodeID]) -> Bool {
+        guard let least = others.map({ loads[$0] ?? 0 }).min() else { return false }
+        return loads[me] ?? 0 > least + 1
     }
 
     private func successor(among others: [NodeID], _ offered: [Slot: Offer]) -> NodeID? {

@@ -90,7 +90,8 @@ package struct SlotOwnership: Sendable {
 
     /// When ``Input/deadlineReached`` is due.
     package func deadline(at now: Instant) -> Instant? {
-        let look = unsettled.isEmpty && !registration.isDue && incarnation.isCurrent ? nil : now + Self.lookInterval
+        let isCalm = unsettled.isEmpty && !registration.isDue && incarnation.isCurrent && !isUneven
+        let look = isCalm ? nil : now + Self.lookInterval
         return [mirror.deadline, lease.deadline(at: now), look].compactMap { $0 }.min()
     }
 

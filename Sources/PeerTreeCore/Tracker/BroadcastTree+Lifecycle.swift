@@ -93,7 +93,7 @@ extension BroadcastTree {
             if isSource { end(.sourceLost, &context) } else { removePeer(peer, reason: .vanished, &context) }
             return
         }
-        guard !peers[Int(peer)].isSuspect else { return }
+        guard !peers[Int(peer)].hasLostSignalling else { return }
         setSuspect(peer, true)
         let window = isSource ? context.options.sourceResumeWindow : context.options.resumeWindow
         peers[Int(peer)].resumeTimer = context.timers.start(
@@ -106,6 +106,14 @@ extension BroadcastTree {
             if parent != SpanningTree.none { saySuspect(peer, to: parent, &context) }
             for child in stripes[stripe].children(of: peer) { saySuspect(peer, to: child, &context) }
         }
+    }
+
+    /// Nobody can tell whether a peer's signalling socket is there.
+    mutating func signallingUnreachable(_ peer: Int32, _ context: inout TrackerContext) {
+        guard !peers[Int(peer)].isSuspect else { return }
+        setSuspect(peer, true)
+        // What it is told it may not hear, nor be heard.
+        for stripe in stripes.indices { cancelAttachTimer(peer, stripe: stripe, &context) }
     }
 
     /// A peer's signalling socket is back.

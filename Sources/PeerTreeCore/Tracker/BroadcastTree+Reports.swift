@@ -52,7 +52,7 @@ extension BroadcastTree {
         let isSuspect = peers[Int(parent)].isSuspect
         let wasFed = stripes[stripe].nodes[Int(peer)].flags.contains(.attached)
         // Who never had a link to a parent without signalling could not get one, and knows nothing against it.
-        let isDead = isSuspect && reason != .slow && wasFed
+        let isDead = peers[Int(parent)].hasLostSignalling && reason != .slow && wasFed
         if isDead, parent != SpanningTree.source {
             removePeer(parent, reason: .vanished, &context)
             return
@@ -87,7 +87,7 @@ extension BroadcastTree {
             settle(&context)
             return
         }
-        if peers[Int(child)].isSuspect {
+        if peers[Int(child)].hasLostSignalling {
             removePeer(child, reason: .vanished, &context)
             return
         }

@@ -28,11 +28,14 @@ struct PeerRecord {
         set { set(.native, newValue) }
     }
 
-    /// Its signalling socket is gone and may come back.
+    /// Its signalling socket is gone and may come back, or cannot be reached.
     var isSuspect: Bool {
         get { flags.contains(.suspect) }
         set { set(.suspect, newValue) }
     }
+
+    /// Its signalling socket is certainly gone: somebody waits for it to come back.
+    var hasLostSignalling: Bool { isSuspect && resumeTimer != TimerQueue.none }
 
     /// It did not forward, and offers nothing for now.
     var isEvicted: Bool {

@@ -16,6 +16,9 @@ public struct Tracker: Sendable {
         case leave(PeerHandle)
         /// The peer's signalling socket is gone without a word. A native peer keeps its place for a while.
         case signallingLost(PeerHandle)
+        /// Whether the peer's signalling socket is still there cannot be told. It keeps its place, for as long as that takes, and
+        /// gets no new children.
+        case signallingUnreachable(PeerHandle)
         /// The peer's signalling socket is back.
         case signallingResumed(PeerHandle)
         /// The peer's link to the parent of `epoch` is open. An old epoch is ignored.
@@ -170,6 +173,9 @@ public struct Tracker: Sendable {
         case .signallingLost(let peer):
             let (tree, index) = try locate(peer)
             trees[tree].signallingLost(index, &context)
+        case .signallingUnreachable(let peer):
+            let (tree, index) = try locate(peer)
+            trees[tree].signallingUnreachable(index, &context)
         case .signallingResumed(let peer):
             let (tree, index) = try locate(peer)
             trees[tree].resume(index, &context)

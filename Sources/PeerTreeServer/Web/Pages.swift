@@ -1,5 +1,6 @@
 import HTTPTypes
 import Hummingbird
+import JSON
 import NIOCore
 import PeerTreeCore
 import PeerTreeSignalling
@@ -34,7 +35,7 @@ enum Pages {
         }
         router.get("/status") { request, _ in
             guard let tree = request.uri.queryParameters.get("tree") else {
-                return json(await peers.status, client: assets.clientVersion)
+                return json(await peers.status, client: assets.clientVersion, cluster: await peers.clusterStatus)
             }
             guard let shape = await peers.shape(of: tree) else { throw HTTPError(.notFound) }
             return json(shape)
@@ -128,12 +129,13 @@ enum Pages {
     }
 
     /// - Parameter client: the version of the browser client that is served. Versions need no escape.
-    private static func json(_ status: PeerTreeServerStatus, client: String?) -> Response {
+    private static func json(_ status: PeerTreeServerStatus, client: String?, cluster: JSONValue?) -> Response {
         let served = client.map { "\"\($0)\"" } ?? "null"
         let text =
             #"{"version":"\#(PackageVersion.current)","client":\#(served),"#
-            + #""clients":\#(status.clients),"trees":\#(status.trees),"peers":\#(status.peers)}"#
-        return response(text + "\n", "application/json")
+            + #""clients":\#(status.clients),"trees":\#(status.trees),"peers":\#(status.peers)"#
+        let nodes = cluster.map { ",\"cluster\":" + $0.jsonString } ?? ""
+        return response(text + nodes + "}\n", "application/json")
     }
 
     /// Labels are hexadecimal, so nothing in them needs an escape.

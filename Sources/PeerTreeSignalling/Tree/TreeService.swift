@@ -13,6 +13,9 @@ package struct TreeService: Sendable {
         case told(ToTree, by: GatewayID)
         /// A node is gone, and with it every socket that its gateways had.
         case lost(NodeSession)
+        /// Whether a node can be reached. While it cannot, its sockets may be there or not: whose they are keeps its place, and gets
+        /// no new children.
+        case linked(NodeSession, isReachable: Bool)
         /// The service has these slots from now on, in these terms, which are greater than those of whoever had them before.
         /// Members of their trees are announced, or come back by themselves.
         case took([Slot: SlotTerm])
@@ -118,6 +121,7 @@ package struct TreeService: Sendable {
         switch input {
         case .told(let message, let gateway): take(message, from: gateway)
         case .lost(let node): lose(node)
+        case .linked(let node, let isReachable): reach(node, isReachable)
         case .took(let terms): take(terms)
         case .letGo(let lost): letGo(lost)
         case .reachable: slots.beginAnew(at: self.now)
@@ -159,9 +163,18 @@ package struct TreeService: Sendable {
     private mutating func lose(_ node: NodeSession) {
         restoration.waitingJoins.removeAll(of: node)
         dashboard.removeAll(of: node)
-        let lost = members.filter { $0.value.gateway.node == node && $0.value.isConnected }
-        let ordered = lost.sorted { ($0.key.tree.index, $0.key.index) < ($1.key.tree.index, $1.key.index) }
-        for (peer, member) in ordered { lostSocket(member.id, of: peer) }
+        for (peer, member) in membersConnected(at: node) { lostSocket(member.id, of: peer) }
+    }
+
+    private mutating func reach(_ node: NodeSession, _ isReachable: Bool) {
+        for (peer, _) in membersConnected(at: node) {
+            track(isReachable ? .signallingResumed(peer) : .signallingUnreachable(peer))
+        }
+    }
+
+    private func membersConnected(at node: NodeSession) -> [(PeerHandle, Member)] {
+        let found = members.filter { $0.value.gateway.node == node && $0.value.isConnected }
+        return found.sorted { ($0.key.tree.index, $0.key.index) < ($1.key.tree.index, $1.key.index) }
     }
 
     mutating func lostSocket(_ socket: String, of peer: PeerHandle) {

@@ -5,6 +5,7 @@ import NIOCore
 import NIOPosix
 import NodeLinks
 import PeerTreeCluster
+import PeerTreeCore
 import PeerTreeServer
 import PeerTreeSignalling
 
@@ -28,7 +29,12 @@ struct ClusterServer {
     }
 
     /// Leads a server to the other nodes.
-    var port: NodePort { NodePort { [member] messages, node in member.send(messages, to: node) } }
+    var port: NodePort {
+        NodePort(
+            send: { [member] messages, node in member.send(messages, to: node) },
+            status: { [member] in await member.status.json }
+        )
+    }
 
     /// Joins the cluster.
     func start(_ server: PeerTreeServer) async throws {
@@ -36,6 +42,10 @@ struct ClusterServer {
             let address = try await member.start(
                 ClusterMember.Server(
                     loops: server.loopCount,
+                    figures: {
+                        let status = await server.status
+                        return (status.clients, status.trees, status.peers)
+                    },
                     hear: { server.hear($0) },
                     hearAt: { server.hear(at: $0, $1) }
                 )
@@ -78,6 +88,7 @@ extension ClusterOptions {
             throw ValidationError("cluster-secret-file: \(error)")
         }
         listenHost = settings.listen
+        version = "\(PackageVersion.current)"
         ownership.prefix = settings.prefix
         ownership.leaseSeconds = Int64(settings.leaseSeconds)
     }

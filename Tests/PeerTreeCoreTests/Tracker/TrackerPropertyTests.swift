@@ -224,7 +224,8 @@ struct RandomRun {
         switch Int.random(in: 0..<100, using: &random) {
         case 0..<growth: join()
         case ..<50: withViewer("leave") { .leave($0) }
-        case ..<56: withViewer("signalling lost") { .signallingLost($0) }
+        case ..<54: withViewer("signalling lost") { .signallingLost($0) }
+        case ..<56: withViewer("signalling unreachable") { .signallingUnreachable($0) }
         case ..<62: withViewer("signalling resumed") { .signallingResumed($0) }
         case ..<66: rejoin()
         case ..<74: orphaned()

@@ -31,6 +31,32 @@ struct TrackerSignallingTests {
         #expect(try harness.parent(next) == peers[0])
     }
 
+    @Test("A peer that cannot be reached keeps its place for as long as that takes, and gets no new children")
+    func unreachable() throws {
+        var harness = try TrackerHarness(k: 2, k1: 2)
+        let peers = try harness.join(count: 3)
+        try #expect(harness.handle(.signallingUnreachable(peers[0])).isEmpty)
+        #expect(try harness.wait(.seconds(1_000)).isEmpty)
+        let next = try harness.join()
+        #expect(try harness.parent(next) == peers[1])
+        // Its child knows that the link is gone, and nothing else: that is no proof that it is dead.
+        #expect(try !harness.orphan(peers[2]).contains(.removed(peer: peers[0], reason: .vanished)))
+        try harness.handle(.signallingResumed(peers[0]))
+        let last = try harness.join()
+        #expect(try harness.parent(last) == peers[0])
+    }
+
+    @Test("A peer that could not be reached and is found to be gone has its window from then on")
+    func unreachableThenLost() throws {
+        var harness = try TrackerHarness(k: 2, k1: 2)
+        let peers = try harness.join(count: 3)
+        try harness.handle(.signallingUnreachable(peers[0]))
+        try harness.wait(.seconds(100))
+        try harness.handle(.signallingLost(peers[0]))
+        #expect(harness.tracker.deadline == Instant.zero + .seconds(115))
+        #expect(try harness.wait(.seconds(15)).contains(.removed(peer: peers[0], reason: .vanished)))
+    }
+
     @Test("A peer that does not come back has vanished when the window is over")
     func windowOver() throws {
         var harness = try TrackerHarness(k: 2, k1: 2)

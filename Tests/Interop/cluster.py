@@ -1,0 +1,147 @@
+"""Several servers as one: an etcd and nodes on loopback, each a process that can be killed, stopped and started again."""
+
+import contextlib
+import json
+import signal
+import socket
+import time
+import urllib.request
+
+from processes import own_port, running
+
+
+def until(condition, what, timeout=60):
+    end = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < end, f"after {timeout} s: {what() if callable(what) else what}"
+        time.sleep(0.05)
+
+
+class Etcd:
+    """One member, which forgets nothing when it is killed."""
+
+    def __init__(self, folder, stack):
+        self.stack = stack
+        ports = [stack.enter_context(own_port()) for _ in range(2)]
+        client, peer = (f"http://127.0.0.1:{port}" for port in ports)
+        self.address = client
+        self.port = ports[0]
+        self.command = [
+            "etcd", "--name", "m0", "--data-dir", folder / "etcd", "--listen-client-urls", client,
+            "--advertise-client-urls", client, "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
+            "--initial-cluster", f"m0={peer}", "--logger", "zap", "--log-outputs", folder / "etcd.log",
+        ]  # fmt: skip
+        self.start()
+
+    def start(self):
+        self.process = self.stack.enter_context(running(*self.command))
+        until(self._answers, "etcd does not answer")
+
+    def _answers(self):
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"{self.address}/health", timeout=2) as answer:
+            return json.load(answer)["health"] == "true"
+
+    def kill(self):
+        self.process.signal(signal.SIGKILL)
+        self.process.wait()
+
+
+class Node:
+    """`peer-tree serve --cluster`."""
+
+    def __init__(self, number, command, stack):
+        self.name = f"node{number}"
+        self.stack = stack
+        port, link = (stack.enter_context(own_port()) for _ in range(2))
+        self.command = [*command, "--port", port, "--advertise", f"127.0.0.1:{link}", "--node-name", self.name]
+        self.address = f"http://127.0.0.1:{port}"
+        self.start()
+
+    def start(self):
+        self.process = self.stack.enter_context(running(*self.command))
+        self.process.event("listening")
+
+    def signal(self, number):
+        self.process.signal(number)
+
+    def kill(self):
+        self.signal(signal.SIGKILL)
+        self.process.wait()
+
+    @property
+    def log(self):
+        return self.process.error_text
+
+    def get(self, path, timeout=5):
+        try:
+            with urllib.request.urlopen(self.address + path, timeout=timeout) as answer:
+                return answer.read()
+        except (OSError, socket.timeout):
+            return None
+
+    def status(self):
+        text = self.get("/status")
+        return text and json.loads(text)
+
+    def slots(self):
+        """How many slots each node has, as this one knows it."""
+        status = self.status()
+        return {node["name"]: node["slots"] for node in status["cluster"]["nodes"]} if status else {}
+
+    def shape(self, tree):
+        """Who hangs under whom; None while the tree is not known."""
+        text = self.get(f"/status?tree={tree}")
+        return text and json.loads(text)
+
+    def has_tree(self):
+        """Whether it has a tree's services."""
+        status = self.status()
+        return bool(status and status["trees"])
+
+
+class Cluster:
+    """Nodes that share an etcd."""
+
+    def __init__(self, peer_tree, folder, stack, count=3, options=()):
+        self.stack = stack
+        self.etcd = Etcd(folder, stack)
+        secret = folder / "cluster.secret"
+        secret.write_text("a secret that all nodes share\n")
+        command = [
+            peer_tree, "serve", "--k", 2, "--k1", 2, "--json", "--cluster", self.etcd.address,
+            "--cluster-secret-file", secret, "--state-secret", "x" * 40, *options,
+        ]  # fmt: skip
+        self.nodes = [Node(number, command, stack) for number in range(count)]
+        self.settle()
+
+    def settle(self, nodes=None):
+        """Waits until these nodes have all slots, each as many as the others, and all know it."""
+        nodes = nodes or self.nodes
+        names = {node.name for node in nodes}
+
+        def is_even():
+            for node in nodes:
+                slots = node.slots()
+                if {name for name, count in slots.items() if count} != names or sum(slots.values()) != 1024:
+                    return False
+                if max(slots.values()) - min(slots[name] for name in names) > 2:
+                    return False
+            return True
+
+        until(is_even, lambda: [node.slots() for node in nodes], 60)
+
+    def owner(self):
+        """The node that has the one tree there is."""
+        return until(lambda: next((node for node in self.nodes if node.has_tree()), None), "nobody has the tree")
+
+
+def in_place(node, tree, count):
+    """Whether the tree's source and COUNT viewers are connected and have parents, as a node knows it."""
+    shape = node.shape(tree)
+    if not shape:
+        return None
+    peers = [peer for peer in shape["peers"] if peer["connected"] and None not in peer["parents"]]
+    return shape if len(peers) == count else None

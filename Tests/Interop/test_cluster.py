@@ -1,0 +1,200 @@
+"""Several servers as one: whichever of them dies, every viewer of every one of them has every byte."""
+
+import contextlib
+import signal
+import subprocess
+import time
+
+import pytest
+from cluster import Cluster, in_place, until
+from processes import running
+from test_restart import Stream
+
+VIEWERS = 6
+
+# Each starts a dozen processes, and waits for leases to end.
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture
+def peer_tree(program):
+    return program("peer-tree")
+
+
+class Broadcast:
+    """A source at the first node and viewers at all of them, while a stream flows."""
+
+    def __init__(self, peer_tree, folder, stack, cluster, count=VIEWERS):
+        self.peer_tree, self.folder, self.stack, self.cluster = peer_tree, folder, stack, cluster
+        self.stream = Stream()
+        self.source = stack.enter_context(
+            running(
+                peer_tree, "broadcast", "-", "--server", cluster.nodes[0].address, "--k1", 2, "--json", "--viewers",
+                count, stdin=subprocess.PIPE,
+            )
+        )  # fmt: skip
+        self.tree = self.source.event("link")["tree"]
+        self.viewers = [self.watch(cluster.nodes[number % len(cluster.nodes)]) for number in range(count)]
+        for viewer, _ in self.viewers:
+            viewer.event("connect")
+        self.is_whole(cluster.nodes[0], count)
+        self.stream.feed(self.source.process.stdin)
+
+    def watch(self, node):
+        output = self.folder / f"out{time.monotonic_ns()}"
+        link = f"{node.address}/watch/{self.tree}"
+        return self.stack.enter_context(running(self.peer_tree, "watch", link, "-o", output, "--json")), output
+
+    def is_whole(self, node, count=VIEWERS, timeout=60):
+        """Waits until a node knows COUNT viewers and the source with their places."""
+        return until(lambda: in_place(node, self.tree, count), lambda: (node.shape(self.tree), node.log[-3000:]), timeout)
+
+    def late_viewer(self, node):
+        """One that comes now has to get what is sent from now on."""
+        late = self.watch(node)
+        self.are_connected([late])
+        return late
+
+    def are_connected(self, viewers):
+        for viewer, _ in viewers:
+            try:
+                viewer.event("connect")
+            except AssertionError as error:
+                states = [(node.name, node.shape(self.tree)) for node in self.cluster.nodes]
+                raise AssertionError(f"{error}; {states}") from None
+
+    def finish(self, late=()):
+        """Everybody has all; who was late has the end."""
+        self.stream.end()
+        for viewer, output in self.viewers:
+            assert viewer.wait(60) == 0, viewer.errors
+            self.stream.check(output)
+        for viewer, output in late:
+            assert viewer.wait(60) == 0, viewer.errors
+            self.stream.check_end(output)
+        assert self.source.wait(60) == 0, self.source.errors
+
+
+@contextlib.contextmanager
+def broadcast_over(peer_tree, folder, *options):
+    with contextlib.ExitStack() as stack:
+        cluster = Cluster(peer_tree, folder, stack, options=options)
+        yield cluster, Broadcast(peer_tree, folder, stack, cluster)
+
+
+@pytest.mark.parametrize("who", ["owner", "gateway", "source's"])
+def test_a_node_is_killed_and_comes_back_and_nobody_misses_a_byte(peer_tree, tmp_path, who):
+    with broadcast_over(peer_tree, tmp_path) as (cluster, broadcast):
+        owner = cluster.owner()
+        others = [node for node in cluster.nodes if node is not owner]
+        victim = {"owner": owner, "gateway": others[-1], "source's": cluster.nodes[0]}[who]
+        victim.kill()
+        rest = [node for node in cluster.nodes if node is not victim]
+        cluster.settle(rest)
+        # Viewers of the dead node go on with the parents that they have, and those that come now are placed: while the source
+        # has its socket, or as soon as it has one again.
+        late = [broadcast.watch(node) for node in rest]
+        if victim is not cluster.nodes[0]:
+            broadcast.are_connected(late)
+        victim.start()
+        if victim is cluster.nodes[0]:
+            broadcast.are_connected(late)
+        cluster.settle()
+        broadcast.is_whole(victim, VIEWERS + len(late))
+        broadcast.finish(late)
+
+
+def test_an_owner_that_stood_still_lets_go_of_what_others_have_taken(peer_tree, tmp_path):
+    with broadcast_over(peer_tree, tmp_path) as (cluster, broadcast):
+        owner = cluster.owner()
+        rest = [node for node in cluster.nodes if node is not owner]
+        owner.signal(signal.SIGSTOP)
+        cluster.settle(rest)
+        heir = next(node for node in rest if node.has_tree())
+        late = [broadcast.late_viewer(heir)]
+        owner.signal(signal.SIGCONT)
+        until(lambda: not owner.has_tree(), "the node that stood still goes on with the tree")
+        cluster.settle()
+        broadcast.is_whole(owner, VIEWERS + 1)
+        broadcast.finish(late)
+
+
+def test_etcd_goes_away_and_nothing_else_does(peer_tree, tmp_path):
+    with broadcast_over(peer_tree, tmp_path) as (cluster, broadcast):
+        owner, before = cluster.owner(), cluster.nodes[0].slots()
+        cluster.etcd.kill()
+        until(lambda: all("unconfirmed" in node.log for node in cluster.nodes), "nobody says that it is unconfirmed")
+        late = [broadcast.late_viewer(node) for node in cluster.nodes]
+        # A tree that is made now, by whichever node.
+        with broadcast_to_one(peer_tree, tmp_path, cluster.nodes[2]) as (link, viewer):
+            assert link and viewer
+        cluster.etcd.start()
+        until(lambda: all("is confirmed" in node.log.split("unconfirmed")[-1] for node in cluster.nodes), "not confirmed")
+        cluster.settle()
+        assert cluster.nodes[0].slots() == before
+        assert owner.has_tree()
+        broadcast.is_whole(owner, VIEWERS + 3)
+        broadcast.finish(late)
+
+
+@contextlib.contextmanager
+def broadcast_to_one(peer_tree, folder, node):
+    """A short broadcast to one viewer, whole."""
+    output = folder / "short"
+    source = [peer_tree, "broadcast", "-", "--server", node.address, "--json", "--viewers", 1]
+    with running(*source, stdin=subprocess.PIPE) as source:
+        link = source.event("link")["link"]
+        with running(peer_tree, "watch", link, "-o", output, "--json") as viewer:
+            viewer.event("connect")
+            source.process.stdin.write(b"short" * 1000)
+            source.process.stdin.close()
+            assert viewer.wait(30) == 0, viewer.errors
+            assert output.read_bytes() == b"short" * 1000
+            yield link, viewer
+
+
+def test_all_nodes_are_started_anew_one_after_the_other(peer_tree, tmp_path):
+    with broadcast_over(peer_tree, tmp_path) as (cluster, broadcast):
+        for node in cluster.nodes:
+            node.signal(signal.SIGTERM)
+            assert node.process.wait(30) in (0, 143), node.log[-2000:]
+            cluster.settle([other for other in cluster.nodes if other is not node])
+            node.start()
+            cluster.settle()
+            broadcast.is_whole(node)
+        late = [broadcast.late_viewer(node) for node in cluster.nodes]
+        broadcast.finish(late)
+
+
+def test_a_node_with_another_secret_gets_nothing_and_both_sides_say_why(peer_tree, tmp_path):
+    with contextlib.ExitStack() as stack:
+        cluster = Cluster(peer_tree, tmp_path, stack, count=2)
+        wrong = tmp_path / "wrong.secret"
+        wrong.write_text("this is not what the others have\n")
+        node = cluster.nodes[1]
+        node.kill()
+        cluster.settle(cluster.nodes[:1])
+        node.command[node.command.index(tmp_path / "cluster.secret")] = wrong
+        node.start()
+        until(lambda: "secret" in node.log and "secret" in cluster.nodes[0].log, "nobody speaks of the secret")
+        assert cluster.nodes[0].slots() == {"node0": 1024, "node1": 0}
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        (["--cluster", "http://127.0.0.1:1"], "--advertise"),
+        (["--cluster", "http://127.0.0.1:1", "--advertise", "127.0.0.1:0"], "--cluster-secret-file"),
+        (["--cluster", "http://127.0.0.1:1", "--advertise", "x", "--cluster-secret-file", "SECRET"], "HOST:PORT"),
+        (["--cluster", "127.0.0.1:1"], "http://10.0.0.1:2379"),
+        (["--cluster", "http://127.0.0.1:1", "--advertise", "h:1", "--cluster-secret-file", "/none"], "'/none'"),
+        (["--advertise", "127.0.0.1:0"], "--cluster"),
+    ],
+)
+def test_what_is_wrong_with_a_node_s_settings_is_said(peer_tree, tmp_path, options, words):
+    secret = tmp_path / "secret"
+    secret.write_text("a secret that all nodes share")
+    options = [str(secret) if option == "SECRET" else option for option in options]
+    with running(peer_tree, "serve", "--port", 0, "--state-secret", "x" * 40, *options) as server:
+        assert server.wait(20) in (64, 66), server.error_text
+        assert words in server.error_text

@@ -1,0 +1,201 @@
+import NIOCore
+import NodeLinks
+import PeerTreeSignalling
+import PeerTreeSignallingWire
+import Testing
+
+@testable import PeerTreeCluster
+
+@Suite("One node among the others", .timeLimit(.minutes(2)))
+struct ClusterNodeTests {
+    /// What a node has to say to another one, and to its server, in short.
+    private struct Said {
+        var frames: [NodeFrame] = []
+        var inputs: [SignallingService.Input] = []
+        var ownership: [SlotOwnership.Input] = []
+        var toGateways: [LetterToGateway] = []
+        var unlinked: [NodeName] = []
+        var notices: [ClusterNotice] = []
+
+        var lost: [NodeSession] {
+            inputs.compactMap { input in
+                guard case .lost(let session) = input else { return nil }
+                return session
+            }
+        }
+
+        var learned: [Slot: SlotOwner] {
+            inputs.reduce(into: [:]) { all, input in
+                if case .learned(let owners) = input { all.merge(owners) { $1 } }
+            }
+        }
+    }
+
+    private let slots = (0..<4).map { Slot(number: UInt16($0)) }
+    private var node: ClusterNode
+    private let other: NodeID
+    private let name: NodeName
+    private let session = NodeSession(1)
+
+    init() throws {
+        let me = try #require(NodeID(name: "a", run: 1))
+        other = try #require(NodeID(name: "b", run: 2))
+        name = try #require(NodeName("b"))
+        node = ClusterNode(me, version: "1", options: SignallingOptions())
+    }
+
+    private func term(_ revision: Int64) -> SlotTerm { SlotTerm(incarnation: 1, revision: revision) }
+
+    private func fence(_ slot: Int, _ revision: Int64) -> FencingToken {
+        FencingToken(slot: slots[slot], term: term(revision))
+    }
+
+    private mutating func hear(_ inputs: ClusterNode.Input...) throws -> Said {
+        var said = Said()
+        for input in inputs {
+            node.handle(input)
+            while let output = node.nextOutput() {
+                switch output {
+                case .send(_, let bytes):
+                    said.frames.append(try NodeFrame(written: bytes, options: SignallingOptions()))
+                case .tell(let input): said.inputs.append(input)
+                case .ownership(let input): said.ownership.append(input)
+                case .toGateway(let letters, _, _): said.toGateways += letters
+                case .unlink(let name): said.unlinked.append(name)
+                case .noticed(let notice): said.notices.append(notice)
+                case .link, .toTrees: break
+                }
+            }
+        }
+        return said
+    }
+
+    private func frame(_ frame: NodeFrame) -> ClusterNode.Input {
+        .link(name, .received(ByteBuffer(bytes: frame.written())))
+    }
+
+    private mutating func meet() throws -> Said {
+        var random = SystemRandomNumberGenerator()
+        return try hear(
+            .ownership([.joined(other, address: "127.0.0.1:7000")]),
+            .link(name, .reachable),
+            .link(name, .sessionStarted(LinkID(using: &random))),
+            frame(.greeting(run: other.run, version: nil))
+        )
+    }
+
+    @Test("A session begins with who the node is and all that it owns; what it comes to own later it names")
+    mutating func greets() throws {
+        let before = try hear(.ownership([.owns(slots[0], term(3)), .owns(slots[1], term(4))]))
+        #expect(before.frames.isEmpty)
+        let met = try meet()
+        #expect(met.frames == [.greeting(run: 1, version: "1"), .owned([fence(0, 3), fence(1, 4)])])
+        #expect(try hear(.ownership([.owns(slots[2], term(5))])).frames == [.owned([fence(2, 5)])])
+    }
+
+    @Test("Every part of the server has a slot before any of them hears who owns it")
+    mutating func order() throws {
+        let inputs = try hear(.ownership([.owns(slots[0], term(3))])).inputs
+        guard case .took(let terms) = inputs.first, case .learned(let owners) = inputs.last, inputs.count == 2 else {
+            return #expect(Bool(false), "\(inputs)")
+        }
+        #expect(terms == [slots[0]: term(3)])
+        #expect(owners == [slots[0]: SlotOwner(.here, term: term(3))])
+    }
+
+    @Test("What another node owns is learned from itself, and the node's own ownership hears of the terms")
+    mutating func learns() throws {
+        _ = try meet()
+        let said = try hear(frame(.owned([fence(0, 3)])))
+        #expect(said.learned == [slots[0]: SlotOwner(session, term: term(3))])
+        guard case .heard(let terms) = said.ownership.first else { return #expect(Bool(false)) }
+        #expect(terms == [slots[0]: term(3)])
+    }
+
+    @Test("Before it has said which life of the node it is, nothing that a node says counts")
+    mutating func strangers() throws {
+        var random = SystemRandomNumberGenerator()
+        let said = try hear(
+            frame(.owned([fence(0, 3)])),
+            .ownership([.joined(other, address: "127.0.0.1:7000")]),
+            .link(name, .sessionStarted(LinkID(using: &random))),
+            frame(.owned([fence(0, 3)]))
+        )
+        #expect(said.learned.isEmpty)
+        #expect(said.notices.contains { if case .unreadable = $0 { true } else { false } })
+    }
+
+    @Test(
+        "What is said in the name of an owner that was replaced is left out, and it is told; a greater term is believed"
+    )
+    mutating func fences() throws {
+        _ = try meet()
+        _ = try hear(.ownership([.owns(slots[0], term(5))]))
+        func letter(_ revision: Int64) -> LetterToGateway { LetterToGateway(fence: fence(0, revision), message: [1]) }
+        let late = try hear(frame(.toGateway(to: 0, [letter(4), letter(3)])))
+        #expect(late.toGateways.isEmpty)
+        #expect(late.frames == [.heard(fence(0, 5))])
+        let newer = try hear(frame(.toGateway(to: 0, [letter(6)])))
+        #expect(newer.toGateways == [letter(6)])
+        #expect(newer.learned == [slots[0]: SlotOwner(session, term: term(6))])
+        #expect(try hear(frame(.owned([fence(0, 5)]))).frames == [.heard(fence(0, 6))])
+    }
+
+    @Test("With its session everything of a node is lost; the next one is a new one, in the same terms")
+    mutating func sessions() throws {
+        _ = try meet()
+        _ = try hear(frame(.owned([fence(0, 3)])))
+        #expect(try hear(.link(name, .sessionEnded(.overflow, lost: 1..<2))).lost == [session])
+        // What was for the session before goes nowhere.
+        #expect(try hear(.send([1], to: session)).frames.isEmpty)
+        let again = try meet()
+        #expect(again.frames.first == .greeting(run: 1, version: "1"))
+        #expect(try hear(frame(.owned([fence(0, 3)]))).learned == [slots[0]: SlotOwner(NodeSession(2), term: term(3))])
+    }
+
+    @Test("A node without a lease is gone only when it cannot be reached either, whichever comes first")
+    mutating func goes() throws {
+        _ = try meet()
+        let leaves = try hear(.ownership([.left(other)]))
+        #expect(leaves.lost.isEmpty && leaves.unlinked.isEmpty)
+        let gone = try hear(.link(name, .unreachable(since: .now())))
+        #expect(gone.lost == [session])
+        #expect(gone.unlinked == [name])
+        let session = NodeSession(2)
+        _ = try meet()
+        #expect(try hear(.link(name, .unreachable(since: .now()))).lost.isEmpty)
+        #expect(try hear(.ownership([.left(other)])).lost == [session])
+    }
+
+    @Test("Whatever bytes another node sends, the node takes them or leaves them out")
+    mutating func rubbish() throws {
+        _ = try meet()
+        for length in 0..<200 {
+            let bytes = (0..<length).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ length) }
+            _ = try hear(.link(name, .received(ByteBuffer(bytes: bytes))))
+        }
+        #expect(try hear(frame(.owned([fence(1, 2)]))).learned.count == 1)
+    }
+}
+
+@Suite("Where nodes are, in words", .timeLimit(.minutes(1)))
+struct NodeAddressTests {
+    @Test(
+        "HOST:PORT, an IPv6 address in brackets",
+        arguments: [
+            ("10.0.0.1:7000", "10.0.0.1", 7_000), ("[::1]:0", "::1", 0),
+            ("node.example.org:65535", "node.example.org", 65_535),
+        ]
+    )
+    func reads(text: String, host: String, port: Int) throws {
+        let address = try #require(NodeAddress(text))
+        #expect(address.host == host)
+        #expect(address.port == port)
+        #expect(address.description == text)
+    }
+
+    @Test("Nothing else", arguments: ["", ":1", "h", "h:", "h:x", "h:65536", "h:-1", "::1:7000", "[]:1"])
+    func refuses(text: String) {
+        #expect(NodeAddress(text) == nil)
+    }
+}
