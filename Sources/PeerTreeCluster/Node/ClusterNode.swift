@@ -123,7 +123,7 @@ package struct ClusterNode: Sendable {
     }
 
     private mutating func sendToAll(_ frame: NodeFrame) {
-        for name in nodes.keys.sorted() where nodes[name]?.greeted != nil { send(frame, to: name) }
+        for name in nodes.keys.sorted() where nodes[name]?.hasSession ?? false { send(frame, to: name) }
     }
 
     private mutating func tellReport(clients: Int, trees: Int, peers: Int) {
@@ -172,6 +172,7 @@ package struct ClusterNode: Sendable {
 
     mutating func beginSession(with name: NodeName) {
         endSession(of: name)
+        nodes[name]?.hasSession = true
         send(.greeting(run: me.run, version: version), to: name)
         send(.owned(Self.fences(own)), to: name)
     }
@@ -187,6 +188,7 @@ package struct ClusterNode: Sendable {
     }
 
     mutating func endSession(of name: NodeName) {
+        nodes[name]?.hasSession = false
         guard let (id, session) = nodes[name]?.greeted else { return }
         nodes[name]?.greeted = nil
         sessions[session] = nil

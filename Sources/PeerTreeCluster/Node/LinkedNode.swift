@@ -7,6 +7,8 @@ struct LinkedNode: Sendable {
     /// The life of it that is registered in etcd; nil if none is.
     var registered: NodeID?
     var isReachable = false
+    /// The link has a session, which began with this node's greeting: whatever it says now comes.
+    var hasSession = false
     /// The life that has greeted, and how long what it says has been whole and in order since; nil between two sessions of
     /// the link.
     var greeted: (id: NodeID, session: NodeSession)?

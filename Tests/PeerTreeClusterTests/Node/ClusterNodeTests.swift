@@ -93,6 +93,16 @@ struct ClusterNodeTests {
         #expect(try hear(.ownership([.owns(slots[2], term(5))])).frames == [.owned([fence(2, 5)])])
     }
 
+    @Test("What it comes to own before the other node has greeted it names, too")
+    mutating func namesEarly() throws {
+        var random = SystemRandomNumberGenerator()
+        _ = try hear(
+            .ownership([.joined(other, address: "127.0.0.1:7000")]),
+            .link(name, .sessionStarted(LinkID(using: &random)))
+        )
+        #expect(try hear(.ownership([.owns(slots[2], term(5))])).frames == [.owned([fence(2, 5)])])
+    }
+
     @Test("Every part of the server has a slot before any of them hears who owns it")
     mutating func order() throws {
         let inputs = try hear(.ownership([.owns(slots[0], term(3))])).inputs
