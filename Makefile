@@ -15,6 +15,10 @@ soak: ## Repeat tests beside a load (TESTS="Tests/Interop/test_restart.py SCTPTe
 	@Scripts/bootstrap test
 	@Scripts/soak --runs "$${RUNS:-20}" --load "$${LOAD:-2}" $${TESTS:?say which: Tests/Interop/test_restart.py SCTPTests}
 
+cluster: ## An etcd, three servers as one, a broadcast with viewers on all; the owner is killed before your eyes
+	@Scripts/bootstrap cluster
+	@Scripts/cluster
+
 chaos: ## Kill and stop viewers of a tree of 60, and restart its server: nothing may be lost
 	@Scripts/bootstrap build
 	@Scripts/chaos
@@ -61,5 +65,5 @@ clean: ## Remove everything that was built
 
 export ONLY ROUNDS MEASURE_SECONDS INPUTS SEED TESTS RUNS LOAD
 
-.PHONY: help run test soak chaos bench bench-load fuzz sanitize lint format wasm-check web docs release clean
+.PHONY: help run test soak cluster chaos bench bench-load fuzz sanitize lint format wasm-check web docs release clean
 .DEFAULT_GOAL := help
