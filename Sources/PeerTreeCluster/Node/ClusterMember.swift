@@ -14,6 +14,8 @@ package struct ClusterOptions: Sendable {
     package var secrets: LinkSecrets
     package var ownership = OwnershipOptions()
     package var links = LinkOptions()
+    /// How long giving its slots away may take when it stops. Default 5 s.
+    package var leaveLimit = Duration.seconds(5)
     /// How often this node tells the others what it has. Default 2 s.
     package var reportInterval = Duration.seconds(2)
     /// Of the program, for people. Default: none.
@@ -117,6 +119,15 @@ package actor ClusterMember {
         tasks.append(Task { await reportForever(server) })
         await ownership.start()
         return address
+    }
+
+    /// Gives the slots that it has to the other nodes, whose services go on with this one's sockets.
+    ///
+    /// - Returns: whether that was done within ``ClusterOptions/leaveLimit``. What is left is claimed by others once the lease is
+    ///   over.
+    package func leave() async -> Bool {
+        feed(.leaving)
+        return await ownership?.leave(within: options.leaveLimit) ?? true
     }
 
     /// Ends all at once, as the node's death would: its keys stay at etcd for as long as its lease.

@@ -63,7 +63,9 @@ extension ClusterNode {
             if !current.isEmpty { outputs.append(.toGateway(current, number: gateway, from: session)) }
         case .heard(let fence): outputs.append(.ownership(.heard([fence.slot: fence.term])))
         case .offered(let fence): outputs.append(.ownership(.offered(fence.slot, fence.term)))
-        case .report(let report): nodes[name]?.report = report
+        case .report(let report):
+            nodes[name]?.report = report
+            if report.isLeaving, let id = nodes[name]?.greeted?.id { outputs.append(.ownership(.leaves(id))) }
         case .declined(let fence): outputs.append(.ownership(.declined(fence.slot, fence.term)))
         }
     }

@@ -23,6 +23,8 @@ package struct ClusterNode: Sendable {
         case unreadable(NodeSession, String)
         /// What the server has now; to be said every few seconds.
         case report(clients: Int, trees: Int, peers: Int)
+        /// This node is about to stop.
+        case leaving
     }
 
     package enum Output: Sendable {
@@ -76,6 +78,9 @@ package struct ClusterNode: Sendable {
         case .link(nil, _): break
         case .send(let frame, let session): if let name = sessions[session] { outputs.append(.send(name, frame)) }
         case .unreadable(let session, let words): if let name = sessions[session] { notice(.unreadable(name, words)) }
+        case .leaving:
+            report.isLeaving = true
+            sendToAll(.report(report))
         case .report(let clients, let trees, let peers): tellReport(clients: clients, trees: trees, peers: peers)
         }
     }
@@ -132,7 +137,7 @@ package struct ClusterNode: Sendable {
             trees: UInt64(clamping: trees),
             peers: UInt64(clamping: peers),
             isConfirmed: isConfirmed,
-            isLeaving: false
+            isLeaving: report.isLeaving
         )
         sendToAll(.report(report))
     }

@@ -56,7 +56,8 @@ extension ClusterStatus {
             [
                 "name": .string(node.name), "address": node.address.isEmpty ? .null : .string(node.address),
                 "version": node.version.map { .string($0) } ?? .null, "reachable": .bool(node.isReachable),
-                "confirmed": node.report.map { .bool($0.isConfirmed) } ?? .null, "slots": JSONValue(node.slots),
+                "confirmed": node.report.map { .bool($0.isConfirmed) } ?? .null,
+                "leaving": node.report.map { .bool($0.isLeaving) } ?? .null, "slots": JSONValue(node.slots),
                 "clients": node.report.map { .number(Double($0.clients)) } ?? .null,
                 "trees": node.report.map { .number(Double($0.trees)) } ?? .null,
                 "peers": node.report.map { .number(Double($0.peers)) } ?? .null,

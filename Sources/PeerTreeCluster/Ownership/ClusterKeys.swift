@@ -5,7 +5,7 @@ package import PeerTreeSignalling
 /// | key | value | lease |
 /// |---|---|---|
 /// | `PREFIX/incarnation` | a decimal number | none |
-/// | `PREFIX/nodes/NAME` | `NAME RUN ADDRESS`, RUN a random number in hexadecimal | the node's |
+/// | `PREFIX/nodes/NAME` | `NAME RUN ADDRESS`, RUN a random number in hexadecimal; ` leaving` at its end once it is about to stop | the node's |
 /// | `PREFIX/slots/0000` to `1023` | the owner, as `NAME RUN` | the owner's |
 ///
 /// Whatever else is there is left alone. An operator who restores etcd from a backup while all nodes are down deletes

@@ -41,6 +41,8 @@ package struct NodeRecord: Hashable, Sendable {
     package let id: NodeID
     /// Where other nodes reach it, as `HOST:PORT`: visible ASCII characters, at most ``maximumAddressBytes``.
     package let address: String
+    /// It is about to stop: it gives its slots away, and takes none.
+    package var isLeaving = false
 
     static let maximumAddressBytes = 300
 
@@ -54,13 +56,15 @@ package struct NodeRecord: Hashable, Sendable {
 
     /// As it is written in etcd; nil for anything else.
     init?(written bytes: [UInt8]) {
-        guard let space = bytes.lastIndex(of: UInt8(ascii: " ")), let id = NodeID(written: Array(bytes[..<space]))
-        else {
-            return nil
-        }
-        self.init(id: id, address: String(decoding: bytes[(space + 1)...], as: UTF8.self))
+        let parts = bytes.split(separator: UInt8(ascii: " "), maxSplits: 4, omittingEmptySubsequences: false)
+        guard parts.count == 3 || parts.count == 4,
+            let id = NodeID(written: Array(parts[0] + [UInt8(ascii: " ")] + parts[1]))
+        else { return nil }
+        self.init(id: id, address: String(decoding: parts[2], as: UTF8.self))
+        isLeaving = parts.count == 4
+        guard written == bytes else { return nil }
     }
 
-    /// The name, a space, the run in hexadecimal, a space, the address.
-    var written: [UInt8] { id.written + Array(" \(address)".utf8) }
+    /// The name, a space, the run in hexadecimal, a space, the address; then a space and `leaving`, if it is.
+    var written: [UInt8] { id.written + Array(" \(address)\(isLeaving ? " leaving" : "")".utf8) }
 }

@@ -14,6 +14,8 @@ struct SlotState: Sendable {
     /// The highest term that others have told of.
     var heard: SlotTerm?
     var offer: Offer?
+    /// The latest term in which another node did not take it.
+    var declined: SlotTerm?
     /// The latest offer of another node's that was answered.
     var answeredOffer: SlotTerm?
     /// A transaction, or a question after one, is on its way.

@@ -27,10 +27,16 @@ extension SlotOwnership {
         let others = successors
         guard hasMore(than: others) else { return }
         var offered = slots.compactMapValues(\.offer)
-        for slot in options.slots.reversed() where offered.count < options.movesAtOnce {
+        let most = record.isLeaving ? options.movesAtLeaving : options.movesAtOnce
+        for slot in options.slots.reversed() where offered.count < most {
             guard let state = slots[slot], let held = state.held, state.notBefore <= now, !state.isWaiting,
                 isConfirmed(slot, at: now), let node = successor(among: others, offered)
             else { continue }
+            // An offer is answered once in a term.
+            if state.declined == held {
+                if transactions < options.callsAtOnce { take(slot, revision: held.revision, at: now) }
+                continue
+            }
             let offer = Offer(node: node, term: held, since: now)
             offered[slot] = offer
             slots[slot]?.offer = offer
@@ -46,20 +52,22 @@ extension SlotOwnership {
 
     private func hasMore(than others: [NodeID]) -> Bool {
         guard let least = others.map({ loads[$0] ?? 0 }).min() else { return false }
-        return loads[me] ?? 0 > least + 1
+        return loads[me] ?? 0 > (record.isLeaving ? 0 : least + 1)
     }
 
     private func successor(among others: [NodeID], _ offered: [Slot: Offer]) -> NodeID? {
         func load(_ node: NodeID) -> Int { (loads[node] ?? 0) + offered.values.count { $0.node == node } }
         guard let node = others.min(by: { (load($0), $0.name) < (load($1), $1.name) }) else { return nil }
-        return (loads[me] ?? 0) - offered.count > load(node) + 1 ? node : nil
+        return record.isLeaving || (loads[me] ?? 0) - offered.count > load(node) + 1 ? node : nil
     }
 
     /// The successor does not take it, and never will in this term.
     mutating func declined(_ slot: Slot, _ term: SlotTerm) {
         guard let offer = slots[slot]?.offer, offer.term == term, !offer.isWithdrawn else { return }
         slots[slot]?.offer = nil
-        slots[slot]?.notBefore = offer.since + options.offerPatience
+        slots[slot]?.declined = term
+        // Who is about to stop has no time for that.
+        slots[slot]?.notBefore = record.isLeaving ? offer.since : offer.since + options.offerPatience
         outputs.append(.keeps(slot))
     }
 
@@ -72,8 +80,11 @@ extension SlotOwnership {
         // An offer is answered once: what was declined is not taken when it comes again.
         slots[slot]?.answeredOffer = term
         let share = (options.slots.count + nodes.count - 1) / max(1, nodes.count)
+        // Whoever is about to stop has counted better than this node can, which may not have seen yet what came of its calls.
+        let isGivenUp = state.record?.owner.map { nodes[$0.name] != $0 } ?? false
+        let hasRoom = isGivenUp || (loads[me] ?? 0) + transactions < share
         let isWanted =
-            (loads[me] ?? 0) + transactions < share && registration.isDone && !state.isWaiting && !state.isInDoubt
+            !record.isLeaving && hasRoom && registration.isDone && !state.isWaiting && !state.isInDoubt
         if isWanted, incarnation.value == term.incarnation, lease.isCertain(at: now) {
             take(slot, revision: term.revision, at: now)
         } else if let owner = state.record?.owner, owner != me {

@@ -52,11 +52,12 @@ extension SlotOwnership {
     private mutating func nodeChanged(_ name: String, _ state: EtcdKeyValue?) {
         let record = state.flatMap { $0.lease != 0 ? NodeRecord(written: $0.value) : nil }
         let node = record?.id.name == name ? record?.id : nil
-        if let left = nodes[name], left != node { outputs.append(.left(left)) }
-        nodes[name] = node
-        if let record, let node, node != me { outputs.append(.joined(node, address: record.address)) }
+        let isStaying = node != nil && record?.isLeaving == false
+        if let left = nodes[name], !isStaying || left != node { outputs.append(.left(left)) }
+        nodes[name] = isStaying ? node : nil
+        if isStaying, let record, let node, node != me { outputs.append(.joined(node, address: record.address)) }
         guard name == me.name else { return }
-        registration.isDone = node == me && state?.lease == lease.lease
+        registration.isDone = record == self.record && state?.lease == lease.lease
         if let node, node != me, !registration.hasToldOfNamesake {
             registration.hasToldOfNamesake = true
             outputs.append(.noticed(.nameTaken(by: node)))

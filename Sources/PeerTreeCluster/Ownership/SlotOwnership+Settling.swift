@@ -50,8 +50,9 @@ extension SlotOwnership {
         else { return }
         let there = mirror.keys[put.key]
         if there?.value == put.value, there?.lease == put.lease { return registration.isDone = true }
-        // A key of this run, under a lease that is lost, may be written over; one of another run is left.
-        let isMine = there?.value == put.value
+        // A key of this run, under a lease that is lost or from before it was leaving, may be written over; one of another run
+        // is left.
+        let isMine = there.flatMap { NodeRecord(written: $0.value) }?.id == me
         let condition: EtcdTransaction.Condition =
             isMine ? .modRevision(put.key, there?.modRevision ?? 0) : .createRevision(put.key, 0)
         registration.isWaiting = true
@@ -118,7 +119,9 @@ extension SlotOwnership {
     /// Whether a slot that is nobody's is to be claimed by this node, now.
     private func mayClaim(_ slot: Slot, _ state: SlotState, at now: Instant) -> Bool {
         // Until then a living owner may exist of whom this node has not heard.
-        guard registration.isDone, let firstListed, firstListed + options.reachPatience <= now else { return false }
+        guard !record.isLeaving, registration.isDone, let firstListed, firstListed + options.reachPatience <= now else {
+            return false
+        }
         let goneSince = state.goneSince ?? firstListed
         if let owner = state.lastOwner, owner != me {
             let link = links[owner] ?? Link(isUp: false, since: goneSince)

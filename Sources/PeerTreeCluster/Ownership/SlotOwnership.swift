@@ -25,6 +25,10 @@ package struct SlotOwnership: Sendable {
         case offered(Slot, SlotTerm)
         /// The node that the slot was offered to will not take it.
         case declined(Slot, SlotTerm)
+        /// That node is about to stop, as it says itself: its key at etcd may say so later than its offers come.
+        case leaves(NodeID)
+        /// This node is about to stop: all that it owns is offered to others.
+        case leaving
         case deadlineReached
     }
 
@@ -50,7 +54,7 @@ package struct SlotOwnership: Sendable {
         case noticed(OwnershipNotice)
     }
 
-    let record: NodeRecord
+    private(set) var record: NodeRecord
     let options: OwnershipOptions
     let keys: ClusterKeys
     var mirror: KeyMirror
@@ -111,6 +115,8 @@ package struct SlotOwnership: Sendable {
             for (slot, term) in terms { heard(slot, term, at: now) }
         case .offered(let slot, let term): takeOver(slot, term, at: now)
         case .declined(let slot, let term): declined(slot, term)
+        case .leaves(let node): leaves(node)
+        case .leaving: leave(at: now)
         case .deadlineReached: mirror.handle(.deadlineReached, at: now)
         }
         followMirror(at: now)
@@ -123,6 +129,19 @@ package struct SlotOwnership: Sendable {
         lastCall += 1
         calls[lastCall] = call
         outputs.append(.ask(lastCall, request))
+    }
+
+    private mutating func leave(at now: Instant) {
+        guard !record.isLeaving else { return }
+        record.isLeaving = true
+        registration.isDone = false
+        nextBalance = now
+    }
+
+    private mutating func leaves(_ node: NodeID) {
+        guard nodes[node.name] == node, node != me else { return }
+        nodes[node.name] = nil
+        outputs.append(.left(node))
     }
 
     private mutating func tellConfirmed(at now: Instant) {
@@ -139,11 +158,15 @@ extension SlotOwnership {
     /// The slots that are this node's, confirmed or not, with their terms.
     package var held: [Slot: SlotTerm] { slots.compactMapValues(\.held) }
 
+    /// The lease at etcd, if there is one.
+    var leaseNumber: Int64? { lease.lease }
+
     /// Whether the slot is this node's, and certainly no other's: its lease is not over, and it is not being handed over.
     package func isConfirmed(_ slot: Slot, at now: Instant) -> Bool {
-        guard let state = slots[slot], let held = state.held, state.offer == nil, let record = state.record else {
-            return false
-        }
+        // While the key is written anew, nobody here knows its revision.
+        guard let state = slots[slot], let held = state.held, state.offer == nil, !state.isWaiting,
+            let record = state.record
+        else { return false }
         return lease.isCertain(at: now) && record.owner == me && record.lease == lease.lease
             && record.revision == held.revision && incarnation.value == held.incarnation
     }

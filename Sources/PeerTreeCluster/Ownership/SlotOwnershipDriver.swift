@@ -29,6 +29,23 @@ package actor SlotOwnershipDriver {
 
     package func start() { feed(.deadlineReached) }
 
+    /// Gives away what it owns, and then its place among the nodes.
+    ///
+    /// - Parameter limit: How long that may take: etcd may be away, or nobody else there.
+    /// - Returns: whether nothing is left.
+    package func leave(within limit: Duration) async -> Bool {
+        feed(.leaving)
+        let end = ContinuousClock.now + limit
+        while !ownership.held.isEmpty, ContinuousClock.now < end, !isStopped {
+            guard (try? await Task.sleep(for: .milliseconds(20))) != nil else { break }
+        }
+        guard ownership.held.isEmpty else { return false }
+        let lease = ownership.leaseNumber
+        stop()
+        if let lease { _ = try? await client.ask(.revokeLease(lease)) }
+        return true
+    }
+
     /// Ends all calls, as the node's death would: its keys stay for as long as its lease. It cannot be started again.
     package func stop() {
         isStopped = true

@@ -49,6 +49,7 @@ public struct PeerTreeWebServer: Service {
     private let configuration: Configuration
     private let logger: Logger
     private let onListening: @Sendable (SocketAddress) async -> Void
+    private let onStopping: @Sendable () async -> Void
 
     /// Makes a server; ``run()`` starts it.
     ///
@@ -58,18 +59,21 @@ public struct PeerTreeWebServer: Service {
     ///   - configuration: address, port and limits.
     ///   - logger: where to log.
     ///   - onListening: called with the bound address once connections are accepted.
+    ///   - onStopping: called once none are accepted any more, before those that are there are told and closed.
     public init(
         io: SocketIOServer,
         peers: PeerTreeServer,
         configuration: Configuration = Configuration(),
         logger: Logger = Logger(label: "peer-tree.server"),
-        onListening: @escaping @Sendable (SocketAddress) async -> Void = { _ in }
+        onListening: @escaping @Sendable (SocketAddress) async -> Void = { _ in },
+        onStopping: @escaping @Sendable () async -> Void = {}
     ) {
         self.io = io
         self.peers = peers
         self.configuration = configuration
         self.logger = logger
         self.onListening = onListening
+        self.onStopping = onStopping
     }
 
     /// Serves until the task is cancelled or a graceful shutdown is asked for.
@@ -111,6 +115,7 @@ public struct PeerTreeWebServer: Service {
         } onCancelOrGracefulShutdown: {
             server.close(promise: nil)
         }
+        await onStopping()
         await peers.sayGoodbye()
         await io.close(clientsReturn: true)
     }

@@ -58,6 +58,17 @@ struct ClusterServer {
         }
     }
 
+    /// Gives away what it owns, before its sockets go.
+    func leave() async {
+        // A task of its own: the server's is cancelled by then, and would wait for nothing.
+        let leaving = Task { [member] in await member.leave() }
+        if await leaving.value {
+            logger.info("the other servers have all that this one had")
+        } else {
+            logger.warning("not all that this server had went to others in time: they claim it once its lease is over")
+        }
+    }
+
     func stop() async { await member.stop() }
 }
 

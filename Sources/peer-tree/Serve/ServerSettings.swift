@@ -208,11 +208,13 @@ struct ServerSettings: Sendable {
         #if Cluster
         let node = try cluster.map { try ClusterServer($0, signalling: signalling, logger: logger) }
         let others = node?.port
+        let stop: @Sendable () async -> Void = { await node?.leave() }
         #else
         guard cluster == nil else {
             throw ValidationError("--cluster: this peer-tree was built without the package trait Cluster.")
         }
         let others: NodePort? = nil
+        let stop: @Sendable () async -> Void = {}
         #endif
         let peers = PeerTreeServer(
             io,
@@ -241,7 +243,8 @@ struct ServerSettings: Sendable {
             peers: peers,
             configuration: web,
             logger: logger,
-            onListening: onListening
+            onListening: onListening,
+            onStopping: stop
         )
         do {
             try await ServiceGroup(services: [server], logger: logger).run()

@@ -36,4 +36,20 @@ struct ClusterKeysTests {
     func nodes(text: String, isNode: Bool) {
         #expect((NodeID(written: Array(text.utf8)) != nil) == isNode)
     }
+
+    @Test("A node's key says name, run and address, and whether it is leaving; nothing else is read")
+    func records() throws {
+        let id = try #require(NodeID(name: "a", run: 31))
+        var record = try #require(NodeRecord(id: id, address: "[::1]:7000"))
+        #expect(String(decoding: record.written, as: UTF8.self) == "a 1f [::1]:7000")
+        #expect(NodeRecord(written: record.written) == record)
+        record.isLeaving = true
+        #expect(String(decoding: record.written, as: UTF8.self) == "a 1f [::1]:7000 leaving")
+        #expect(NodeRecord(written: record.written) == record)
+        for text in ["", "a 1f", "a 1f ", "a 1f x gone", "a 1f x leaving more", "a  x", "a 1F x", "a 1f x\n"] {
+            #expect(NodeRecord(written: Array(text.utf8)) == nil, "\(text)")
+        }
+        #expect(NodeRecord(id: id, address: "") == nil)
+        #expect(NodeRecord(id: id, address: String(repeating: "a", count: 301)) == nil)
+    }
 }

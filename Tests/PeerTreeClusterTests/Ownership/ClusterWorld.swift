@@ -107,6 +107,13 @@ struct ClusterWorld {
         deliver(.deadlineReached, to: number, nodes[number].life)
     }
 
+    mutating func leave(_ number: Int) {
+        for other in nodes.indices where other != number {
+            deliver(.leaves(nodes[number].id), to: other, nodes[other].life)
+        }
+        deliver(.leaving, to: number, nodes[number].life)
+    }
+
     private mutating func deliver(_ input: SlotOwnership.Input, to number: Int, _ life: Int) {
         guard nodes[number].life == life, nodes[number].machine != nil else { return }
         if nodes[number].stoppedUntil > now {

@@ -30,6 +30,20 @@ struct SlotOwnershipTests {
         #expect((6...9).contains(world.ledger.beginnings - before))
     }
 
+    @Test("A node that is about to stop gives all that it has to the others, evenly, and gets nothing back")
+    func leaves() {
+        var world = calmWorld(3)
+        world.leave(0)
+        world.run(until: world.now + .seconds(2))
+        #expect(world.nodes.map { $0.machine?.held.count ?? 0 } == [0, 12, 12])
+        world.run(until: world.now + .seconds(20))
+        #expect(world.nodes[0].machine?.held.isEmpty ?? false)
+        world.kill(1)
+        world.run(until: world.now + .seconds(20))
+        #expect(world.nodes.map { $0.machine?.held.count ?? 0 } == [0, 0, 24])
+        #expect(world.ledger.violations.isEmpty)
+    }
+
     @Test("What a dead node owned is others' soon after its lease")
     func dies() {
         var world = calmWorld(3)
