@@ -1,6 +1,7 @@
 """Several servers as one: whichever of them dies, every viewer of every one of them has every byte."""
 
 import contextlib
+import os
 import signal
 import subprocess
 import time
@@ -8,6 +9,7 @@ import time
 import pytest
 from cluster import Cluster, in_place, until
 from processes import running
+from test_legacy import Network
 from test_restart import Stream
 
 VIEWERS = 6
@@ -169,6 +171,45 @@ def test_all_nodes_are_started_anew_one_after_the_other(peer_tree, tmp_path):
             broadcast.is_whole(node)
         late = [broadcast.late_viewer(node) for node in cluster.nodes]
         broadcast.finish(late)
+
+
+def test_original_clients_at_all_nodes_keep_their_places_when_the_owner_is_killed(peer_tree, tmp_path):
+    with contextlib.ExitStack() as stack:
+        cluster = Cluster(peer_tree, tmp_path, stack)
+        network = Network(stack, peer_tree, tmp_path)
+        network.url = cluster.nodes[0].address
+        source, tree = network.source("--k1", 2)
+        names = []
+        for number in range(6):
+            network.url = cluster.nodes[number % 3].address
+            names.append(f"original{number}")
+            network.legacy_viewer(tree, names[-1])
+        sent = b""
+
+        def send():
+            nonlocal sent
+            piece = os.urandom(50_000)
+            source.process.stdin.write(piece)
+            source.process.stdin.flush()
+            sent += piece
+            until(lambda: all(network.received(name) == sent for name in names), lambda: sizes(network, names), 30)
+
+        send()
+        owner = cluster.owner()
+        owner.kill()
+        rest = [node for node in cluster.nodes if node is not owner]
+        cluster.settle(rest)
+        until(lambda: any(node.has_tree() for node in rest), "nobody has the tree")
+        send()
+        # Those whose sockets are at living nodes are in the tree; one that comes now is served by an original.
+        network.url = rest[0].address
+        if owner is not cluster.nodes[0]:
+            assert network.viewer(tree, "late").parent
+        send()
+
+
+def sizes(network, names):
+    return {name: len(network.received(name)) for name in names}
 
 
 def test_a_node_with_another_secret_gets_nothing_and_both_sides_say_why(peer_tree, tmp_path):
