@@ -23,8 +23,16 @@ struct PeerTreeCommand: AsyncParsableCommand {
               71 port in use; 73 output not writable; 74 reading or writing failed; 130 interrupted.
             """,
         version: "\(PackageVersion.current)",
-        subcommands: [Serve.self, Broadcast.self, Watch.self, Demo.self]
+        subcommands: subcommands
     )
+
+    private static var subcommands: [any ParsableCommand.Type] {
+        #if Cluster
+        [Serve.self, Broadcast.self, Watch.self, Demo.self, Nodes.self]
+        #else
+        [Serve.self, Broadcast.self, Watch.self, Demo.self]
+        #endif
+    }
 }
 
 extension AsyncParsableCommand {

@@ -1,6 +1,7 @@
 """Several servers as one: whichever of them dies, every viewer of every one of them has every byte."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -8,7 +9,7 @@ import time
 
 import pytest
 from cluster import Cluster, in_place, until
-from processes import running
+from processes import run, running
 from test_legacy import Network
 from test_restart import Stream
 
@@ -157,6 +158,25 @@ def broadcast_to_one(peer_tree, folder, node):
             assert viewer.wait(30) == 0, viewer.errors
             assert output.read_bytes() == b"short" * 1000
             yield link, viewer
+
+
+def test_the_nodes_are_shown_as_a_table_and_as_json(peer_tree, tmp_path):
+    with contextlib.ExitStack() as stack:
+        cluster = Cluster(peer_tree, tmp_path, stack, count=2)
+        cluster.nodes[1].kill()
+        cluster.settle(cluster.nodes[:1])
+        table = run([peer_tree, "nodes", cluster.nodes[0].address], 30, capture_output=True, text=True, check=True).stdout
+        rows = [line.split() for line in table.splitlines()]
+        assert rows[0][0] == "NODE"
+        assert rows[1][0] == "node0" and rows[1][3] == "1024" and rows[1][-1] == "confirmed"
+        nodes = json.loads(run([peer_tree, "nodes", cluster.nodes[0].address, "--json"], 30, capture_output=True).stdout)
+        assert nodes[0]["name"] == "node0" and nodes[0]["slots"] == 1024
+        gone = run([peer_tree, "nodes", cluster.nodes[1].address], 30, capture_output=True, text=True)
+        assert gone.returncode == 69 and cluster.nodes[1].address in gone.stderr
+        with running(peer_tree, "serve", "--port", 0, "--json") as alone:
+            address = f"http://127.0.0.1:{alone.event('listening')['port']}"
+            answer = run([peer_tree, "nodes", address], 30, capture_output=True, text=True)
+            assert answer.returncode == 69 and "--cluster" in answer.stderr
 
 
 def test_all_nodes_are_started_anew_one_after_the_other(peer_tree, tmp_path):
