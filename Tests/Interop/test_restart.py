@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -224,6 +225,36 @@ def test_an_interior_peer_that_dies_while_the_server_is_away_is_replaced_when_it
         assert not moved & interior, f"only leaves may move, into the hole or up: {before}, {after}"
         stream.end()
         for viewer, output in viewers[1:]:
+            assert viewer.wait(60) == 0, viewer.errors
+            stream.check(output)
+        assert source.wait(60) == 0, source.errors
+
+
+def test_a_server_that_dies_is_followed_by_another_of_the_list_and_no_byte_is_missing(peer_tree, tmp_path):
+    with contextlib.ExitStack() as stack:
+        stream = Stream()
+        first = Server(peer_tree, tmp_path, stack)
+        second = Server(peer_tree, tmp_path, stack)
+        second.kill()
+        # Takes connections, as the kernel of a stopped process does, and never says anything.
+        silent = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        others = f"{second.address},http://127.0.0.1:{silent.getsockname()[1]}"
+        command = ["broadcast", "-", "--server", f"{first.address},{others}", "--k1", K, "--json", "--viewers", 4]
+        source = stack.enter_context(running(peer_tree, *command, stdin=subprocess.PIPE))
+        link = source.event("link")
+        outputs = [tmp_path / f"out{number}" for number in range(4)]
+        command = ["watch", link["link"], "--server", others, "--json"]
+        viewers = [stack.enter_context(running(peer_tree, *command, "--output", output)) for output in outputs]
+        for viewer in viewers:
+            viewer.event("connect")
+        until(lambda: first.is_settled(link["tree"], 4), "the tree has not settled")
+        before = first.shape(link["tree"])
+        stream.feed(source.process.stdin)
+        first.kill()
+        second.start()
+        assert second.shape_when_back(link["tree"], before, 4) == before
+        stream.end()
+        for viewer, output in zip(viewers, outputs, strict=True):
             assert viewer.wait(60) == 0, viewer.errors
             stream.check(output)
         assert source.wait(60) == 0, source.errors

@@ -15,8 +15,8 @@ extension PeerDriver {
             }
         }
         socket.onConnect { [self] in
-            let id = socket.id
-            onLoop { $0.connected(id) }
+            let (id, host) = (socket.id, socket.host)
+            onLoop { $0.connected(id, host) }
         }
         socket.onDisconnect { [self] _ in onLoop { $0.feed(.serverLost) } }
         socket.onConnectError { [self] error in
@@ -24,8 +24,8 @@ extension PeerDriver {
         }
     }
 
-    private func connected(_ id: String?) {
-        if let id { feed(.serverNamed(socket: Text(id), host: Text(socket.host))) }
+    private func connected(_ id: String?, _ host: String) {
+        if let id { feed(.serverNamed(socket: Text(id), host: Text(host))) }
         feed(.serverConnected)
     }
 

@@ -27,6 +27,14 @@ package struct ConnectionFailure: Sendable, Hashable {
         }
     }
 
+    /// What came of each server; final if that is so of all.
+    init(_ failures: [(server: String, failure: ConnectionFailure)]) {
+        self.init(
+            message: failures.map { "\($0.server): \($0.failure.message)" }.joined(separator: "; "),
+            isFinal: failures.allSatisfy(\.failure.isFinal)
+        )
+    }
+
     private init(message: String, isFinal: Bool = false) {
         self.message = message
         self.isFinal = isFinal

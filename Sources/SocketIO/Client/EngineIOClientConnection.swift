@@ -29,13 +29,14 @@ final class EngineIOClientConnection: @unchecked Sendable, NIOScheduledCallbackH
     init(
         target: EngineIOClientTarget,
         transports: [SocketIOTransport],
+        openTimeout: TimeAmount,
         eventLoop: any EventLoop,
         delegate: any EngineIOClientDelegate
     ) {
         self.target = target
         self.eventLoop = eventLoop
         self.delegate = delegate
-        session = EngineIOClientSession(transports: transports, openTimeout: target.connectTimeout)
+        session = EngineIOClientSession(transports: transports, openTimeout: openTimeout)
         poller = PollingRequester(target: target, eventLoop: eventLoop)
         poster = PollingRequester(target: target, eventLoop: eventLoop)
     }

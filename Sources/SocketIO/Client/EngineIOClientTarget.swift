@@ -7,7 +7,8 @@ struct EngineIOClientTarget: Sendable {
     var url: SocketIOURL
     var path: String
     var headers: HTTPHeaders
-    var connectTimeout: TimeAmount
+    /// For TCP alone.
+    var dialTimeout: TimeAmount
     var maximumPayload: Int
     var maximumBufferedBytes: Int
     /// For `https` and `wss`.
@@ -19,7 +20,7 @@ struct EngineIOClientTarget: Sendable {
         initialize: @escaping @Sendable (any Channel) -> EventLoopFuture<Void>
     ) -> EventLoopFuture<any Channel> {
         ClientBootstrap(group: eventLoop)
-            .connectTimeout(connectTimeout)
+            .connectTimeout(dialTimeout)
             .channelOption(.socketOption(.tcp_nodelay), value: 1)
             .channelInitializer { channel in
                 do {

@@ -51,8 +51,26 @@ public final class SocketIOClient: @unchecked Sendable {
         eventLoopGroup: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton,
         logger: Logger = Logger(label: "socketio.client")
     ) throws(SocketIOURLError) {
+        try self.init(urls: [url], configuration: configuration, eventLoopGroup: eventLoopGroup, logger: logger)
+    }
+
+    /// A client of several servers of which one is as good as another, such as the nodes of a cluster. It begins with any
+    /// of them; one that refuses, is silent (``SocketIOClientConfiguration/dialTimeout``,
+    /// ``SocketIOClientConfiguration/handshakeTimeout``) or is lost is followed by another.
+    ///
+    /// - Parameters:
+    ///   - urls: The addresses, at least one, all with the same namespace.
+    ///   - configuration: The options.
+    ///   - eventLoopGroup: Where the client runs, on one of its loops. Default: NIO's global group.
+    ///   - logger: Where to log. Default: a logger labelled `socketio.client`.
+    public convenience init(
+        urls: [String],
+        configuration: SocketIOClientConfiguration = SocketIOClientConfiguration(),
+        eventLoopGroup: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton,
+        logger: Logger = Logger(label: "socketio.client")
+    ) throws(SocketIOURLError) {
         let manager = try SocketIOManager(
-            url: url,
+            urls: urls,
             configuration: configuration,
             eventLoopGroup: eventLoopGroup,
             logger: logger
@@ -77,7 +95,7 @@ public final class SocketIOClient: @unchecked Sendable {
     /// The identifier that the server has given to this connection; nil while there is none.
     public var id: String? { published.withLock { $0.id } }
 
-    /// The host that is dialled: a name, an IPv4 address, or an IPv6 address without its brackets.
+    /// The host that was dialled last: a name, an IPv4 address, or an IPv6 address without its brackets.
     public var host: String { manager.host }
 
     /// Whether the server had kept the client's place when it came back last (``ConnectionStateRecovery``).
@@ -253,6 +271,7 @@ extension SocketIOClient {
         switch output {
         case .openEngine: manager.attach(self)
         case .closeEngine: manager.detach(self)
+        case .abandonEngine(let failure): manager.abandon(self, failure)
         case .send(let packet): manager.send(packet)
         case .sendVolatile(let packet): manager.sendVolatile(packet)
         case .connected(let sid, let isRecovered):
@@ -260,6 +279,7 @@ extension SocketIOClient {
                 published.id = sid
                 published.isRecovered = isRecovered
             }
+            manager.joined()
             call("connect")
         case .disconnected(let reason):
             published.withLock { $0.id = nil }

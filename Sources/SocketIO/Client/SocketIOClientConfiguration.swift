@@ -26,7 +26,13 @@ public struct SocketIOClientConfiguration: Sendable {
     public var reconnectionDelayMaximum = TimeAmount.seconds(5)
     /// By which part of itself a wait may be longer or shorter, at random, from 0 to 1. Default 0.5.
     public var randomizationFactor = 0.5
-    /// How long opening a connection, and again joining the namespace, may take. Default 20 s.
+    /// How long a server may take to accept a connection, all addresses of its name together: those after the first are
+    /// tried 250 ms after one another, as RFC 8305 says. Default 3 s.
+    public var dialTimeout = TimeAmount.seconds(3)
+    /// How long opening a session with one server, and again joining the namespace, may take at first. Doubled each time
+    /// that all servers have failed, up to ``connectTimeout``. Default 5 s.
+    public var handshakeTimeout = TimeAmount.seconds(5)
+    /// How long opening a session, and again joining the namespace, may take at most. Default 20 s.
     public var connectTimeout = TimeAmount.seconds(20)
     /// How many emits may wait while there is no connection; further ones are dropped. Default 1,000.
     public var maximumBufferedEmits = 1000

@@ -12,7 +12,10 @@ package struct SocketIOClientSession {
         case disconnect
         /// Another client of the same connection has begun to open it.
         case engineOpening
-        case engineOpened
+        /// The server may take as long as `patience` to let us in.
+        case engineOpened(patience: TimeAmount)
+        /// The engine is opened anew, to another server, since the one before did not let us in.
+        case engineReopening
         /// Packets of other namespaces are ignored.
         case packet(SocketIOPacket)
         /// The engine ended, for `reason`; `error` says what went wrong if it could not be opened.
@@ -29,6 +32,8 @@ package struct SocketIOClientSession {
     package enum Output {
         case openEngine
         case closeEngine
+        /// The server did not let us in. Another one may be tried: `.engineReopening`, or else `.engineClosed`, is next.
+        case abandonEngine(ConnectionFailure)
         case send(EncodedPacket)
         /// To be dropped if earlier packets have not left yet.
         case sendVolatile(EncodedPacket)
@@ -92,7 +97,8 @@ package struct SocketIOClientSession {
         case .connect: connect()
         case .disconnect: disconnect()
         case .engineOpening: if case .waiting = phase { connect() }
-        case .engineOpened: join(at: now)
+        case .engineOpened(let patience): join(at: now, patience)
+        case .engineReopening: if case .joining = phase { phase = .opening }
         case .packet(let packet): if packet.namespace == namespace { handle(packet.content) }
         case .engineClosed(let reason, let error): lose(reason, error, at: now, using: &generator)
         case .emit(let name, let arguments, let identifier): emit(name, arguments, identifier)
@@ -102,7 +108,7 @@ package struct SocketIOClientSession {
             outputs.append(.sendVolatile(SocketIOPacket(namespace: namespace, content).encode()))
         case .acknowledge(let identifier, let arguments):
             send(SocketIOPacket(namespace: namespace, .acknowledgement(id: identifier, arguments: arguments)))
-        case .timeout: handleTimeout(at: now, using: &generator)
+        case .timeout: handleTimeout(at: now)
         }
     }
 
@@ -117,9 +123,9 @@ package struct SocketIOClientSession {
         }
     }
 
-    private mutating func join(at now: NIODeadline) {
+    private mutating func join(at now: NIODeadline, _ patience: TimeAmount) {
         guard case .opening = phase else { return }
-        phase = .joining(until: now + configuration.connectTimeout)
+        phase = .joining(until: now + patience)
         var auth = configuration.auth
         if let secret, let lastOffset {
             auth = auth ?? [:]
@@ -167,20 +173,15 @@ package struct SocketIOClientSession {
         phase = .waiting(until: now + backoff.next(using: &generator))
     }
 
-    private mutating func handleTimeout(at now: NIODeadline, using generator: inout some RandomNumberGenerator) {
+    private mutating func handleTimeout(at now: NIODeadline) {
         guard let deadline, deadline <= now else { return }
         switch phase {
         case .waiting:
             outputs.append(.reconnectAttempt(backoff.attempts))
             connect()
         case .joining:
-            outputs.append(.closeEngine)
-            lose(
-                .transportError,
-                "the server did not let the client into \(namespace) in time",
-                at: now,
-                using: &generator
-            )
+            phase = .opening
+            outputs.append(.abandonEngine("the server did not let the client into \(namespace) in time"))
         case .idle, .opening, .connected: break
         }
     }

@@ -1,6 +1,7 @@
 public import Logging
 public import NIOCore
 public import NIOPosix
+import Synchronization
 
 /// One connection to a Socket.IO server, shared by the clients of several namespaces.
 ///
@@ -27,12 +28,18 @@ public final class SocketIOManager: @unchecked Sendable {
     public let eventLoop: any EventLoop
     let configuration: SocketIOClientConfiguration
     let defaultNamespace: String
-    /// The host that is dialled.
-    var host: String { target.url.host }
-    private let target: EngineIOClientTarget
+    /// The host that was dialled last. From any thread.
+    var host: String { dialled.withLock { $0 } }
+    private let dialled: Mutex<String>
+    private let targets: [EngineIOClientTarget]
+    private var choice: ServerChoice
     private let logger: Logger
     private var engine: EngineIOClientConnection?
     private var isOpen = false
+    /// Whether the server has let a client into a namespace.
+    private var isJoined = false
+    /// What came of the servers of this round.
+    private var failures: [(server: String, failure: ConnectionFailure)] = []
     private var decoder = SocketIOPacketDecoder()
     private var members: [Member] = []
     /// The clients that want the connection. They are kept alive as long as it is.
@@ -45,25 +52,59 @@ public final class SocketIOManager: @unchecked Sendable {
     ///   - configuration: The options.
     ///   - eventLoopGroup: Where the connection runs, on one of its loops. Default: NIO's global group.
     ///   - logger: Where to log. Default: a logger labelled `socketio.client`.
-    public init(
+    public convenience init(
         url: String,
         configuration: SocketIOClientConfiguration = SocketIOClientConfiguration(),
         eventLoopGroup: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton,
         logger: Logger = Logger(label: "socketio.client")
     ) throws(SocketIOURLError) {
-        let address = try SocketIOURL(url)
+        try self.init(urls: [url], configuration: configuration, eventLoopGroup: eventLoopGroup, logger: logger)
+    }
+
+    /// A manager of a connection to any of several servers; see ``SocketIOClient/init(urls:configuration:eventLoopGroup:logger:)``.
+    ///
+    /// - Parameters:
+    ///   - urls: The addresses, at least one, all with the same namespace.
+    ///   - configuration: The options.
+    ///   - eventLoopGroup: Where the connection runs, on one of its loops. Default: NIO's global group.
+    ///   - logger: Where to log. Default: a logger labelled `socketio.client`.
+    public init(
+        urls: [String],
+        configuration: SocketIOClientConfiguration = SocketIOClientConfiguration(),
+        eventLoopGroup: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton,
+        logger: Logger = Logger(label: "socketio.client")
+    ) throws(SocketIOURLError) {
+        var targets: [EngineIOClientTarget] = []
+        for url in urls {
+            let address = try SocketIOURL(url)
+            if let first = targets.first, first.url.namespace != address.namespace {
+                throw .malformed(url, reason: "its namespace is not that of the first address")
+            }
+            targets.append(try Self.target(address, configuration))
+        }
+        guard let first = targets.first else { throw .malformed("", reason: "there is none") }
+        self.targets = targets
         self.configuration = configuration
         self.logger = logger
         eventLoop = eventLoopGroup.next()
-        defaultNamespace = configuration.namespace ?? address.namespace
-        target = EngineIOClientTarget(
+        defaultNamespace = configuration.namespace ?? first.url.namespace
+        var generator = SystemRandomNumberGenerator()
+        choice = ServerChoice(count: targets.count, using: &generator)
+        dialled = Mutex(targets[choice.current].url.host)
+    }
+
+    private static func target(
+        _ address: SocketIOURL,
+        _ configuration: SocketIOClientConfiguration
+    ) throws(SocketIOURLError) -> EngineIOClientTarget {
+        EngineIOClientTarget(
             url: address,
             path: configuration.path,
             headers: configuration.headers,
-            connectTimeout: configuration.connectTimeout,
+            dialTimeout: min(configuration.dialTimeout, configuration.connectTimeout),
             maximumPayload: configuration.maximumPayload,
             maximumBufferedBytes: configuration.maximumBufferedBytes,
-            tls: try address.isSecure ? Self.makeTLS(configuration.tls, host: address.host) : nil
+            tls: try address.isSecure ? makeTLS(configuration.tls, host: address.host) : nil
         )
     }
 
@@ -109,20 +150,55 @@ public final class SocketIOManager: @unchecked Sendable {
     func attach(_ client: SocketIOClient) {
         attached.append(client)
         if engine != nil {
-            if isOpen { client.handle(.engineOpened) }
+            if isOpen { client.handle(.engineOpened(patience: patience)) }
             return
         }
+        let engine = makeEngine()
+        // Whoever waits for its own next attempt takes part in this one.
+        for member in members where member.client !== client { member.client?.handle(.engineOpening) }
+        engine.start()
+    }
+
+    /// How long the server may take to open a session, and again to let a client in.
+    private var patience: TimeAmount {
+        choice.patience(from: configuration.handshakeTimeout, to: configuration.connectTimeout)
+    }
+
+    private func makeEngine() -> EngineIOClientConnection {
+        let target = targets[choice.current]
+        dialled.withLock { $0 = target.url.host }
         decoder = SocketIOPacketDecoder()
+        isJoined = false
         let engine = EngineIOClientConnection(
             target: target,
             transports: configuration.transports,
+            openTimeout: patience,
             eventLoop: eventLoop,
             delegate: self
         )
         self.engine = engine
-        // Whoever waits for its own next attempt takes part in this one.
-        for member in members where member.client !== client { member.client?.handle(.engineOpening) }
-        engine.start()
+        return engine
+    }
+
+    /// The server has let a client in.
+    func joined() {
+        isJoined = true
+        failures = []
+        choice.succeed()
+    }
+
+    /// The server has not let the client in. Others whom it has let in stay.
+    func abandon(_ client: SocketIOClient, _ failure: ConnectionFailure) {
+        guard !isJoined else {
+            attached.removeAll { $0 === client }
+            client.handle(.engineClosed(.transportError, error: failure))
+            if attached.isEmpty { closeEngine() }
+            return
+        }
+        let engine = engine
+        self.engine = nil
+        engine?.close()
+        lose(.transportError, failure)
     }
 
     /// The client is done with the connection.
@@ -145,6 +221,25 @@ public final class SocketIOManager: @unchecked Sendable {
     private func lose(_ reason: SocketIODisconnectReason, _ error: ConnectionFailure?) {
         engine = nil
         isOpen = false
+        guard !isJoined else {
+            isJoined = false
+            choice.lose()
+            end(reason, error)
+            return
+        }
+        failures.append((targets[choice.current].url.hostHeader, error ?? "\(reason)"))
+        if choice.fail() {
+            logger.debug("going on to the next server", metadata: ["failed": "\(ConnectionFailure(failures).message)"])
+            for client in attached { client.handle(.engineReopening) }
+            makeEngine().start()
+        } else {
+            let all = failures
+            failures = []
+            end(reason, targets.count > 1 ? ConnectionFailure(all) : error)
+        }
+    }
+
+    private func end(_ reason: SocketIODisconnectReason, _ error: ConnectionFailure?) {
         let clients = attached
         attached = []
         for client in clients { client.handle(.engineClosed(reason, error: error)) }
@@ -155,7 +250,7 @@ extension SocketIOManager: EngineIOClientDelegate {
     func engineDidOpen(_ engine: EngineIOClientConnection) {
         guard engine === self.engine else { return }
         isOpen = true
-        for client in attached { client.handle(.engineOpened) }
+        for client in attached { client.handle(.engineOpened(patience: patience)) }
     }
 
     func engine(_ engine: EngineIOClientConnection, didReceive message: EngineIOMessage) {

@@ -29,8 +29,11 @@ struct Broadcast: AsyncParsableCommand {
     @Argument(help: "The file to send; - is standard input.")
     var input = "-"
 
-    @Option(help: "The signalling server to use instead of an own one, such as http://signal.example:3000.")
-    var server: String?
+    @Option(
+        help:
+            "The signalling server to use instead of an own one, such as http://signal.example:3000; of a cluster several, with commas between them: any that answers is used, and the link has the first."
+    )
+    var server: ServerList?
 
     @Option(help: "The token that lets this source create a tree on that server.")
     var token: String?
@@ -167,10 +170,10 @@ struct Broadcast: AsyncParsableCommand {
         let (command, chosen) = (self, settings)
         try await exiting {
             let session = try await BroadcastSession(command: command, input: BroadcastInput(command))
-            if let server = command.server {
-                try await session.run(server: server)
+            if let servers = command.server?.addresses, let first = servers.first {
+                try await session.run(server: first, servers: servers)
             } else {
-                try await EmbeddedServer.withServer(chosen) { try await session.run(server: $0) }
+                try await EmbeddedServer.withServer(chosen) { try await session.run(server: $0, servers: [$0]) }
             }
         }
     }

@@ -9,7 +9,10 @@ struct BroadcastSession: Sendable {
     let command: Broadcast
     let input: BroadcastInput
 
-    func run(server: String) async throws {
+    /// - Parameters:
+    ///   - server: What the link names.
+    ///   - servers: Those to connect to.
+    func run(server: String, servers: [String]) async throws {
         var configuration = PeerTreeClientConfiguration()
         configuration.capacity = command.childrenOfSource
         configuration.peer.policy = input.policy
@@ -21,7 +24,7 @@ struct BroadcastSession: Sendable {
         let logger = Logs.make("peer-tree", verbose: command.verbose)
         do {
             let client = try await Connecting.client(
-                to: server,
+                to: servers,
                 token: command.token,
                 trust: command.trust.configuration,
                 configuration,
@@ -35,7 +38,7 @@ struct BroadcastSession: Sendable {
             }
             await client.close()
         } catch {
-            throw Connecting.failure(error, server: server)
+            throw Connecting.failure(error, server: servers.joined(separator: ","))
         }
     }
 

@@ -26,6 +26,11 @@ struct Watch: AsyncParsableCommand {
     @Option(name: .shortAndLong, help: "The file to write; - is standard output.")
     var output = "-"
 
+    @Option(
+        help: "Other servers of the cluster of the link's, with commas between them: any that answers is used."
+    )
+    var server: ServerList?
+
     @Option(help: "The token that lets this viewer join, if the server asks for one.")
     var token: String?
 
@@ -95,9 +100,10 @@ struct WatchSession: Sendable {
         configuration.capacity = command.children
         configuration.secret = target.secret
         let logger = Logs.make("peer-tree", verbose: command.verbose)
+        let servers = [target.server] + (command.server?.addresses ?? [])
         do {
             let client = try await Connecting.client(
-                to: target.server,
+                to: servers,
                 token: command.token,
                 trust: command.trust.configuration,
                 configuration,
@@ -116,7 +122,7 @@ struct WatchSession: Sendable {
             throw Failure(status: .inputOutput, message: "")
         } catch {
             report.fail()
-            throw Connecting.failure(error, server: target.server)
+            throw Connecting.failure(error, server: servers.joined(separator: ","))
         }
     }
 

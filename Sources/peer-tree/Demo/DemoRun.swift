@@ -18,7 +18,7 @@ struct DemoRun: Sendable {
         var configuration = PeerTreeClientConfiguration()
         configuration.capacity = command.childrenOfSource
         let logger = Logs.make("peer-tree", verbose: false)
-        let source = try await Connecting.client(to: server, configuration, logger: logger)
+        let source = try await Connecting.client(to: [server], configuration, logger: logger)
         let treeID = try await source.create()
         let viewers = DemoViewers()
         do {

@@ -6,7 +6,7 @@ import SocketIO
 /// Makes clients for the commands, and sentences and exit codes of what goes wrong with them.
 enum Connecting {
     static func client(
-        to server: String,
+        to servers: [String],
         token: String? = nil,
         trust: SocketIOTLSConfiguration = SocketIOTLSConfiguration(),
         _ configuration: PeerTreeClientConfiguration,
@@ -18,11 +18,14 @@ enum Connecting {
         if let token { socketConfiguration.auth = ["token": .string(token)] }
         let socket: SocketIOClient
         do throws(SocketIOURLError) {
-            socket = try SocketIOClient(url: server, configuration: socketConfiguration, logger: logger)
+            socket = try SocketIOClient(urls: servers, configuration: socketConfiguration, logger: logger)
         } catch .unusableCertificates(let reason) {
             throw Failure(status: .noInput, message: "The certificates to trust cannot be used: \(reason).")
         } catch {
-            throw Failure(status: .unavailable, message: "'\(server)' is not the address of a server: \(error)")
+            throw Failure(
+                status: .unavailable,
+                message: "'\(servers.joined(separator: ","))' is not the address of a server: \(error)"
+            )
         }
         return try await PeerTreeClient(socket, configuration: configuration, logger: logger)
     }

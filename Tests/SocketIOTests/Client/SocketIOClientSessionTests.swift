@@ -38,7 +38,7 @@ private struct Harness {
 
     mutating func connect() {
         _ = feed(.connect)
-        _ = feed(.engineOpened)
+        _ = feed(.engineOpened(patience: .seconds(20)))
         _ = receive(#"0{"sid":"S"}"#)
     }
 
@@ -46,6 +46,7 @@ private struct Harness {
         switch output {
         case .openEngine: "open"
         case .closeEngine: "close"
+        case .abandonEngine(let error): "abandon \(error.message)"
         case .send(let packet): "send \(String(buffer: packet.text))"
         case .sendVolatile(let packet): "send if possible \(String(buffer: packet.text))"
         case .connected(let sid, false): "connected \(sid)"
@@ -71,7 +72,7 @@ extension SocketIOTests {
             #expect(harness.feed(.emit("early", [1], acknowledgement: 0)) == [])
             #expect(harness.feed(.connect) == ["open"])
             #expect(harness.feed(.connect) == [])
-            #expect(harness.feed(.engineOpened) == [#"send 0/admin,{"token":"t"}"#])
+            #expect(harness.feed(.engineOpened(patience: .seconds(20))) == [#"send 0/admin,{"token":"t"}"#])
             #expect(harness.receive(#"0/admin,{"sid":"S"}"#) == ["connected S", #"send 2/admin,0["early",1]"#])
             #expect(harness.feed(.emit("now", [], acknowledgement: nil)) == [#"send 2/admin,["now"]"#])
             #expect(harness.receive(#"2/admin,5["event",{"a":1}]"#) == [#"event event [{"a":1}] 5"#])
@@ -92,7 +93,7 @@ extension SocketIOTests {
                 #expect(harness.feed(.engineClosed(.transportError, error: "refused")) == ["error refused"])
             }
             #expect(harness.wait(.seconds(5)) == ["attempt 6", "open"])
-            #expect(harness.feed(.engineOpened) == ["send 0"])
+            #expect(harness.feed(.engineOpened(patience: .seconds(20))) == ["send 0"])
             #expect(harness.receive(#"0{"sid":"S2"}"#) == ["connected S2"])
             #expect(harness.feed(.engineClosed(.pingTimeout, error: nil)) == ["disconnected ping timeout"])
             #expect(harness.session.deadline == harness.now + .seconds(1))
@@ -145,7 +146,7 @@ extension SocketIOTests {
             #expect(harness.feed(.emit("b", [], acknowledgement: 4)) == [])
             #expect(harness.feed(.emit("c", [], acknowledgement: 5)) == ["dropped 5"])
             #expect(harness.wait(.seconds(1)) == ["attempt 1", "open"])
-            _ = harness.feed(.engineOpened)
+            _ = harness.feed(.engineOpened(patience: .seconds(20)))
             #expect(harness.receive(#"0{"sid":"S"}"#) == ["connected S", #"send 2["a"]"#, #"send 24["b"]"#])
         }
 
@@ -153,7 +154,7 @@ extension SocketIOTests {
         func refused() {
             var harness = Harness()
             _ = harness.feed(.connect)
-            _ = harness.feed(.engineOpened)
+            _ = harness.feed(.engineOpened(patience: .seconds(20)))
             #expect(harness.receive(#"4{"message":"Not authorized","data":1}"#) == ["close", "error Not authorized"])
             #expect(harness.session.deadline == nil)
             harness.connect()
@@ -180,21 +181,28 @@ extension SocketIOTests {
         func recovery() {
             var harness = Harness { $0.auth = ["token": "t"] }
             _ = harness.feed(.connect)
-            #expect(harness.feed(.engineOpened) == [#"send 0{"token":"t"}"#])
+            #expect(harness.feed(.engineOpened(patience: .seconds(20))) == [#"send 0{"token":"t"}"#])
             #expect(harness.receive(#"0{"sid":"S","pid":"P"}"#) == ["connected S"])
             _ = harness.receive(#"2["news","7"]"#)
             _ = harness.receive(#"2["number",8]"#)
             _ = harness.feed(.engineClosed(.transportClose, error: nil))
             #expect(harness.wait(.seconds(1)) == ["attempt 1", "open"])
-            #expect(harness.feed(.engineOpened) == [#"send 0{"token":"t","pid":"P","offset":"7"}"#])
+            #expect(
+                harness.feed(.engineOpened(patience: .seconds(20))) == [#"send 0{"token":"t","pid":"P","offset":"7"}"#]
+            )
             #expect(harness.receive(#"0{"sid":"S","pid":"P"}"#) == ["recovered S"])
             _ = harness.feed(.engineClosed(.transportClose, error: nil))
             _ = harness.wait(.seconds(1))
-            #expect(harness.feed(.engineOpened) == [#"send 0{"token":"t","pid":"P","offset":"7"}"#])
+            #expect(
+                harness.feed(.engineOpened(patience: .seconds(20))) == [#"send 0{"token":"t","pid":"P","offset":"7"}"#]
+            )
             #expect(harness.receive(#"0{"sid":"S2","pid":"P2"}"#) == ["connected S2"])
             _ = harness.feed(.engineClosed(.transportClose, error: nil))
             _ = harness.wait(.seconds(1))
-            #expect(harness.feed(.engineOpened) == [#"send 0{"token":"t"}"#], "nothing was seen of the new place")
+            #expect(
+                harness.feed(.engineOpened(patience: .seconds(20))) == [#"send 0{"token":"t"}"#],
+                "nothing was seen of the new place"
+            )
         }
 
         @Test("Volatile events are never kept, and a waiting client takes part in another one's attempt")
@@ -213,8 +221,10 @@ extension SocketIOTests {
         func brokenServer() {
             var silent = Harness()
             _ = silent.feed(.connect)
-            _ = silent.feed(.engineOpened)
-            #expect(silent.wait(.seconds(20)) == ["close", "error the server did not let the client into / in time"])
+            _ = silent.feed(.engineOpened(patience: .seconds(20)))
+            let sentence = "the server did not let the client into / in time"
+            #expect(silent.wait(.seconds(20)) == ["abandon \(sentence)"])
+            #expect(silent.feed(.engineClosed(.transportError, error: "others, too")) == ["error others, too"])
             #expect(silent.session.deadline == silent.now + .seconds(1))
             var nonsense = Harness()
             nonsense.connect()
