@@ -11,7 +11,7 @@ import threading
 import time
 from pathlib import Path
 
-from cluster import Cluster, until
+from cluster import Cluster
 from processes import running
 
 
@@ -84,25 +84,21 @@ def run(options, folder, stack):
     show = Show()
     cluster = Cluster(options.peer_tree, folder, stack)
     show.say(f"an etcd at {cluster.etcd.address}, and three servers: " + ", ".join(n.address for n in cluster.nodes))
-    # The source's own server stays: this one has nowhere else to go.
-    while True:
-        source = stack.enter_context(
-            running(
-                options.peer_tree, "broadcast", "-", "--server", cluster.nodes[0].address, "--json", "--viewers",
-                options.viewers, stdin=subprocess.PIPE,
-            )
-        )  # fmt: skip
-        tree = source.event("link")["tree"]
-        owner = cluster.owner()
-        if owner is not cluster.nodes[0]:
-            break
-        source.process.terminate()
-        until(lambda: not owner.has_tree(), "a tree whose source was stopped does not end", 120)
+    all_servers = ",".join(node.address for node in cluster.nodes)
+    source = stack.enter_context(
+        running(
+            options.peer_tree, "broadcast", "-", "--server", all_servers, "--json", "--viewers", options.viewers,
+            stdin=subprocess.PIPE,
+        )
+    )  # fmt: skip
+    tree = source.event("link")["tree"]
+    owner = cluster.owner()
     viewers = []
     for number in range(options.viewers):
         path = folder / f"viewer{number}"
         link = f"{cluster.nodes[number % 3].address}/watch/{tree}"
-        viewers.append((stack.enter_context(running(options.peer_tree, "watch", link, "-o", path, "--json")), path))
+        watch = [options.peer_tree, "watch", link, "--server", all_servers, "-o", path, "--json"]
+        viewers.append((stack.enter_context(running(*watch)), path))
     for viewer, _ in viewers:
         viewer.event("connect")
     show.say(f"{options.viewers} viewers, at all three; the tree is {owner.name}'s")

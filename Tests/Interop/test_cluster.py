@@ -27,12 +27,14 @@ def peer_tree(program):
 class Broadcast:
     """A source at the first node and viewers at all of them, while a stream flows."""
 
-    def __init__(self, peer_tree, folder, stack, cluster, count=VIEWERS):
+    def __init__(self, peer_tree, folder, stack, cluster, count=VIEWERS, knows_all=False):
+        """Each client knows its own node first, and the others only if it KNOWS_ALL."""
+        self.others = [node.address for node in cluster.nodes[1:]] if knows_all else []
         self.peer_tree, self.folder, self.stack, self.cluster = peer_tree, folder, stack, cluster
         self.stream = Stream()
         self.source = stack.enter_context(
             running(
-                peer_tree, "broadcast", "-", "--server", cluster.nodes[0].address, "--k1", 2, "--json", "--viewers",
+                peer_tree, "broadcast", "-", "--server", ",".join([cluster.nodes[0].address, *self.others]), "--k1", 2, "--json", "--viewers",
                 count, stdin=subprocess.PIPE,
             )
         )  # fmt: skip
@@ -46,7 +48,8 @@ class Broadcast:
     def watch(self, node):
         output = self.folder / f"out{time.monotonic_ns()}"
         link = f"{node.address}/watch/{self.tree}"
-        return self.stack.enter_context(running(self.peer_tree, "watch", link, "-o", output, "--json")), output
+        others = ["--server", ",".join(self.others)] if self.others else []
+        return self.stack.enter_context(running(self.peer_tree, "watch", link, *others, "-o", output, "--json")), output
 
     def is_whole(self, node, count=VIEWERS, timeout=60):
         """Waits until a node knows COUNT viewers and the source with their places."""
@@ -104,6 +107,20 @@ def test_a_node_is_killed_and_comes_back_and_nobody_misses_a_byte(peer_tree, tmp
             broadcast.are_connected(late)
         cluster.settle()
         broadcast.is_whole(victim, VIEWERS + len(late))
+        broadcast.finish(late)
+
+
+def test_clients_that_know_all_nodes_come_back_through_another_one_when_theirs_dies(peer_tree, tmp_path):
+    with contextlib.ExitStack() as stack:
+        cluster = Cluster(peer_tree, tmp_path, stack)
+        broadcast = Broadcast(peer_tree, tmp_path, stack, cluster, knows_all=True)
+        for victim in cluster.nodes[:2]:
+            victim.kill()
+            rest = [node for node in cluster.nodes if node.process.process.poll() is None]
+            cluster.settle(rest)
+            # Source and viewers are whole again without the dead node.
+            broadcast.is_whole(rest[-1])
+        late = [broadcast.late_viewer(cluster.nodes[2])]
         broadcast.finish(late)
 
 
