@@ -21,7 +21,8 @@
 //   one reads it in one version, and writes it in the next.
 // - A number is never used again, and a field keeps its type. What is gone is reserved.
 //
-// Scripts/protobuf makes messages.pb.swift of this file.
+// Scripts/protobuf makes messages.pb.swift of this file. A message that is `@unchecked Sendable` there has its fields in an
+// object which nobody else gets hold of, and which is copied before it is changed if another value has it, too.
 
 #if canImport(FoundationEssentials)
 import FoundationEssentials

@@ -4,20 +4,10 @@ import contextlib
 import json
 import signal
 import socket
-import time
 import urllib.request
 
 from processes import own_port, running
-
-
-def until(condition, what, timeout=60):
-    end = time.monotonic() + timeout
-    while True:
-        value = condition()
-        if value:
-            return value
-        assert time.monotonic() < end, f"after {timeout} s: {what() if callable(what) else what}"
-        time.sleep(0.05)
+from waiting import until
 
 
 class Etcd:

@@ -8,10 +8,11 @@ import subprocess
 import time
 
 import pytest
-from cluster import Cluster, in_place, until
+from cluster import Cluster, in_place
 from processes import run, running
 from test_legacy import Network
 from test_restart import Stream
+from waiting import until
 
 VIEWERS = 6
 
@@ -272,6 +273,11 @@ def test_a_node_with_another_secret_gets_nothing_and_both_sides_say_why(peer_tre
         (["--cluster", "127.0.0.1:1"], "http://10.0.0.1:2379"),
         (["--cluster", "http://127.0.0.1:1", "--advertise", "h:1", "--cluster-secret-file", "/none"], "'/none'"),
         (["--advertise", "127.0.0.1:0"], "--cluster"),
+        (
+            ["--cluster", "https://127.0.0.1:1", "--advertise", "127.0.0.1:0", "--cluster-secret-file", "SECRET",
+             "--etcd-authorities", "/none"],
+            "/none",
+        ),
     ],
 )
 def test_what_is_wrong_with_a_node_s_settings_is_said(peer_tree, tmp_path, options, words):

@@ -12,6 +12,7 @@ import urllib.request
 
 import pytest
 from processes import own_port, running
+from waiting import until
 
 K = 2
 
@@ -52,16 +53,6 @@ class Stream:
     def check_end(self, path):
         """Fails if the file is not the end of what was sent."""
         assert self.sent.endswith(path.read_bytes())
-
-
-def until(condition, what, timeout=60):
-    end = time.monotonic() + timeout
-    while True:
-        value = condition()
-        if value:
-            return value
-        assert time.monotonic() < end, f"after {timeout} s: {what}"
-        time.sleep(0.1)
 
 
 class Server:

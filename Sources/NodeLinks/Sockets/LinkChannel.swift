@@ -28,15 +28,3 @@ final class LinkChannel {
 
     func close() { channel.close(promise: nil) }
 }
-
-/// Where a node listens.
-package struct LinkAddress: Hashable, Sendable {
-    /// A name or an address.
-    package let host: String
-    package let port: Int
-
-    package init(host: String, port: Int) {
-        self.host = host
-        self.port = port
-    }
-}

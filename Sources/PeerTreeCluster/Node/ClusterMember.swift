@@ -3,32 +3,6 @@ package import NodeLinks
 package import PeerTreeSignalling
 import PeerTreeSignallingWire
 
-/// What a server needs to know in order to be a node of a cluster.
-package struct ClusterOptions: Sendable {
-    /// The node's name and this life of it, and where others reach it: port 0 stands for the one that is listened on.
-    package var node: NodeID
-    package var advertised: NodeAddress
-    /// Where to listen for other nodes. Default: the host that is advertised.
-    package var listenHost: String?
-    package var etcd: EtcdOptions
-    package var secrets: LinkSecrets
-    package var ownership = OwnershipOptions()
-    package var links = LinkOptions()
-    /// How long giving its slots away may take when it stops. Default 5 s.
-    package var leaveLimit = Duration.seconds(5)
-    /// How often this node tells the others what it has. Default 2 s.
-    package var reportInterval = Duration.seconds(2)
-    /// Of the program, for people. Default: none.
-    package var version: String?
-
-    package init(node: NodeID, advertised: NodeAddress, etcd: EtcdOptions, secrets: LinkSecrets) {
-        self.node = node
-        self.advertised = advertised
-        self.etcd = etcd
-        self.secrets = secrets
-    }
-}
-
 /// Makes a server a node of a cluster: drives a ``ClusterNode`` between the server's loops, the links to other nodes, and etcd,
 /// and decides nothing. All of it happens on the event loop of the links.
 package actor ClusterMember {
@@ -95,7 +69,7 @@ package actor ClusterMember {
     ///
     /// - Returns: where other nodes reach this one.
     /// - Throws: what the system says where it cannot be listened.
-    package func start(_ server: Server) async throws -> NodeAddress {
+    package func start(_ server: Server) async throws -> LinkAddress {
         self.server = server
         guard let name = NodeName(options.node.name) else { throw ClusterOptionsError("the node's name is none") }
         let links = try NodeLinks(name: name, secrets: options.secrets, options: options.links, on: eventLoop) {
@@ -171,8 +145,7 @@ package actor ClusterMember {
 
     private func carryOut(_ output: ClusterNode.Output) {
         switch output {
-        case .link(let name, let address):
-            links?.assumeIsolated { $0.add(name, at: LinkAddress(host: address.host, port: address.port)) }
+        case .link(let name, let address): links?.assumeIsolated { $0.add(name, at: address) }
         case .unlink(let name): links?.assumeIsolated { $0.remove(name) }
         case .send(let name, let frame): send(frame, to: name)
         case .tell(let input): server?.hear(input)
@@ -216,11 +189,4 @@ package actor ClusterMember {
             eventLoop.execute { self.assumeIsolated { $0.feed(.unreadable(session, words)) } }
         }
     }
-}
-
-/// Options with which no node can be.
-package struct ClusterOptionsError: Error, CustomStringConvertible {
-    package let description: String
-
-    init(_ description: String) { self.description = description }
 }

@@ -29,7 +29,7 @@ package struct ClusterNode: Sendable {
 
     package enum Output: Sendable {
         /// Keep a link to that node, at this address.
-        case link(NodeName, NodeAddress)
+        case link(NodeName, LinkAddress)
         case unlink(NodeName)
         case send(NodeName, [UInt8])
         /// Tell every loop of the server.
@@ -53,9 +53,7 @@ package struct ClusterNode: Sendable {
     var own: [Slot: SlotTerm] = [:]
     /// Who has each slot, in the greatest terms that were heard of.
     var owners: [Slot: SlotOwner] = [:]
-    /// What it has come to own while one input is handled.
-    private var newlyOwned: [Slot: SlotTerm] = [:]
-    private(set) var isConfirmed = false
+    /// What this node says of itself.
     private(set) var report = NodeReport(clients: 0, trees: 0, peers: 0, isConfirmed: false, isLeaving: false)
     var outputs = OutputQueue<Output>()
 
@@ -71,8 +69,9 @@ package struct ClusterNode: Sendable {
     package mutating func handle(_ input: Input) {
         switch input {
         case .ownership(let news):
-            for output in news { take(output) }
-            tellOwned()
+            var new: [Slot: SlotTerm] = [:]
+            for output in news { take(output, owning: &new) }
+            tellOwned(&new)
         case .link(let name?, let event): take(event, of: name)
         case .link(nil, .refused(let refusal, let refuser)): notice(.refused(nil, refusal, by: refuser))
         case .link(nil, _): break
@@ -91,11 +90,12 @@ package struct ClusterNode: Sendable {
 
     // MARK: What this node owns
 
-    private mutating func take(_ output: SlotOwnership.Output) {
+    /// - Parameter new: What it has come to own, and has not told yet.
+    private mutating func take(_ output: SlotOwnership.Output, owning new: inout [Slot: SlotTerm]) {
         switch output {
-        case .owns(let slot, let term): newlyOwned[slot] = term
+        case .owns(let slot, let term): new[slot] = term
         case .letsGo(let slot):
-            tellOwned()
+            tellOwned(&new)
             own[slot] = nil
             outputs.append(.tell(.letGo([slot])))
         case .offer(let slot, let term, let node): say(.offered(FencingToken(slot: slot, term: term)), to: node)
@@ -103,7 +103,7 @@ package struct ClusterNode: Sendable {
         case .joined(let node, let address): join(node, at: address)
         case .left(let node): leave(node)
         case .confirmed(let isConfirmed):
-            self.isConfirmed = isConfirmed
+            report.isConfirmed = isConfirmed
             notice(.confirmed(isConfirmed))
         case .noticed(let news): notice(.ownership(news))
         case .ask, .watch, .keeps: break
@@ -116,10 +116,9 @@ package struct ClusterNode: Sendable {
     }
 
     /// All parts of the server have a slot before any of them, or another node, says something to whoever has it.
-    private mutating func tellOwned() {
-        guard !newlyOwned.isEmpty else { return }
-        let new = newlyOwned
-        newlyOwned = [:]
+    private mutating func tellOwned(_ new: inout [Slot: SlotTerm]) {
+        guard !new.isEmpty else { return }
+        defer { new = [:] }
         own.merge(new) { $1 }
         for (slot, term) in new { owners[slot] = SlotOwner(.here, term: term) }
         outputs.append(.tell(.took(new)))
@@ -132,13 +131,9 @@ package struct ClusterNode: Sendable {
     }
 
     private mutating func tellReport(clients: Int, trees: Int, peers: Int) {
-        report = NodeReport(
-            clients: UInt64(clamping: clients),
-            trees: UInt64(clamping: trees),
-            peers: UInt64(clamping: peers),
-            isConfirmed: isConfirmed,
-            isLeaving: report.isLeaving
-        )
+        report.clients = UInt64(clamping: clients)
+        report.trees = UInt64(clamping: trees)
+        report.peers = UInt64(clamping: peers)
         sendToAll(.report(report))
     }
 
@@ -149,7 +144,7 @@ package struct ClusterNode: Sendable {
     // MARK: Which nodes there are
 
     private mutating func join(_ node: NodeID, at text: String) {
-        guard let name = NodeName(node.name), let address = NodeAddress(text) else {
+        guard let name = NodeName(node.name), let address = LinkAddress(text) else {
             return notice(.badAddress(node, text))
         }
         nodes[name, default: LinkedNode()].registered = node
@@ -165,7 +160,7 @@ package struct ClusterNode: Sendable {
         forgetIfGone(name)
     }
 
-    /// A node without a lease is gone if it cannot be reached: a store that stalls ends no node that lives.
+    /// A node that is not registered is gone if it cannot be reached: a store that stalls ends no node that lives.
     mutating func forgetIfGone(_ name: NodeName) {
         guard let node = nodes[name], node.registered == nil, !node.isReachable else { return }
         endSession(of: name)

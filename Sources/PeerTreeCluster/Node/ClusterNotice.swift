@@ -27,7 +27,7 @@ package enum ClusterNotice: Sendable, CustomStringConvertible {
         case .confirmed(false):
             "etcd has not answered for as long as the lease lasts: this node goes on with what it owns, unconfirmed"
         case .joined(let node, let address): "node '\(node.name)' is at \(address)"
-        case .left(let node): "node '\(node.name)' has no lease any more"
+        case .left(let node): "node '\(node.name)' is about to stop, or its lease is over"
         case .met(let node, let version): "node '\(node.name)' speaks (version \(version ?? "unknown"))"
         case .unreachable(let name): "node '\(name)' cannot be reached"
         case .reachable(let name): "node '\(name)' can be reached"

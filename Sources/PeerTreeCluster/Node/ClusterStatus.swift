@@ -7,8 +7,8 @@ package import PeerTreeSignallingWire
 package struct ClusterStatus: Sendable {
     package struct Node: Sendable {
         package var name: String
-        /// Empty for the one that answers.
-        package var address: String
+        /// nil for the one that answers.
+        package var address: String?
         package var version: String?
         package var isReachable: Bool
         /// Slots that it has, as it has said.
@@ -25,15 +25,13 @@ extension ClusterNode {
     package var status: ClusterStatus {
         var counts: [NodeSession: Int] = [:]
         for owner in owners.values { counts[owner.node, default: 0] += 1 }
-        var own = report
-        own.isConfirmed = isConfirmed
         let me = ClusterStatus.Node(
             name: me.name,
-            address: "",
+            address: nil,
             version: version,
             isReachable: true,
             slots: self.own.count,
-            report: own
+            report: report
         )
         let others = nodes.sorted { $0.key < $1.key }.map { name, node in
             ClusterStatus.Node(
@@ -54,7 +52,7 @@ extension ClusterStatus {
     package var json: JSONValue {
         let nodes = nodes.map { node -> JSONValue in
             [
-                "name": .string(node.name), "address": node.address.isEmpty ? .null : .string(node.address),
+                "name": .string(node.name), "address": node.address.map { .string($0) } ?? .null,
                 "version": node.version.map { .string($0) } ?? .null, "reachable": .bool(node.isReachable),
                 "confirmed": node.report.map { .bool($0.isConfirmed) } ?? .null,
                 "leaving": node.report.map { .bool($0.isLeaving) } ?? .null, "slots": JSONValue(node.slots),

@@ -47,7 +47,7 @@ package struct SlotOwnership: Sendable {
         case decline(Slot, SlotTerm, to: NodeID)
         /// There is this node, at this address: once for each life of it, and when the address is another one.
         case joined(NodeID, address: String)
-        /// A node's lease is over, or it was started anew.
+        /// A node's lease is over, or it was started anew, or is about to stop.
         case left(NodeID)
         /// Whether the lease is certainly not over.
         case confirmed(Bool)

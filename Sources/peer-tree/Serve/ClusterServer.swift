@@ -19,12 +19,16 @@ struct ClusterServer {
         self.logger = logger
         let options = try ClusterOptions(settings)
         logger.info("this server is node '\(options.node.name)', run \(String(options.node.run, radix: 16))")
-        member = try ClusterMember(
-            options,
-            signalling: signalling,
-            on: MultiThreadedEventLoopGroup.singleton.next()
-        ) { notice in
-            logger.log(level: notice.isWarning ? .warning : .info, "\(notice)")
+        do {
+            member = try ClusterMember(
+                options,
+                signalling: signalling,
+                on: MultiThreadedEventLoopGroup.singleton.next()
+            ) { notice in
+                logger.log(level: notice.isWarning ? .warning : .info, "\(notice)")
+            }
+        } catch let error as EtcdOptionsError {
+            throw ValidationError("cluster: \(error)")
         }
     }
 
@@ -74,7 +78,7 @@ struct ClusterServer {
 
 extension ClusterOptions {
     init(_ settings: ClusterSettings) throws {
-        guard let advertised = NodeAddress(settings.advertise) else {
+        guard let advertised = LinkAddress(settings.advertise) else {
             throw ValidationError("advertise must be HOST:PORT, not '\(settings.advertise)'.")
         }
         let name = settings.nodeName ?? String(advertised.description.map { ":[]%".contains($0) ? "-" : $0 })

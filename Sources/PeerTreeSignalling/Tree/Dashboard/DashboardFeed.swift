@@ -54,7 +54,7 @@ struct DashboardFeed: Sendable {
         if watchersByTree[watcher.tree]?.isEmpty ?? false { watchersByTree[watcher.tree] = nil }
     }
 
-    /// A gateway is gone, and its watchers with it.
+    /// A node is gone, and the watchers of its gateways with it.
     mutating func removeAll(of node: NodeSession) {
         for id in watchers.keys where id.gateway.node == node { remove(id) }
     }
