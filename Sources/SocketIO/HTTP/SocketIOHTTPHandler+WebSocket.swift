@@ -44,7 +44,9 @@ extension SocketIOHTTPHandler {
             headers.add(name: "Set-Cookie", value: cookie.header(sid: connection.id))
         }
         let head = HTTPResponseHead(version: .http1_1, status: .switchingProtocols, headers: headers)
-        context.writeAndFlush(wrapOutboundOut(.head(head)), promise: nil)
+        context.write(wrapOutboundOut(.head(head)), promise: nil)
+        // What a new session is greeted with goes along: one system call for both.
+        defer { context.flush() }
         state = .switched
         let handler = try replaceHandlers(id: exchange.id, connection: connection, context: context)
         let link = WebSocketLink(id: exchange.id, handler: handler, eventLoop: context.eventLoop)
