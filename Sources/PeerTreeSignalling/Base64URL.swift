@@ -6,14 +6,20 @@ package enum Base64URL {
     )
 
     package static func encode(_ bytes: [UInt8]) -> String {
+        let alphabet = alphabet
         var text: [UInt8] = []
         text.reserveCapacity(bytes.count * 4 / 3 + 4)
-        for start in stride(from: 0, to: bytes.count, by: 3) {
-            let group = bytes[start..<min(start + 3, bytes.count)]
-            var word: UInt32 = 0
-            for (position, byte) in group.enumerated() { word |= UInt32(byte) << (16 - 8 * UInt32(position)) }
-            for position in 0...group.count { text.append(alphabet[Int(word >> (18 - 6 * UInt32(position)) & 63)]) }
+        var word: UInt32 = 0
+        var bits: UInt32 = 0
+        for byte in bytes {
+            word = word << 8 | UInt32(byte)
+            bits += 8
+            while bits >= 6 {
+                bits -= 6
+                text.append(alphabet[Int(word >> bits & 63)])
+            }
         }
+        if bits > 0 { text.append(alphabet[Int(word << (6 - bits) & 63)]) }
         return String(decoding: text, as: UTF8.self)
     }
 

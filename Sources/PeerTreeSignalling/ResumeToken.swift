@@ -36,11 +36,15 @@ package struct ResumeToken: Equatable, Sendable {
     private static let version: UInt8 = 2
     private static let purpose = "resume"
     private static let signatureBytes = 32
+    /// Room for one with a few ids.
+    private static let usualBytes = 192
 
     /// The token as the peer keeps it.
     func text(signedBy security: SignallingSecurity) -> String {
         let flags: UInt8 = (isSource ? 1 : 0) | (isEncrypted ? 2 : 0) | (layout.parity > 0 ? 4 : 0)
-        var bytes: [UInt8] = [Self.version, flags, UInt8(clamping: layout.stripes), interiorStripe ?? .max]
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(Self.usualBytes)
+        bytes += [Self.version, flags, UInt8(clamping: layout.stripes), interiorStripe ?? .max]
         bytes.append(bigEndian: term.incarnation)
         bytes.append(bigEndian: term.revision)
         bytes.append(bigEndian: number)
@@ -49,7 +53,8 @@ package struct ResumeToken: Equatable, Sendable {
         bytes.append(bigEndian: sourceCapacity)
         bytes.append(text: treeID)
         for id in ids { bytes.append(text: id) }
-        return Base64URL.encode(bytes + security.code(bytes, Self.purpose))
+        bytes += security.code(bytes, Self.purpose)
+        return Base64URL.encode(bytes)
     }
 
     /// Reads a token; nil if it was not signed with this key.

@@ -76,6 +76,9 @@ package struct SignallingService: Sendable {
     /// Whether its slots are its own for as long as it lives.
     private let isAlone: Bool
     private var outputs = OutputQueue<Output>(keptCapacity: 1_024)
+    /// When to call ``handle(_:at:)`` again at the latest, or nil if nothing is pending. Kept, since whoever drives the service
+    /// asks after every event.
+    package private(set) var deadline: Instant?
 
     /// A service without clients.
     ///
@@ -116,9 +119,6 @@ package struct SignallingService: Sendable {
         )
     }
 
-    /// When to call ``handle(_:at:)`` again at the latest, or nil if nothing is pending.
-    package var deadline: Instant? { tree.deadline }
-
     /// Whether it is a good moment to send more clients here.
     package func readiness(at now: Instant) -> Readiness {
         if gateway.isLeaving { return .stopping }
@@ -128,6 +128,7 @@ package struct SignallingService: Sendable {
 
     /// Takes in what happened.
     package mutating func handle(_ input: Input, at now: Instant) {
+        defer { deadline = tree.deadline }
         // Whatever is due comes before the input, so that it meets the state it would have met in time.
         if let deadline, deadline <= now {
             pass(TreeService.Input.deadlineReached, at: now)

@@ -22,4 +22,10 @@ public struct PeerHandle: Hashable, Sendable {
 
     /// Whether this is the source of its tree.
     public var isSource: Bool { index == 0 }
+
+    /// Handles are the keys of most tables: one number is hashed faster than four, and those with other generations are seldom
+    /// in the same table.
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(UInt64(tree.index) << 32 | UInt64(index))
+    }
 }

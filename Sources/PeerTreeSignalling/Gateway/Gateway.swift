@@ -59,8 +59,8 @@ package struct Gateway: Sendable {
     var treesMade: [String: UInt64] = [:]
     /// Dashboards, and which tree each of them watches.
     var watchers: [Int: String] = [:]
-    /// How many events of each name came; those of unknown names count as `other`.
-    package private(set) var events: [String: UInt64] = [:]
+    /// How many events of each name came, by its number; last, those of unknown names.
+    private var eventCounts = Array(repeating: UInt64(0), count: SignallingName.allCases.count + 1)
     /// How many inputs were refused, by code.
     package private(set) var refusals: [String: UInt64] = [:]
     /// Whether the server is about to stop.
@@ -99,6 +99,12 @@ package struct Gateway: Sendable {
 
     /// Whether it knows for every tree whom to ask.
     package var knowsOwners: Bool { owners.areKnown }
+
+    /// How many events of each name came; those of unknown names count as `other`.
+    package var events: [String: UInt64] {
+        let names = SignallingName.allCases.map(\.string) + ["other"]
+        return Dictionary(uniqueKeysWithValues: zip(names, eventCounts).filter { $0.1 > 0 })
+    }
 
     /// Seconds since 1970.
     var unixTime: UInt64 { options.unixTimeAtZero + now.nanoseconds / 1_000_000_000 }
@@ -198,7 +204,8 @@ package struct Gateway: Sendable {
 
     private mutating func receive(_ name: String, _ arguments: [JSONValue], from id: String) {
         guard let place = clients.index(forKey: id) else { return }
-        events[SignallingName(fromClient: name)?.string ?? "other", default: 0] += 1
+        let event = SignallingName(fromClient: name)
+        eventCounts[event.map { Int($0.rawValue) } ?? eventCounts.count - 1] += 1
         let (rate, burst) = (options.eventsPerSecond, options.eventBurst)
         guard clients.values[place].rate.take(perSecond: rate, burst: burst, at: now) else {
             let mayComplain = clients.values[place].rate.mayComplain(at: now)

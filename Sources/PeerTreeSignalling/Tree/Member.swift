@@ -1,15 +1,12 @@
 import PeerTreeCore
+import StateMachine
 
 /// One peer's membership in a tree. A native peer's outlives its socket for a while.
 struct Member {
-    /// Ids under which others may know the peer, the current one last. More than one after its socket came back.
-    private(set) var ids: [String]
     /// Where its socket is, or the last one it had.
     var gateway: GatewayID
     /// Whether a socket is there now, under the last of `ids`.
     var isConnected = true
-    /// The id of its tree.
-    let tree: String
     let slot: Slot
     let isNative: Bool
     /// Names the member in messages and in its resume token.
@@ -18,14 +15,18 @@ struct Member {
     var tokenExpiry: UInt32 = 0
     /// How many stripes its tree has.
     let stripes: Int
-    /// What the peer says of itself.
-    var report = PeerReport()
     /// Seconds between two of its reports, as the peer was told.
     var statusInterval: Double
-    /// By session id.
-    private(set) var sessions: [String: Session] = [:]
-    /// The ids of the sessions this peer began, oldest first.
-    private(set) var begun: [String] = []
+    /// What is counted by reference is in one box: members are looked up, and so copied, several times an event.
+    private var details: Boxed<Details>
+
+    private struct Details: Sendable {
+        var ids: [String]
+        let tree: String
+        var report = PeerReport()
+        var sessions: [String: Session] = [:]
+        var begun: [String] = []
+    }
 
     /// How many ids of one peer are kept. Whoever knows it by an older one will have met it again by then.
     private static let maximumIDs = 4
@@ -39,8 +40,7 @@ struct Member {
         number: UInt64,
         statusInterval: TimeSpan
     ) {
-        ids = id.isEmpty ? [] : [id]
-        self.tree = tree
+        details = Boxed(Details(ids: id.isEmpty ? [] : [id], tree: tree))
         slot = Slot(ofTree: tree)
         self.gateway = gateway
         self.isNative = isNative
@@ -49,8 +49,26 @@ struct Member {
         self.statusInterval = Double(statusInterval.nanoseconds) / 1e9
     }
 
+    /// Ids under which others may know the peer, the current one last. More than one after its socket came back.
+    var ids: [String] { details.value.ids }
+
+    /// The id of its tree.
+    var tree: String { details.value.tree }
+
+    /// What the peer says of itself.
+    var report: PeerReport {
+        get { details.value.report }
+        _modify { yield &details.value.report }
+    }
+
+    /// By session id.
+    var sessions: [String: Session] { details.value.sessions }
+
+    /// The ids of the sessions this peer began, oldest first.
+    var begun: [String] { details.value.begun }
+
     /// The peer's id: that of its socket, or of the last one it had.
-    var id: String { ids.last ?? "" }
+    var id: String { details.value.ids.last ?? "" }
 
     /// How many parents it has at most: original clients have one for all stripes.
     var places: Int { isNative ? stripes : 1 }
@@ -60,24 +78,24 @@ struct Member {
 
     /// Takes a new id and returns the one that is dropped for it, if any.
     mutating func rename(_ id: String) -> String? {
-        ids.removeAll { $0 == id }
-        ids.append(id)
-        return ids.count > Self.maximumIDs ? ids.removeFirst() : nil
+        details.value.ids.removeAll { $0 == id }
+        details.value.ids.append(id)
+        return ids.count > Self.maximumIDs ? details.value.ids.removeFirst() : nil
     }
 
     mutating func add(_ session: Session, id: String) {
-        sessions[id] = session
-        if session.isInitiator { begun.append(id) }
+        details.value.sessions[id] = session
+        if session.isInitiator { details.value.begun.append(id) }
     }
 
     mutating func removeSession(_ id: String) {
-        guard let session = sessions.removeValue(forKey: id) else { return }
-        if session.isInitiator { begun.removeAll { $0 == id } }
+        guard let session = details.value.sessions.removeValue(forKey: id) else { return }
+        if session.isInitiator { details.value.begun.removeAll { $0 == id } }
     }
 
     /// The id by which this peer knows `other`: the one in their session, if they have one.
     func knownID(of other: PeerHandle) -> String? {
-        sessions.values.lazy.filter { $0.other == other }.map(\.otherID).min()
+        details.value.sessions.values.lazy.filter { $0.other == other }.map(\.otherID).min()
     }
 }
 

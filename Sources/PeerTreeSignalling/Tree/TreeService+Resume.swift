@@ -61,7 +61,7 @@ extension TreeService {
 
     /// What a peer could prove as it is now.
     func token(of peer: PeerHandle) -> ResumeToken? {
-        guard let member = members[peer], let entry = trees[peer.tree], let tenure = slots[ofTree: entry.id] else {
+        guard let member = members[peer], let entry = trees[peer.tree], let tenure = slots[member.slot] else {
             return nil
         }
         let interior = peer.isSource ? nil : (try? tracker.interiorStripe(of: peer)) ?? nil

@@ -133,7 +133,7 @@ package struct EngineIOSession {
     }
 
     /// When `.timeout` is due; nil once closed.
-    package var deadline: NIODeadline? {
+    @inline(__always) package var deadline: NIODeadline? {
         switch phase {
         case .closed: return nil
         case .closing(let until): return min(until, heartbeat.deadline)
