@@ -7,7 +7,7 @@ import Glibc
 /// Nothing here is lenient: a refusal, or a socket that the server closes, ends the run.
 final class Crowd {
     let options: CrowdOptions
-    private let server: ServerAddress
+    private let servers: [ServerAddress]
     private let poller: Poller
     private var peers: [Peer] = []
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 16)
@@ -34,19 +34,21 @@ final class Crowd {
 
     init(options: CrowdOptions) throws {
         self.options = options
-        server = try ServerAddress(url: options.url)
+        servers = try options.urls.map { try ServerAddress(url: $0) }
         poller = try Poller()
         // As long as the descriptions and candidates of a real data channel.
         let sdp = String(repeating: "a=line of a session description\\r\\n", count: 20)
         offer = #"{"type":"offer","sdp":"\#(sdp)"}"#
         answer = #"{"type":"answer","sdp":"\#(sdp)"}"#
         for slot in 0...options.peers { peers.append(Peer(slot: slot)) }
+        if let tree = options.tree { enter(tree) }
     }
 
     // MARK: - Doing
 
-    /// The source creates the tree.
+    /// The source creates the tree, unless there is one.
     func createTree() throws {
+        guard options.tree == nil else { return }
         let source = peers[0]
         source.isSource = true
         source.joinsWhenOpen = true
@@ -104,6 +106,7 @@ final class Crowd {
 
     private func connect(_ peer: Peer) throws {
         var source: UInt32?
+        let server = server(of: peer)
         if server.isLoopback, options.sources > 0 {
             source = (0x7F00_0002 + nextSource % UInt32(options.sources)).bigEndian
             nextSource &+= 1
@@ -117,8 +120,10 @@ final class Crowd {
         getsockopt(peer.descriptor, SOL_SOCKET, SO_ERROR, &status, &size)
         guard status == 0 else { throw LoadError("Connecting failed: \(String(cString: strerror(status)))") }
         peer.phase = .upgrading
-        try peer.send(server.request, poller: poller)
+        try peer.send(server(of: peer).request, poller: poller)
     }
+
+    private func server(of peer: Peer) -> ServerAddress { servers[peer.slot % servers.count] }
 
     private func read(_ peer: Peer) throws {
         let count = recv(peer.descriptor, buffer.baseAddress, buffer.count, 0)
@@ -226,6 +231,11 @@ final class Crowd {
         try peer.send(discover, poller: poller)
     }
 
+    /// What all peers ask from now on.
+    private func enter(_ tree: String) {
+        discover = event("simple-signal[discover]", #"{"treeID":"\#(tree)"\#(announcement)}"#)
+    }
+
     private func discovered(_ event: UnsafeRawBufferPointer, _ peer: Peer) throws {
         guard peer.phase == .discovering, !event.contains("\"err\":") else {
             throw LoadError("The server refused to place a peer: \(String(decoding: event.prefix(300), as: UTF8.self))")
@@ -233,7 +243,9 @@ final class Crowd {
         let now = nanoseconds()
         if peer.isSource {
             guard let tree = event.string(after: "\"treeID\":\"") else { throw LoadError("The new tree has no id.") }
-            discover = self.event("simple-signal[discover]", #"{"treeID":"\#(tree)"\#(announcement)}"#)
+            enter(tree)
+            let told = Array("The tree is \(tree)\n".utf8)
+            write(STDERR_FILENO, told, told.count)
             peer.phase = .joined
             return
         }
@@ -351,7 +363,10 @@ private struct ReportCalendar {
 
 /// How the crowd behaves.
 struct CrowdOptions {
-    var url: String
+    /// Where peers connect, by turns. At least one.
+    var urls: [String]
+    /// The tree that is there already.
+    var tree: String?
     var peers: Int
     /// Whether peers announce the protocol of this project; else they are those of the original.
     var isNative: Bool

@@ -21,6 +21,9 @@ struct LoadBench: ParsableCommand {
             Prints one JSON object. With --server-pid, of a server on this machine, it tells the server's processor time
             and memory. The original's server needs --legacy:
               load-bench joins http://127.0.0.1:3000 --legacy --peers 19000 --server-pid PID
+
+            Of a cluster, several servers may be given: peers go to one after the other, the source to the first. A process may
+            have too few files for a large crowd: with --tree, which is told on standard error, more of them join one tree.
             """
     )
 
@@ -47,6 +50,9 @@ struct LoadBench: ParsableCommand {
         @Flag(help: "Report status every 2 s, or as the server tells.")
         var status = false
 
+        @Option(help: "Join this tree, and make none.")
+        var tree: String?
+
         @Option(help: "How many addresses, from 127.0.0.2, connect; 0 leaves it to the system.")
         var sources = 64
 
@@ -70,8 +76,8 @@ struct LoadBench: ParsableCommand {
     @Argument(help: "joins, connect, steady, idle or churn.")
     var scenario: String
 
-    @Argument(help: "The server, such as http://127.0.0.1:3000; a path other than /socket.io/ may follow.")
-    var url: String
+    @Argument(help: "The servers, such as http://127.0.0.1:3000; a path other than /socket.io/ may follow.")
+    var urls: [String]
 
     @OptionGroup var settings: Settings
 
@@ -83,7 +89,8 @@ struct LoadBench: ParsableCommand {
         try raiseFileLimit(to: settings.peers + 64)
         let crowd = try Crowd(
             options: CrowdOptions(
-                url: url,
+                urls: urls,
+                tree: settings.tree,
                 peers: settings.peers,
                 isNative: !settings.legacy,
                 links: settings.links,
