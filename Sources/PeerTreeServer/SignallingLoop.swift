@@ -26,6 +26,7 @@ actor SignallingLoop {
     private var letters: [[PartMessage]] = []
     /// What is to be said to other nodes, in its order.
     private var mail: [(NodeMessage, NodeSession)] = []
+    private var isMailDue = false
     /// Where that goes; nil if there are none.
     private nonisolated let port: NodePort?
 
@@ -116,17 +117,25 @@ actor SignallingLoop {
         discovery.record(.now() - askedAt)
     }
 
-    /// Sends what is to be said to others, all of it at once, and sets the timer.
+    /// Sends what is to be said to the other loops, all of it at once, and sets the timer.
     private func finish() {
         for part in letters.indices where !letters[part].isEmpty {
             loops[part].take(letters[part])
             letters[part] = []
         }
-        if !mail.isEmpty { sendMail() }
+        if !mail.isEmpty { sendMailSoon() }
         schedule()
     }
 
+    /// Other nodes hear in one frame what comes of all that has happened by now: a frame costs more than what is in it.
+    private func sendMailSoon() {
+        guard !isMailDue else { return }
+        isMailDue = true
+        eventLoop.execute { self.assumeIsolated { $0.sendMail() } }
+    }
+
     private func sendMail() {
+        isMailDue = false
         var byNode: [NodeSession: [NodeMessage]] = [:]
         for (message, node) in mail { byNode[node, default: []].append(message) }
         mail.removeAll(keepingCapacity: true)
