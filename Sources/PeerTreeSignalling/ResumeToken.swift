@@ -33,6 +33,13 @@ package struct ResumeToken: Equatable, Sendable {
         isSource ? layout.slots(ofSourceWith: Int(sourceCapacity), in: stripe) : Int(capacity)
     }
 
+    /// Whether an earlier token proves the same. It does so for the whole of its time, whoever has the tree by now.
+    func saysTheSame(as earlier: ResumeToken) -> Bool {
+        var same = earlier
+        (same.term, same.expiry) = (term, expiry)
+        return same == self
+    }
+
     private static let version: UInt8 = 2
     private static let purpose = "resume"
     private static let signatureBytes = 32

@@ -27,7 +27,7 @@ extension Gateway {
             if isHere(member) { unseat(member.socket) }
         case .replaced(let member):
             guard isHere(member) else { return }
-            clients[member.socket]?.standing = nil
+            seat(member.socket, nil)
             refuse(SignallingName.discover.string, .resumedElsewhere, to: member.socket)
         case .treeEnded(let tree): endTree(tree)
         case .answer(let watcher, let answer): pass(answer, to: watcher)
@@ -65,7 +65,7 @@ extension Gateway {
             agent: request?.agent,
             place: request?.place ?? ClaimedPlace()
         )
-        clients.values[place].standing = Boxed(standing)
+        seat(socket, standing)
     }
 
     private mutating func refusedEntry(_ error: SignallingError, of socket: String) {

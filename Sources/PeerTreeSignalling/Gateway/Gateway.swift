@@ -45,6 +45,8 @@ package struct Gateway: Sendable {
     /// Keys, and what is done with them.
     let security: SignallingSecurity
     var clients: [String: GatewayClient] = [:]
+    /// Those that have a place, by its slot.
+    private var slotMembers = SlotMembers()
     /// Those that have asked for a place, by socket.
     var pending: [String: PendingEntry] = [:]
     /// Dashboards that were not answered yet, and the tree about which each of them asks.
@@ -145,6 +147,7 @@ package struct Gateway: Sendable {
     private mutating func disconnect(_ id: String) {
         guard let client = clients.removeValue(forKey: id) else { return }
         withdraw(id)
+        if let tree = client.token?.treeID { slotMembers.remove(id, tree: tree) }
         if let address = client.address { addresses.disconnect(address) }
         if let member = client.member(id) { send(.disconnected(member)) }
     }
@@ -160,22 +163,18 @@ package struct Gateway: Sendable {
         }
         // A tree goes on to count for whoever made it as long as its source is here: the new service tells its end to whoever
         // announces that.
-        let kept = Set(clients.values.compactMap(\.token).filter(\.isSource).map(\.treeID))
+        let members = slotMembers.members(of: slots).sorted()
+        let kept = Set(members.compactMap { clients[$0]?.token }.filter(\.isSource).map(\.treeID))
         for tree in treesMade.keys where isLost(tree) && !kept.contains(tree) { endTree(tree) }
-        announceMembers(of: isLost)
+        // Sources come first: so no tree is there without its own for long.
+        for isSource in [true, false] {
+            for id in members where clients[id]?.standing?.value.token.isSource == isSource { announce(id) }
+        }
         for id in waiting {
             if pending[id]?.isAbandoned ?? false { giveUp(id) } else { askAgain(id) }
         }
         for watcher in asking.keys.sorted() where asking[watcher].map(isLost) ?? false {
             pass(.refused(.notWatching), to: watcher)
-        }
-    }
-
-    /// Sources come first: so no tree is there without its own for long.
-    private mutating func announceMembers(of isLost: (String) -> Bool) {
-        let ids = clients.keys.filter { clients[$0]?.standing.map { isLost($0.value.token.treeID) } ?? false }.sorted()
-        for isSource in [true, false] {
-            for id in ids where clients[id]?.standing?.value.token.isSource == isSource { announce(id) }
         }
     }
 
@@ -188,8 +187,16 @@ package struct Gateway: Sendable {
     /// A client has no place any more. The tree of a source is over with it.
     mutating func unseat(_ id: String) {
         guard let token = clients[id]?.token else { return }
-        clients[id]?.standing = nil
+        seat(id, nil)
         if token.isSource { endTree(token.treeID) }
+    }
+
+    /// A client has this place now, or none.
+    mutating func seat(_ id: String, _ standing: Standing?) {
+        guard let place = clients.index(forKey: id) else { return }
+        if let former = clients.values[place].token?.treeID { slotMembers.remove(id, tree: former) }
+        if let standing { slotMembers.add(id, tree: standing.token.treeID) }
+        clients.values[place].standing = standing.map { Boxed($0) }
     }
 
     private mutating func leave() {

@@ -24,7 +24,7 @@ extension TreeService {
         learnKey(arrival.key, of: peer.tree)
         members[peer]?.report.agent = arrival.agent
         sayWhatFollows()
-        if let token = token(of: peer) { say(token, to: peer) }
+        if let token = token(of: peer), !token.saysTheSame(as: arrival.token) { say(token, to: peer) }
         summarySoon(peer.tree)
         admitWaiting(for: arrival.token.treeID)
     }

@@ -97,6 +97,7 @@ extension TreeService {
             number: token.number,
             statusInterval: options.statusInterval
         )
+        member.tokenExpiry = token.expiry
         for name in token.ids + [arrival.socket] where !name.isEmpty { _ = member.rename(name) }
         members[peer] = member
         memberNumbers[token.number] = peer
