@@ -34,9 +34,11 @@ extension NodeLink {
 
     /// A connection is gone.
     mutating func forget(_ connection: ConnectionID, using random: inout some RandomNumberGenerator) {
+        let wasCandidate = candidates.contains { $0.id == connection }
         candidates.removeAll { $0.id == connection }
-        guard active?.id == connection else { return }
-        active = nil
+        guard wasCandidate || active?.id == connection else { return }
+        if active?.id == connection { active = nil }
+        // One that was proven may still be refused, by a node that does not know this one any more.
         redial.fail(at: now, using: &random)
         if !leads { redial.wait(until: now + options.dialPatience) }
     }

@@ -149,6 +149,20 @@ struct LoopbackTests {
         await close(a, next)
     }
 
+    @Test("a node that the other knows no more tries less and less often", arguments: [true, false])
+    func unknown(leads: Bool) async throws {
+        let (a, b) = (try await LoopbackNode("a"), try await LoopbackNode("b"))
+        let (known, stranger) = leads ? (b, a) : (a, b)
+        await stranger.link(known)
+        let words = LinkEvent.refused(.said("\(LinkRefusal.unknownNode(stranger.name))"), by: .other)
+        func refusals() async -> Int { await stranger.events.count { $0 == words } }
+        try await eventually { await refusals() > 0 }
+        try await Task.sleep(for: .seconds(2))
+        // 50 ms, then twice as long each time.
+        #expect(await refusals() < 10)
+        await close(a, b)
+    }
+
     @Test("of two nodes with one name the newer one is linked, and the older one hears why it is not")
     func sameName() async throws {
         let (a, b, twin) = (try await LoopbackNode("a"), try await LoopbackNode("b"), try await LoopbackNode("b"))
