@@ -1,0 +1,124 @@
+"""Three nodes and an etcd beside one server alone, on this machine.
+
+    python3 Benchmarks/cluster.py --peer-tree PROGRAM --load PROGRAM [--peers N] [--members N] [--rounds N]
+
+Joins: peers at all three nodes join one tree, beside as many at one server. Forwarded: what a join costs at the node that
+has the tree, and at another. Moved: while 100 peers a second leave and join a tree of many members, its node is stopped, or
+killed; how long the slowest of those that came meanwhile waited for a place.
+"""
+
+import argparse
+import contextlib
+import json
+import pathlib
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.append(str(pathlib.Path(__file__).parent.parent / "Tests" / "Interop"))
+from cluster import Cluster  # noqa: E402
+from processes import running  # noqa: E402
+from waiting import until  # noqa: E402
+
+
+class Crowd:
+    """load-bench, which tells its tree at the beginning."""
+
+    def __init__(self, options, scenario, servers, *arguments):
+        command = [options.load, scenario, *servers, *map(str, arguments)]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.tree = self.process.stderr.readline().split()[-1]
+
+    def report(self):
+        output, errors = self.process.communicate()
+        if self.process.returncode != 0:
+            raise SystemExit(f"{self.process.args} failed: {errors}")
+        return json.loads(output)
+
+    def end(self):
+        self.process.kill()
+        self.process.communicate()
+
+
+@contextlib.contextmanager
+def cluster(options):
+    with contextlib.ExitStack() as stack:
+        folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        yield Cluster(options.server, folder, stack, options=("--k", 4, "--k1", 10))
+
+
+def row(name, measured, goal=""):
+    print(f"    {name:<58}{measured:>16}{goal:>12}", flush=True)
+
+
+def joins(options):
+    ratios, rates = [], []
+    for _ in range(options.rounds):
+        with running(options.server, "serve", "--port", 0, "--json") as server:
+            address = f"http://127.0.0.1:{server.event('listening')['port']}"
+            alone = Crowd(options, "joins", [address], "--peers", options.peers).report()["perSecond"]
+        with cluster(options) as nodes:
+            addresses = [node.address for node in nodes.nodes]
+            three = Crowd(options, "joins", addresses, "--peers", options.peers).report()["perSecond"]
+        rates.append((alone, three))
+        ratios.append(three / alone)
+    row("joins a second, one server", f"{statistics.median(rate for rate, _ in rates):,.0f}")
+    row("joins a second, three nodes", f"{statistics.median(rate for _, rate in rates):,.0f}")
+    row("ratio", f"{statistics.median(ratios):.2f}", ">= 0.6")
+
+
+def forwarded(options):
+    """A new cluster each time, so that it has one tree, and whoever has that is known."""
+    times = {True: [], False: []}
+    while min(len(found) for found in times.values()) < options.rounds:
+        with cluster(options) as nodes:
+            crowd = Crowd(
+                options, "steady", [nodes.nodes[0].address], "--peers", 1000, "--rate", 100, "--seconds", 10
+            )
+            is_local = nodes.owner() is nodes.nodes[0]
+            times[is_local].append(crowd.report())
+    for is_local, where in [(True, "at the tree's node"), (False, "at another")]:
+        for figure in ("P50", "P99"):
+            value = statistics.median(report[f"discover{figure}"] for report in times[is_local])
+            row(f"discover {figure.lower()} {where}, ms", f"{value:.2f}", "<= 3" if figure == "P99" else "")
+
+
+def moved(options, name, number):
+    """The tree's node ends, which has none of the sockets."""
+    worst = []
+    while len(worst) < options.rounds:
+        with cluster(options) as nodes:
+            addresses = [node.address for node in nodes.nodes[:2]]
+            crowd = Crowd(
+                options, "steady", addresses, "--peers", options.members, "--rate", 100, "--seconds", 24
+            )  # fmt: skip
+            if nodes.owner() is not nodes.nodes[2]:
+                crowd.end()
+                continue
+            until(lambda: (nodes.nodes[2].status() or {}).get("peers", 0) > options.members, "they do not come", 60)
+            time.sleep(10)
+            nodes.nodes[2].signal(number)
+            worst.append(crowd.report()["discoverMax"] / 1000)
+    row(f"slowest join while the node of {options.members:,} is {name}, s", f"{statistics.median(worst):.2f}")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--peer-tree", dest="server", required=True, metavar="PROGRAM")
+    parser.add_argument("--load", required=True, metavar="PROGRAM")
+    parser.add_argument("--peers", type=int, default=15000)
+    parser.add_argument("--members", type=int, default=10000)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    print(f"    {'':<58}{'measured':>16}{'goal':>12}")
+    joins(options)
+    forwarded(options)
+    moved(options, "stopped", signal.SIGTERM)
+    moved(options, "killed", signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()
