@@ -9,12 +9,17 @@ package struct NodePort: Sendable {
     /// What is known of the nodes, as JSON for `/status`.
     package var status: @Sendable () async -> JSONValue
 
+    /// Passes the node's own figures on to the metrics system.
+    package var recordMetrics: @Sendable () async -> Void
+
     package init(
         send: @escaping @Sendable ([NodeMessage], NodeSession) -> Void,
-        status: @escaping @Sendable () async -> JSONValue
+        status: @escaping @Sendable () async -> JSONValue,
+        recordMetrics: @escaping @Sendable () async -> Void
     ) {
         self.send = send
         self.status = status
+        self.recordMetrics = recordMetrics
     }
 }
 

@@ -81,6 +81,11 @@ class Node:
         status = self.status()
         return {node["name"]: node["slots"] for node in status["cluster"]["nodes"]} if status else {}
 
+    def figure(self, name):
+        """One of its metrics."""
+        lines = (self.get("/metrics") or b"").decode().splitlines()
+        return next((float(line.split()[-1]) for line in lines if line.startswith(name + " ")), None)
+
     def shape(self, tree):
         """Who hangs under whom; None while the tree is not known."""
         text = self.get(f"/status?tree={tree}")

@@ -149,6 +149,7 @@ def test_etcd_goes_away_and_nothing_else_does(peer_tree, tmp_path):
         owner, before = cluster.owner(), cluster.nodes[0].slots()
         cluster.etcd.kill()
         until(lambda: all("unconfirmed" in node.log for node in cluster.nodes), "nobody says that it is unconfirmed")
+        assert all(node.figure("peer_tree_cluster_confirmed") == 0 for node in cluster.nodes)
         late = [broadcast.late_viewer(node) for node in cluster.nodes]
         # A tree that is made now, by whichever node.
         with broadcast_to_one(peer_tree, tmp_path, cluster.nodes[2]) as (link, viewer):
@@ -157,6 +158,12 @@ def test_etcd_goes_away_and_nothing_else_does(peer_tree, tmp_path):
         until(lambda: all("is confirmed" in node.log.split("unconfirmed")[-1] for node in cluster.nodes), "not confirmed")
         cluster.settle()
         assert cluster.nodes[0].slots() == before
+        for node in cluster.nodes:
+            assert node.figure("peer_tree_cluster_confirmed") == 1
+            assert node.figure("peer_tree_cluster_unconfirmed_seconds_total") >= 1
+            assert node.figure("peer_tree_cluster_nodes") == 3
+            assert node.figure("peer_tree_cluster_slots") == before[node.name]
+            assert node.figure("peer_tree_cluster_term_changes_total") >= 1024
         assert owner.has_tree()
         broadcast.is_whole(owner, VIEWERS + 3)
         broadcast.finish(late)

@@ -8,6 +8,8 @@ package struct LinkFigures: Hashable, Sendable {
     /// Links with a session.
     package var sessions = 0
     package var reachable = 0
+
+    package init() {}
 }
 
 extension LinkNode {

@@ -1,5 +1,6 @@
 package import NIOCore
 package import NodeLinks
+import PeerTreeCore
 package import PeerTreeSignalling
 import PeerTreeSignallingWire
 
@@ -45,6 +46,8 @@ package actor ClusterMember {
     private let toOwnership: AsyncStream<SlotOwnership.Input>.Continuation
     private var tasks: [Task<Void, Never>] = []
     private var isDraining = false
+    private var metrics = ClusterMetrics()
+    private var unconfirmed = UnconfirmedTime(at: BootTime.now)
 
     /// - Parameters:
     ///   - signalling: The server's; they bound what other nodes say.
@@ -125,6 +128,13 @@ package actor ClusterMember {
 
     package var status: ClusterStatus { node.status }
 
+    /// Passes the latest figures on to the metrics system.
+    package func recordMetrics() {
+        let seconds = unconfirmed.nanoseconds(at: BootTime.now) / 1_000_000_000
+        let links = links?.assumeIsolated { $0.figures } ?? LinkFigures()
+        metrics.record(node, links, unconfirmedSeconds: seconds)
+    }
+
     private func reportForever(_ server: Server) async {
         repeat {
             let figures = await server.figures()
@@ -152,7 +162,9 @@ package actor ClusterMember {
         case .toTrees(let letters, let gateway): deliver(letters, by: gateway)
         case .toGateway(let letters, let number, let session): deliver(letters, to: number, from: session)
         case .ownership(let input): toOwnership.yield(input)
-        case .noticed(let notice): report(notice)
+        case .noticed(let notice):
+            if case .confirmed(let isConfirmed) = notice { unconfirmed.confirmed(isConfirmed, at: BootTime.now) }
+            report(notice)
         }
     }
 

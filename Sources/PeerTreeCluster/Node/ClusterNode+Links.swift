@@ -79,6 +79,7 @@ extension ClusterNode {
                 tell(name, known.term, of: fence.slot)
                 continue
             }
+            if owners[fence.slot]?.term != fence.term { counts.termChanges += 1 }
             owners[fence.slot] = owner
             news[fence.slot] = owner
         }

@@ -55,6 +55,8 @@ package struct ClusterNode: Sendable {
     var owners: [Slot: SlotOwner] = [:]
     /// What this node says of itself.
     private(set) var report = NodeReport(clients: 0, trees: 0, peers: 0, isConfirmed: false, isLeaving: false)
+    /// What has happened.
+    var counts = ClusterCounts()
     var outputs = OutputQueue<Output>()
 
     /// - Parameter version: Of this program, for people.
@@ -84,7 +86,10 @@ package struct ClusterNode: Sendable {
         }
     }
 
-    mutating func notice(_ notice: ClusterNotice) { outputs.append(.noticed(notice)) }
+    mutating func notice(_ notice: ClusterNotice) {
+        counts.count(notice)
+        outputs.append(.noticed(notice))
+    }
 
     mutating func send(_ frame: NodeFrame, to name: NodeName) { outputs.append(.send(name, frame.written())) }
 
@@ -120,6 +125,7 @@ package struct ClusterNode: Sendable {
         guard !new.isEmpty else { return }
         defer { new = [:] }
         own.merge(new) { $1 }
+        counts.termChanges += UInt64(new.count)
         for (slot, term) in new { owners[slot] = SlotOwner(.here, term: term) }
         outputs.append(.tell(.took(new)))
         outputs.append(.tell(.learned(new.mapValues { SlotOwner(.here, term: $0) })))

@@ -36,7 +36,8 @@ struct ClusterServer {
     var port: NodePort {
         NodePort(
             send: { [member] messages, node in member.send(messages, to: node) },
-            status: { [member] in await member.status.json }
+            status: { [member] in await member.status.json },
+            recordMetrics: { [member] in await member.recordMetrics() }
         )
     }
 

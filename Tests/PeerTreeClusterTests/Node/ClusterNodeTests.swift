@@ -1,5 +1,6 @@
 import NIOCore
 import NodeLinks
+import PeerTreeCore
 import PeerTreeSignalling
 import PeerTreeSignallingWire
 import Testing
@@ -175,6 +176,30 @@ struct ClusterNodeTests {
         _ = try meet()
         #expect(try hear(.link(name, .unreachable(since: .now()))).lost.isEmpty)
         #expect(try hear(.ownership([.left(other)])).lost == [session])
+    }
+
+    @Test("What an operator watches is counted: terms that grow, sessions that end, what cannot be read")
+    mutating func counts() throws {
+        _ = try meet()
+        for fences in [[fence(0, 3), fence(1, 3)], [fence(0, 3)], [fence(0, 4)], [fence(0, 2)]] {
+            _ = try hear(frame(.owned(fences)))
+        }
+        _ = try hear(.unreadable(session, "a message"))
+        _ = try hear(.link(nil, .refused(.wrongSecret, by: .this)))
+        _ = try hear(.link(name, .sessionEnded(.overflow, lost: 1..<2)))
+        #expect(node.counts == ClusterCounts(termChanges: 3, refusals: 1, lostSessions: 1, unreadable: 1))
+    }
+
+    @Test("Time counts as unconfirmed from the start to the first lease, and from the loss of one to the next")
+    func unconfirmed() {
+        func at(_ seconds: UInt64) -> Instant { Instant(nanoseconds: seconds * 1_000_000_000) }
+        var time = UnconfirmedTime(at: at(10))
+        #expect(time.nanoseconds(at: at(12)) == 2_000_000_000)
+        time.confirmed(true, at: at(13))
+        #expect(time.nanoseconds(at: at(20)) == 3_000_000_000)
+        time.confirmed(false, at: at(20))
+        time.confirmed(false, at: at(21))
+        #expect(time.nanoseconds(at: at(24)) == 7_000_000_000)
     }
 
     @Test("Whatever bytes another node sends, the node takes them or leaves them out")
