@@ -39,20 +39,11 @@ class Etcd:
         self.process.wait()
 
 
-class Node:
-    """`peer-tree serve --cluster`."""
+class Server:
+    """A program that answers at an address: a node, or what stands before several."""
 
-    def __init__(self, number, command, stack):
-        self.name = f"node{number}"
-        self.stack = stack
-        port, link = (stack.enter_context(own_port()) for _ in range(2))
-        self.command = [*command, "--port", port, "--advertise", f"127.0.0.1:{link}", "--node-name", self.name]
-        self.address = f"http://127.0.0.1:{port}"
-        self.start()
-
-    def start(self):
-        self.process = self.stack.enter_context(running(*self.command))
-        self.process.event("listening")
+    def __init__(self, name, command, address, stack):
+        self.name, self.command, self.address, self.stack = name, command, address, stack
 
     def signal(self, number):
         self.process.signal(number)
@@ -90,6 +81,21 @@ class Node:
         """Who hangs under whom; None while the tree is not known."""
         text = self.get(f"/status?tree={tree}")
         return text and json.loads(text)
+
+
+class Node(Server):
+    """`peer-tree serve --cluster`."""
+
+    def __init__(self, number, command, stack):
+        name = f"node{number}"
+        port, link = (stack.enter_context(own_port()) for _ in range(2))
+        command = [*command, "--port", port, "--advertise", f"127.0.0.1:{link}", "--node-name", name]
+        super().__init__(name, command, f"http://127.0.0.1:{port}", stack)
+        self.start()
+
+    def start(self):
+        self.process = self.stack.enter_context(running(*self.command))
+        self.process.event("listening")
 
     def has_tree(self):
         """Whether it has a tree's services."""
