@@ -77,10 +77,10 @@ export class PeerTreeClient extends Emitter {
     if (this.#options.identity && this.#options.mode === 'original') {
       throw new TypeError('A signed broadcast needs opts.mode tree: original clients sign nothing.');
     }
-    this.#ownsSocket = typeof socket === 'string' || socket instanceof URL;
+    this.#ownsSocket = typeof socket === 'string' || socket instanceof URL || Array.isArray(socket);
     this.#socket = this.#ownsSocket ? new SocketIOClient(socket, this.#options) : socket;
     if (typeof this.#socket?.emit !== 'function' || typeof this.#socket.on !== 'function') {
-      throw new TypeError('The first argument is a socket.io-client socket or the address of a server.');
+      throw new TypeError('The first argument is a socket.io-client socket or the address of a server, or several.');
     }
     this.#inbox = new Inbox({
       limit: this.#options.maximumUnreadBytes,

@@ -19,12 +19,30 @@ export interface SignallingSocket {
   connect?(): unknown;
 }
 
+/**
+ * The address of a server: http, https, ws or wss. Or those of several of which one is as good as another: each client begins
+ * with any of them, and goes on to the next when one refuses, does not answer or is lost.
+ */
+export type Servers = string | URL | readonly (string | URL)[];
+
+export interface SocketIOOptions {
+  /** What the server is told with the connection, such as a token. */
+  auth?: object;
+  /**
+   * How long opening a session with one server, and again being let in, may take at first, in milliseconds. Doubled each time
+   * that all servers have failed, up to `connectTimeout`. Default 5000.
+   */
+  handshakeTimeout?: number;
+  /** How long these may take at most, in milliseconds. Default 20,000. */
+  connectTimeout?: number;
+}
+
 /** A minimal Socket.IO 5 client over WebSocket, which comes back by itself. */
 export class SocketIOClient implements SignallingSocket {
-  constructor(url: string | URL, options?: { auth?: object });
+  constructor(servers: Servers, options?: SocketIOOptions);
   readonly connected: boolean;
   readonly id: string | null;
-  /** The address of the server. */
+  /** The address of the server that it has, or tries. */
   readonly url: string;
   on(event: string, handler: (...values: any[]) => void): this;
   once(event: string, handler: (...values: any[]) => void): this;
@@ -89,7 +107,8 @@ export interface Limits {
   plainPatience?: number;
 }
 
-export interface ClientOptions {
+/** The options of the built-in Socket.IO client are for a client that was given addresses. */
+export interface ClientOptions extends SocketIOOptions {
   /** For RTCPeerConnection. Its STUN and TURN servers come before those that the server names. Default: none. */
   config?: RTCConfiguration;
   /** Children offered; the server may lower it. Default: the server's k, or k1 for a source. */
@@ -103,7 +122,10 @@ export interface ClientOptions {
   parity?: number;
   /** Of a source's stream. Default lossless. */
   policy?: StreamPolicy;
-  /** How long the server may take to answer, in milliseconds; one that cannot be reached is tried for 5 s. Default 10,000. */
+  /**
+   * How long entering a tree may take, in milliseconds, with the time that silent servers take up. Default 10,000. Where all
+   * servers have failed, it ends `limits.unreachablePatience` later at the latest, which is 5000 by default.
+   */
   timeout?: number;
   /** Whether this page takes the messages; false for a pure relay. Default true. */
   delivers?: boolean;
@@ -131,8 +153,6 @@ export interface ClientOptions {
    * listens to one of these two events and to neither `data` nor `stream`, and has not asked for the streams.
    */
   mode?: 'auto' | 'tree' | 'original';
-  /** What the built-in Socket.IO client tells the server with the connection, such as a token. */
-  auth?: object;
   /** Of a source: encrypt the broadcast, with a secret of its own that `secret` then gives. Default false. */
   encrypt?: boolean;
   /**
@@ -323,8 +343,8 @@ export class PeerTreeError extends Error {
 }
 
 export class PeerTreeClient {
-  /** @param socket a socket.io-client socket, or the address of a server for the built-in one */
-  constructor(socket: SignallingSocket | string | URL, options?: ClientOptions);
+  /** @param socket a socket.io-client socket, or the addresses for the built-in one */
+  constructor(socket: SignallingSocket | Servers, options?: ClientOptions);
 
   readonly destroyed: boolean;
   readonly treeID: string | null;

@@ -4,8 +4,8 @@ import PeerTree, {
   describeSupport, KEYS, PeerTreeClient, PeerTreeError, SocketIOClient, VERSION,
   type Broadcast, type BroadcastOptions, type Catalog, type ClientEvents, type ClientOptions, type FileBroadcast,
   type FileBroadcastOptions, type Limits, type Message, type Neighbour, type NeighbourSummary, type PeerStatus,
-  type ReceivedMedia, type SignallingSocket, type Statistics, type StreamPolicy, type TreeSummary, type UnreadableReason,
-  type WriteOptions,
+  type ReceivedMedia, type Servers, type SignallingSocket, type SocketIOOptions, type Statistics, type StreamPolicy,
+  type TreeSummary, type UnreadableReason, type WriteOptions,
 } from 'peer-tree-client';
 import wasm from 'peer-tree-client/peer-tree.wasm';
 
@@ -23,7 +23,10 @@ is<Error>(failure);
 is<string>(failure.code);
 
 // Sockets.
-const own = new SocketIOClient(new URL('https://signal.example'), { auth: { token: 'secret' } });
+const nodes: Servers = ['https://a.example', new URL('https://b.example')];
+const settings: SocketIOOptions = { auth: { token: 'secret' }, handshakeTimeout: 1, connectTimeout: 1 };
+new SocketIOClient(nodes);
+const own = new SocketIOClient(new URL('https://signal.example'), settings);
 own.on('connect', () => {}).once('connect', () => {}).off('connect').addListener('x', (value) => value)
   .removeListener('x').emit('event', 1).close().connect().disconnect();
 is<[boolean, string | null, string, number]>([own.connected, own.id, own.url, own.listenerCount('connect')]);
@@ -43,9 +46,10 @@ const limits: Limits = {
   nativePatience: 1, plainPatience: 1,
 };
 const options: ClientOptions = {
+  ...settings,
   config: { iceServers: [{ urls: 'stun:stun.example' }] }, capacity: 0, stripes: 2, parity: 1, encrypt: true, secret: 'A'.repeat(43), policy: policies[0], timeout: 1000,
   delivers: false, maximumUnreadBytes: 1, maximumUnsentBytes: 1, maximumSessions: 1, limits, wasm, engine: 'page',
-  mode: 'tree', auth: {}, stream: new MediaStream(), identity: true, verify: 'always',
+  mode: 'tree', stream: new MediaStream(), identity: true, verify: 'always',
 };
 is<ClientOptions>({ identity: 'talks', verify: 'when-possible' });
 crypto.subtle.generateKey('Ed25519', false, ['sign', 'verify']).then((identity) => is<ClientOptions>({ identity: identity as CryptoKeyPair }));
@@ -56,6 +60,7 @@ is<ClientOptions>({ wasm: new WebAssembly.Module(new Uint8Array()), mode: 'origi
 const client = new PeerTreeClient(foreign, options);
 new PeerTreeClient(own);
 new PeerTreeClient('https://signal.example', {});
+new PeerTreeClient(nodes);
 is<[boolean, boolean, string | null, string | null, boolean]>(
   [client.destroyed, client.isSource, client.treeID, client.id, client.isBlocked],
 );
