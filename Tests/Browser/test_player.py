@@ -1,6 +1,7 @@
 """The player as an element of somebody else's page."""
 
 import pytest
+from processes import own_port
 from scene import SOURCE
 
 BROWSERS = ["chromium", "firefox"]
@@ -96,6 +97,17 @@ async def test_a_player_follows_its_attributes_and_lets_go_when_it_is_taken_away
         assert await page.evaluate("player.client") is None
         await page.evaluate("() => document.body.append(player)")
         await plays(page)
+
+
+async def test_a_player_knows_several_servers_of_which_one_may_be_away(serve, open_page):
+    with serve() as server, own_port() as dead:
+        page = await open_page("chromium", server)
+        await watch(page, server)
+        await page.evaluate(
+            "([server, tree]) => { player.server = server; player.tree = tree; }", [f"http://127.0.0.1:{dead}, {server}", "nothing"]
+        )
+        # The server has answered that it knows no such tree.
+        await page.wait_for_function("() => player.state === 'unknown'")
 
 
 @pytest.mark.parametrize(

@@ -163,9 +163,10 @@ export class PeerTreePlayer extends HTMLElement {
     }
     this.#setState('connecting', 'Looking for a place in the tree.');
     const [server, token, wasm] = ['server', 'token', 'wasm'].map((name) => this.getAttribute(name) || undefined);
+    const servers = (server ?? location.origin).split(',');
     const capacity = this.getAttribute('upload') === 'off' ? 0 : undefined;
     const options = { wasm, auth: token && { token }, capacity, secret: this.#secret ?? undefined };
-    this.#reception = new Reception({ server: server ?? location.origin, treeID, options }, {
+    this.#reception = new Reception({ servers, treeID, options }, {
       state: (name, text) => this.#setState(name, text),
       client: (client) => this.#useClient(client),
       serverLost: (isLost) => {

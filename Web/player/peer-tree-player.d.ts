@@ -49,7 +49,7 @@ export interface PlayerEvents {
 }
 
 export class PeerTreePlayer extends HTMLElement {
-  /** Attribute: the address of the server. Default: the page's own. */
+  /** Attribute: the address of the server, or, with commas between them, those of several as in `Servers`. Default: the page's own. */
   server: string | null;
   /** Attribute: the tree's id. Another one begins anew; none ends it. */
   tree: string | null;

@@ -27,7 +27,7 @@ export class Reception {
   client = null;
   /** Whether a stream ever came. */
   hasReceived = false;
-  #server;
+  #servers;
   #treeID;
   #options;
   #on;
@@ -40,11 +40,11 @@ export class Reception {
   #patience = STALL;
 
   /**
-   * @param place {server, treeID, options}: where to watch what, and the options of its clients
+   * @param place {servers, treeID, options}: where to watch what, and the options of its clients
    * @param on {state(name, text), client(client), serverLost(isLost)}
    */
-  constructor({ server, treeID, options }, on) {
-    this.#server = server;
+  constructor({ servers, treeID, options }, on) {
+    this.#servers = servers;
     this.#treeID = treeID;
     this.#options = options;
     this.#on = on;
@@ -67,7 +67,7 @@ export class Reception {
   }
 
   #begin() {
-    const client = new PeerTreeClient(this.#server, this.#options);
+    const client = new PeerTreeClient(this.#servers, this.#options);
     this.client = client;
     this.#frames = 0;
     this.#stalledSince = null;
