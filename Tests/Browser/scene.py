@@ -22,8 +22,10 @@ window.events = [];
 window.errors = [];
 addEventListener('error', (event) => errors.push(event.message));
 addEventListener('unhandledrejection', (event) => errors.push(String(event.reason)));
+// Its socket is that of socket.io-client, the built-in one, or the one given.
 function makeClient(kind, options = {}) {
-  const socket = kind === 'socket.io-client' ? io(location.origin, { transports: ['websocket'] }) : location.origin;
+  const sockets = { 'socket.io-client': () => io(location.origin, { transports: ['websocket'] }), 'built-in': () => location.origin };
+  const socket = sockets[kind]?.() ?? kind;
   const client = new PeerTreeClient(socket, options);
   window.client = client;
   window.parts = [];

@@ -4,7 +4,10 @@ import contextlib
 import socket
 
 import pytest
+from cluster import Cluster, in_place
+from conftest import in_thread
 from processes import own_port
+from waiting import until
 
 BROWSERS = ["chromium", "firefox"]
 
@@ -80,3 +83,65 @@ async def test_sockets_of_a_server_that_dies_come_back_at_another(serve, open_pa
         await page.evaluate(
             "(server) => until(() => sockets.every((socket) => socket.connected && origin(socket) === server))", server
         )
+
+
+# Makes a page the source of a tree, or a viewer of the one named, through any of the servers.
+ENTER = """async ([servers, tree]) => {
+  window.socket = new SocketIOClient(servers);
+  const client = makeClient(socket);
+  if (!tree) return client.create();
+  collect(client);
+  await client.connect(tree);
+  await until(() => has('connect'));
+  return tree;
+}"""
+
+# 300 kB/s, until `end`.
+WRITE = """() => {
+  const timer = setInterval(() => {
+    const piece = crypto.getRandomValues(new Uint8Array(30_000));
+    client.write(piece);
+    parts.push(piece);
+    total += piece.length;
+  }, 100);
+  window.end = () => {
+    clearInterval(timer);
+    client.end();
+    return digest();
+  };
+}"""
+
+
+async def test_nodes_of_a_cluster_are_killed_and_every_page_has_every_byte(peer_tree, open_page, tmp_path):
+    with contextlib.ExitStack() as stack:
+        cluster = await in_thread(Cluster, peer_tree, tmp_path, stack)
+        rest = list(cluster.nodes)
+        servers = [node.address for node in rest]
+        pages, tree = [], None
+        for server, browser in zip([*servers, servers[0]], ["chromium", "firefox", "chromium", "firefox"]):
+            page = await open_page(browser, server)
+            await page.evaluate(SOCKETS)
+            tree = await page.evaluate(ENTER, [servers, tree])
+            pages.append(page)
+        source, *viewers = pages
+
+        async def are_in_place():
+            node = rest[-1]
+            await in_thread(until, lambda: in_place(node, tree, len(viewers)), lambda: (node.shape(tree), node.log[-3000:]))
+
+        async def dies(victim):
+            victim.kill()
+            rest.remove(victim)
+            await in_thread(cluster.settle, rest)
+            await are_in_place()
+
+        await are_in_place()
+        await source.evaluate(WRITE)
+        at = await source.evaluate("origin(socket)")
+        await dies(next(node for node in rest if node.address == at))
+        await dies(await in_thread(cluster.owner))
+        assert {await page.evaluate("origin(socket)") for page in pages} == {rest[0].address}
+        written = await source.evaluate("end()")
+        for page in viewers:
+            assert await page.evaluate("async () => { await until(() => has('end'), 60000); return digest(); }") == written
+            assert await page.evaluate("[...errors, ...events.filter(([name]) => name === 'gap')]") == []
