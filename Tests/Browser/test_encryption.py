@@ -11,7 +11,7 @@ BROWSERS = ["chromium", "firefox"]
 TEXT = "What only those may read who have the link. " * 3000
 
 ENTER = """async ([tree, secret]) => {
-  const client = makeClient('ours', secret ? { secret } : {});
+  const client = makeClient('built-in', secret ? { secret } : {});
   window.unreadable = [];
   client.on('unreadable', ({ reason }) => unreadable.push(reason));
   collect(client);
@@ -19,7 +19,7 @@ ENTER = """async ([tree, secret]) => {
 }"""
 
 SOURCE = """async () => {
-  const client = makeClient('ours', { encrypt: true });
+  const client = makeClient('built-in', { encrypt: true });
   return [await client.create(), client.secret];
 }"""
 
