@@ -75,9 +75,8 @@ def forwarded(options):
     times = {True: [], False: []}
     while min(len(found) for found in times.values()) < options.rounds:
         with cluster(options) as nodes:
-            crowd = Crowd(
-                options, "steady", [nodes.nodes[0].address], "--peers", 1000, "--rate", 100, "--seconds", 10
-            )
+            first = nodes.nodes[0].address
+            crowd = Crowd(options, "steady", [first], "--peers", 1000, "--rate", 100, "--seconds", 10)
             is_local = nodes.owner() is nodes.nodes[0]
             times[is_local].append(crowd.report())
     for is_local, where in [(True, "at the tree's node"), (False, "at another")]:
@@ -92,9 +91,7 @@ def moved(options, name, number):
     while len(worst) < options.rounds:
         with cluster(options) as nodes:
             addresses = [node.address for node in nodes.nodes[:2]]
-            crowd = Crowd(
-                options, "steady", addresses, "--peers", options.members, "--rate", 100, "--seconds", 24
-            )  # fmt: skip
+            crowd = Crowd(options, "steady", addresses, "--peers", options.members, "--rate", 100, "--seconds", 24)
             if nodes.owner() is not nodes.nodes[2]:
                 crowd.end()
                 continue

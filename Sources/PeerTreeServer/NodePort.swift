@@ -9,17 +9,30 @@ package struct NodePort: Sendable {
     /// What is known of the nodes, as JSON for `/status`.
     package var status: @Sendable () async -> JSONValue
 
-    /// Passes the node's own figures on to the metrics system.
-    package var recordMetrics: @Sendable () async -> Void
+    /// What the node is and has done, for metrics.
+    package var figures: @Sendable () async -> NodeFigures
 
     package init(
         send: @escaping @Sendable ([NodeMessage], NodeSession) -> Void,
         status: @escaping @Sendable () async -> JSONValue,
-        recordMetrics: @escaping @Sendable () async -> Void
+        figures: @escaping @Sendable () async -> NodeFigures
     ) {
         self.send = send
         self.status = status
-        self.recordMetrics = recordMetrics
+        self.figures = figures
+    }
+}
+
+/// Figures of a node of a cluster, by the name of the metric without what all of them begin with.
+package struct NodeFigures: Sendable {
+    /// What is now.
+    package var gauges: [String: Int]
+    /// How often, or how long, something was since the start.
+    package var totals: [String: UInt64]
+
+    package init(gauges: [String: Int], totals: [String: UInt64]) {
+        self.gauges = gauges
+        self.totals = totals
     }
 }
 

@@ -102,8 +102,7 @@ public final class PeerTreeServer: Sendable {
 
     /// Passes the latest figures on to the metrics system. Call it whenever they are to be looked at.
     public func recordMetrics() async {
-        await driver.recordMetrics()
-        await port?.recordMetrics()
+        await driver.recordMetrics(of: await port?.figures())
     }
 
     /// The trees with the most viewers.

@@ -112,8 +112,10 @@ final class SignallingDriver: Sendable {
     }
 
     /// Brings what the metrics system knows up to date.
-    func recordMetrics() async {
-        await metrics.record(figures, io.refusals)
+    ///
+    /// - Parameter node: What the server has as a node of a cluster; nil if it is none.
+    func recordMetrics(of node: NodeFigures?) async {
+        await metrics.record(figures, io.refusals, node)
     }
 
     /// The trees with the most viewers, those first.

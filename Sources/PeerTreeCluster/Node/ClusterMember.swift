@@ -46,7 +46,6 @@ package actor ClusterMember {
     private let toOwnership: AsyncStream<SlotOwnership.Input>.Continuation
     private var tasks: [Task<Void, Never>] = []
     private var isDraining = false
-    private var metrics = ClusterMetrics()
     private var unconfirmed = UnconfirmedTime(at: BootTime.now)
 
     /// - Parameters:
@@ -128,11 +127,16 @@ package actor ClusterMember {
 
     package var status: ClusterStatus { node.status }
 
-    /// Passes the latest figures on to the metrics system.
-    package func recordMetrics() {
-        let seconds = unconfirmed.nanoseconds(at: BootTime.now) / 1_000_000_000
-        let links = links?.assumeIsolated { $0.figures } ?? LinkFigures()
-        metrics.record(node, links, unconfirmedSeconds: seconds)
+    /// What the node is and has done.
+    package var figures: ClusterFigures {
+        ClusterFigures(
+            nodes: node.status.nodes.count { $0.isReachable },
+            slots: node.own.count,
+            isConfirmed: node.report.isConfirmed,
+            unconfirmedSeconds: unconfirmed.nanoseconds(at: BootTime.now) / 1_000_000_000,
+            counts: node.counts,
+            links: links?.assumeIsolated { $0.figures } ?? LinkFigures()
+        )
     }
 
     private func reportForever(_ server: Server) async {

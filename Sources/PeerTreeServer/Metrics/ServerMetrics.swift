@@ -11,6 +11,7 @@ struct ServerMetrics {
     private let peers = Gauge(label: "peer_tree_peers")
     private let depth = Gauge(label: "peer_tree_depth")
     private let waiting = Gauge(label: "peer_tree_waiting_joins")
+    private var nodeGauges: [String: Gauge] = [:]
     private var counters: [String: (counter: Counter, last: UInt64)] = [:]
 
     /// Passes on what has changed since the last time.
@@ -47,6 +48,16 @@ struct ServerMetrics {
         }
     }
 
+    /// Passes on what a node of a cluster is, and what has happened there since the last time.
+    mutating func record(_ node: NodeFigures) {
+        for (name, value) in node.gauges {
+            let gauge = nodeGauges[name] ?? Gauge(label: "peer_tree_\(name)")
+            gauge.record(value)
+            nodeGauges[name] = gauge
+        }
+        for (name, total) in node.totals { count(name, total) }
+    }
+
     private mutating func count(_ name: String, _ total: UInt64, _ dimension: (String, String)? = nil) {
         let key = name + (dimension?.1 ?? "")
         let label = "peer_tree_\(name)_total"
@@ -70,8 +81,9 @@ struct DiscoveryTimer: Sendable {
 actor MetricsRecorder {
     private var metrics = ServerMetrics()
 
-    func record(_ figures: SignallingFigures, _ refusals: [SocketIORefusal: Int]) {
+    func record(_ figures: SignallingFigures, _ refusals: [SocketIORefusal: Int], _ node: NodeFigures?) {
         metrics.record(figures)
         metrics.record(refusals)
+        if let node { metrics.record(node) }
     }
 }

@@ -61,10 +61,7 @@ package struct Gateway: Sendable {
     var treesMade: [String: UInt64] = [:]
     /// Dashboards, and which tree each of them watches.
     var watchers: [Int: String] = [:]
-    /// How many events of each name came, by its number; last, those of unknown names.
-    private var eventCounts = Array(repeating: UInt64(0), count: SignallingName.allCases.count + 1)
-    /// How many inputs were refused, by code.
-    package private(set) var refusals: [String: UInt64] = [:]
+    private var counts = GatewayCounts()
     /// Whether the server is about to stop.
     private(set) var isLeaving = false
     private(set) var now = Instant.zero
@@ -73,8 +70,6 @@ package struct Gateway: Sendable {
 
     /// Events that are held for a client while it is not answered.
     private static let mostHeld = 64
-    /// Codes of refusals that are counted each by itself.
-    private static let mostCodes = 256
 
     /// A gateway without clients.
     ///
@@ -103,10 +98,10 @@ package struct Gateway: Sendable {
     package var knowsOwners: Bool { owners.areKnown }
 
     /// How many events of each name came; those of unknown names count as `other`.
-    package var events: [String: UInt64] {
-        let names = SignallingName.allCases.map(\.string) + ["other"]
-        return Dictionary(uniqueKeysWithValues: zip(names, eventCounts).filter { $0.1 > 0 })
-    }
+    package var events: [String: UInt64] { counts.events }
+
+    /// How many inputs were refused, by code.
+    package var refusals: [String: UInt64] { counts.refusals }
 
     /// Seconds since 1970.
     var unixTime: UInt64 { options.unixTimeAtZero + now.nanoseconds / 1_000_000_000 }
@@ -211,8 +206,7 @@ package struct Gateway: Sendable {
 
     private mutating func receive(_ name: String, _ arguments: [JSONValue], from id: String) {
         guard let place = clients.index(forKey: id) else { return }
-        let event = SignallingName(fromClient: name)
-        eventCounts[event.map { Int($0.rawValue) } ?? eventCounts.count - 1] += 1
+        counts.count(SignallingName(fromClient: name))
         let (rate, burst) = (options.eventsPerSecond, options.eventBurst)
         guard clients.values[place].rate.take(perSecond: rate, burst: burst, at: now) else {
             let mayComplain = clients.values[place].rate.mayComplain(at: now)
@@ -319,9 +313,6 @@ package struct Gateway: Sendable {
         )
     }
 
-    /// Counts a refusal. There are a few dozen codes; those of other nodes that are more count together.
-    mutating func refused(_ error: SignallingError) {
-        let isCounted = refusals[error.code] != nil || refusals.count < Self.mostCodes
-        refusals[isCounted ? error.code : "other", default: 0] += 1
-    }
+    /// Counts a refusal.
+    mutating func refused(_ error: SignallingError) { counts.countRefusal(error.code) }
 }

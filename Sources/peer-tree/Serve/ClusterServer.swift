@@ -37,7 +37,7 @@ struct ClusterServer {
         NodePort(
             send: { [member] messages, node in member.send(messages, to: node) },
             status: { [member] in await member.status.json },
-            recordMetrics: { [member] in await member.recordMetrics() }
+            figures: { [member] in NodeFigures(await member.figures) }
         )
     }
 
@@ -75,6 +75,27 @@ struct ClusterServer {
     }
 
     func stop() async { await member.stop() }
+}
+
+extension NodeFigures {
+    init(_ figures: ClusterFigures) {
+        self.init(
+            gauges: [
+                "cluster_nodes": figures.nodes,
+                "cluster_slots": figures.slots,
+                "cluster_confirmed": figures.isConfirmed ? 1 : 0,
+                "cluster_link_queued_frames": figures.links.queuedFrames,
+                "cluster_link_queued_bytes": figures.links.queuedBytes,
+            ],
+            totals: [
+                "cluster_unconfirmed_seconds": figures.unconfirmedSeconds,
+                "cluster_term_changes": figures.counts.termChanges,
+                "cluster_link_refusals": figures.counts.refusals,
+                "cluster_lost_sessions": figures.counts.lostSessions,
+                "cluster_unreadable": figures.counts.unreadable,
+            ]
+        )
+    }
 }
 
 extension ClusterOptions {

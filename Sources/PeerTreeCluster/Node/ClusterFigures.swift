@@ -1,3 +1,4 @@
+package import NodeLinks
 import PeerTreeCore
 
 /// How often what an operator should watch has happened at a node.
@@ -19,6 +20,19 @@ package struct ClusterCounts: Equatable, Sendable {
         default: break
         }
     }
+}
+
+/// A node's figures, for metrics.
+package struct ClusterFigures: Sendable {
+    /// That can be spoken to, this one included.
+    package var nodes: Int
+    /// That it owns.
+    package var slots: Int
+    package var isConfirmed: Bool
+    /// How long it was not confirmed.
+    package var unconfirmedSeconds: UInt64
+    package var counts: ClusterCounts
+    package var links: LinkFigures
 }
 
 /// How long a node has not been certain of its lease.
