@@ -6,6 +6,9 @@ package struct NodePort: Sendable {
     /// Sends what a loop has to say to another node, all of it and in this order. Called on the loop's thread.
     package var send: @Sendable ([NodeMessage], NodeSession) -> Void
 
+    /// Gives another node what a loop has frozen for it; nil if it could not. Called on the loop's thread.
+    package var handOver: @Sendable (Slot, SlotTerm, SlotSnapshot?) -> Void
+
     /// What is known of the nodes, as JSON for `/status`.
     package var status: @Sendable () async -> JSONValue
 
@@ -14,10 +17,12 @@ package struct NodePort: Sendable {
 
     package init(
         send: @escaping @Sendable ([NodeMessage], NodeSession) -> Void,
+        handOver: @escaping @Sendable (Slot, SlotTerm, SlotSnapshot?) -> Void,
         status: @escaping @Sendable () async -> JSONValue,
         figures: @escaping @Sendable () async -> NodeFigures
     ) {
         self.send = send
+        self.handOver = handOver
         self.status = status
         self.figures = figures
     }

@@ -108,6 +108,7 @@ actor SignallingLoop {
             case .tell(let message, let part):
                 if letters.indices.contains(part) { letters[part].append(message) }
             case .send(let message, let node): mail.append((message, node))
+            case .snapshot(let slot, let term, let snapshot): port?.handOver(slot, term, snapshot)
             }
         }
     }

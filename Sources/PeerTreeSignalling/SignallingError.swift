@@ -127,6 +127,7 @@ extension SignallingError {
             self.init(code: "source-has-no-parent", message: "You are the source of this tree and have no parent.")
         case .notAChild:
             self.init(code: "not-a-child", message: "The peer named is not your child.")
+        case .unsoundSnapshot: self = .unknownTree
         }
     }
 }

@@ -15,11 +15,6 @@ package struct SignallingPart: Sendable {
     /// What the gateway here is called.
     var gateway: GatewayID { GatewayID(UInt32(clamping: number)) }
 
-    /// Which part has the tree.
-    func part(ofTree id: String) -> Int {
-        count == 1 ? 0 : part(of: Slot(ofTree: id))
-    }
-
     /// Which part has the trees of a slot.
     func part(of slot: Slot) -> Int { Self.part(of: slot, among: count) }
 

@@ -29,6 +29,12 @@ package struct SignallingService: Sendable {
         case took([Slot: SlotTerm])
         /// Another node has these slots, or is about to.
         case letGo(Set<Slot>)
+        /// Another node may come to have this slot: it is to be frozen. Answered by ``Output/snapshot(_:_:_:)``.
+        case freeze(Slot)
+        /// A slot that was frozen stays here.
+        case thaw(Slot)
+        /// What the node that had a slot before this one knew of it. It comes between ``took(_:)`` and ``learned(_:)``.
+        indirect case inherited(Slot, SlotSnapshot)
         /// These nodes have these slots now.
         case learned([Slot: SlotOwner])
         /// Another node is gone, or what it has said may not be all.
@@ -66,6 +72,8 @@ package struct SignallingService: Sendable {
         case tell(PartMessage, part: Int)
         /// Tell another node.
         case send(NodeMessage, to: NodeSession)
+        /// What another node needs to go on with a slot that was to be frozen; nil if it is not.
+        indirect case snapshot(Slot, SlotTerm, SlotSnapshot?)
     }
 
     /// The sockets.
@@ -142,9 +150,13 @@ package struct SignallingService: Sendable {
         case .told(.toTree(let message, let gateway)): pass(TreeService.Input.told(message, by: gateway), at: now)
         case .told(.toGateway(let message, let fence)): pass(.told(message, fence), at: now)
         case .took(let terms):
-            let own = terms.filter { part.part(of: $0.key) == part.number }
+            let own = terms.filter { isHere($0.key) }
             if !own.isEmpty { pass(TreeService.Input.took(own), at: now) }
         case .letGo(let slots): pass(TreeService.Input.letGo(slots), at: now)
+        case .freeze(let slot): if isHere(slot) { pass(TreeService.Input.freeze(slot), at: now) }
+        case .thaw(let slot): if isHere(slot) { pass(TreeService.Input.thaw(slot), at: now) }
+        case .inherited(let slot, let snapshot):
+            if isHere(slot) { pass(TreeService.Input.inherited(slot, snapshot), at: now) }
         case .learned(let owners): pass(.learned(owners), at: now)
         case .lost(let node): pass(TreeService.Input.lost(node), at: now)
         case .linked(let node, let isReachable):
@@ -157,6 +169,9 @@ package struct SignallingService: Sendable {
 
     /// The next thing to do, or nil if all is done for now.
     package mutating func nextOutput() -> Output? { outputs.next() }
+
+    /// Whether the trees of a slot are this part's, if they are this server's.
+    private func isHere(_ slot: Slot) -> Bool { part.part(of: slot) == part.number }
 
     // MARK: Messages
 
@@ -191,7 +206,7 @@ package struct SignallingService: Sendable {
 
     /// Says something to the part that has the tree, or to all.
     private mutating func deliver(_ message: ToTree, at now: Instant) {
-        let parts = message.tree.map { part.part(ofTree: $0) }.map { $0..<$0 + 1 } ?? 0..<part.count
+        let parts = message.slot.map { part.part(of: $0) }.map { $0..<$0 + 1 } ?? 0..<part.count
         for number in parts {
             if number == part.number {
                 hand(.told(message, by: part.gateway), at: now)
@@ -204,14 +219,20 @@ package struct SignallingService: Sendable {
     private mutating func hand(_ input: TreeService.Input, at now: Instant) {
         tree.handle(input, at: now)
         while let output = tree.nextOutput() {
-            guard case .tell(let message, let name, let fence) = output else { continue }
-            if name.node != .here {
-                outputs.append(.send(.toGateway(message, number: name.number, fence), to: name.node))
-            } else if name == part.gateway {
-                gateway.handle(.told(message, fence), at: now)
-            } else {
-                outputs.append(.tell(.toGateway(message, fence), part: Int(name.number)))
+            switch output {
+            case .tell(let message, let name, let fence): say(message, to: name, fence, at: now)
+            case .snapshot(let slot, let term, let snapshot): outputs.append(.snapshot(slot, term, snapshot))
             }
+        }
+    }
+
+    private mutating func say(_ message: ToGateway, to name: GatewayID, _ fence: FencingToken, at now: Instant) {
+        if name.node != .here {
+            outputs.append(.send(.toGateway(message, number: name.number, fence), to: name.node))
+        } else if name == part.gateway {
+            gateway.handle(.told(message, fence), at: now)
+        } else {
+            outputs.append(.tell(.toGateway(message, fence), part: Int(name.number)))
         }
     }
 }

@@ -23,13 +23,26 @@ extension NodeFrame {
             self = .greeting(run: greeting.run, version: version)
         case .owned(let owned):
             try reader.count(owned.slots.count, upTo: Slot.count, "OwnedSlots.slots")
-            self = .owned(try owned.slots.map { slot throws(WrittenFormError) in try FencingToken(slot, reader) })
+            try reader.count(owned.inherited.count, upTo: Slot.count, "OwnedSlots.inherited")
+            self = .owned(
+                try owned.slots.map { slot throws(WrittenFormError) in try FencingToken(slot, reader) },
+                inherited: try owned.inherited.map { slot throws(WrittenFormError) in try FencingToken(slot, reader) }
+            )
         case .toTrees(let letters): self = .toTrees(from: letters.gateway, try Self.letters(letters, reader))
         case .toGateway(let letters): self = .toGateway(to: letters.gateway, try Self.letters(letters, reader))
         case .heard(let fence): self = .heard(try FencingToken(fence, reader))
         case .offered(let fence): self = .offered(try FencingToken(fence, reader))
         case .declined(let fence): self = .declined(try FencingToken(fence, reader))
         case .report(let report): self = .report(NodeReport(report))
+        case .snapshot(let head):
+            try reader.count(head.gateways.count, upTo: Self.maximumGateways, "SnapshotHead.gateways")
+            self = .snapshot(
+                try FencingToken(try reader.needed(head.fence, head.hasFence, "SnapshotHead.fence"), reader),
+                gateways: try head.gateways.map { name throws(WrittenFormError) in try GatewayName(name, reader) }
+            )
+        case .piece(let piece):
+            let fence = try reader.needed(piece.fence, piece.hasFence, "SnapshotPiece.fence")
+            self = .piece(try FencingToken(fence, reader), Array(piece.part))
         case nil: throw reader.bad("NodeFrame.frame", "one that this version knows")
         }
     }
@@ -66,7 +79,13 @@ extension WrittenNodeFrame {
                     if let version { $0.version = version }
                 }
             )
-        case .owned(let slots): self.frame = .owned(.with { $0.slots = slots.map { WrittenSlotFence($0) } })
+        case .owned(let slots, let inherited):
+            self.frame = .owned(
+                .with {
+                    $0.slots = slots.map { WrittenSlotFence($0) }
+                    $0.inherited = inherited.map { WrittenSlotFence($0) }
+                }
+            )
         case .toTrees(let gateway, let letters):
             self.frame = .toTrees(
                 .with {
@@ -79,6 +98,20 @@ extension WrittenNodeFrame {
                 .with {
                     $0.gateway = gateway
                     $0.letters = letters.map { WrittenLettersToGateway.Letter($0) }
+                }
+            )
+        case .snapshot(let fence, let gateways):
+            self.frame = .snapshot(
+                .with {
+                    $0.fence = WrittenSlotFence(fence)
+                    $0.gateways = gateways.map { WrittenGatewayName($0) }
+                }
+            )
+        case .piece(let fence, let part):
+            self.frame = .piece(
+                .with {
+                    $0.fence = WrittenSlotFence(fence)
+                    $0.part = Data(part)
                 }
             )
         case .heard(let fence): self.frame = .heard(WrittenSlotFence(fence))
@@ -102,6 +135,25 @@ extension WrittenLettersToGateway.Letter {
         self.init()
         fence = WrittenSlotFence(letter.fence)
         message = Data(letter.message)
+    }
+}
+
+// MARK: Gateways
+
+extension WrittenGatewayName {
+    init(_ name: GatewayName) {
+        self.init()
+        number = name.number
+        guard let node = name.node else { return }
+        self.node = node.name
+        run = node.run
+    }
+}
+
+extension GatewayName {
+    init(_ written: WrittenGatewayName, _ reader: WrittenReader) throws(WrittenFormError) {
+        let name = try reader.name(written.node, "GatewayName.node")
+        self.init(node: name.isEmpty ? nil : (name, written.run), number: written.number)
     }
 }
 

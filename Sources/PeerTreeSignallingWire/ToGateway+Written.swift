@@ -51,6 +51,8 @@ extension WrittenToGateway {
         case .left(let member): self.message = .left(WrittenMemberSocket(member))
         case .replaced(let member): self.message = .replaced(WrittenMemberSocket(member))
         case .treeEnded(let tree): self.message = .treeEnded(.with { $0.tree = tree })
+        case .hold: self.message = .hold(WrittenHold())
+        case .carryOn: self.message = .carryOn(WrittenCarryOn())
         case .answer(let watcher, let answer): self.message = .answer(WrittenAnswer(answer, to: watcher))
         }
     }
@@ -77,6 +79,8 @@ extension ToGateway {
         case .left(let member): self = .left(try MemberSocket(member, reader))
         case .replaced(let member): self = .replaced(try MemberSocket(member, reader))
         case .treeEnded(let ended): self = .treeEnded(tree: try reader.name(ended.tree, "TreeEnded.tree"))
+        case .hold: self = .hold
+        case .carryOn: self = .carryOn
         case .answer(let answer):
             let watcher = try reader.watcher(answer.watcher, "Answer.watcher")
             self = .answer(watcher: watcher, try DashboardAnswer(answer, reader))

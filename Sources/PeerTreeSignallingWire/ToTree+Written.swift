@@ -46,6 +46,7 @@ extension WrittenToTree {
         case .asked(let tree, let watcher, let question):
             self.message = .asked(WrittenQuestion(question, about: tree, of: watcher))
         case .announce(let announcement): self.message = .announce(WrittenAnnouncement(announcement))
+        case .held(let slot): self.message = .held(.with { $0.slot = UInt32(slot.number) })
         case .goingAway: self.message = .goingAway(WrittenGoingAway())
         }
     }
@@ -75,6 +76,7 @@ extension ToTree {
                 try DashboardQuestion(question, reader)
             )
         case .announce(let announcement): self = .announce(try Announcement(announcement, reader))
+        case .held(let held): self = .held(try Slot(held.slot, reader))
         case .goingAway: self = .goingAway
         case nil: throw reader.bad("ToTree.message", "one that this version knows")
         }

@@ -241,6 +241,14 @@ nonisolated struct WrittenToTree: Sendable {
     set {message = .announce(newValue)}
   }
 
+  var held: WrittenHeldSlot {
+    get {
+      if case .held(let v)? = message {return v}
+      return WrittenHeldSlot()
+    }
+    set {message = .held(newValue)}
+  }
+
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   /// One of these is there.
@@ -254,6 +262,7 @@ nonisolated struct WrittenToTree: Sendable {
     case asked(WrittenQuestion)
     case goingAway(WrittenGoingAway)
     case announce(WrittenAnnouncement)
+    case held(WrittenHeldSlot)
 
   }
 
@@ -373,6 +382,22 @@ nonisolated struct WrittenToGateway: Sendable {
     set {message = .renewed(newValue)}
   }
 
+  var hold: WrittenHold {
+    get {
+      if case .hold(let v)? = message {return v}
+      return WrittenHold()
+    }
+    set {message = .hold(newValue)}
+  }
+
+  var carryOn: WrittenCarryOn {
+    get {
+      if case .carryOn(let v)? = message {return v}
+      return WrittenCarryOn()
+    }
+    set {message = .carryOn(newValue)}
+  }
+
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   /// One of these is there.
@@ -390,6 +415,8 @@ nonisolated struct WrittenToGateway: Sendable {
     case treeEnded(WrittenTreeEnded)
     case answer(WrittenAnswer)
     case renewed(WrittenRenewed)
+    case hold(WrittenHold)
+    case carryOn(WrittenCarryOn)
 
   }
 
@@ -521,6 +548,22 @@ nonisolated struct WrittenNodeFrame: Sendable {
     set {frame = .report(newValue)}
   }
 
+  var snapshot: WrittenSnapshotHead {
+    get {
+      if case .snapshot(let v)? = frame {return v}
+      return WrittenSnapshotHead()
+    }
+    set {frame = .snapshot(newValue)}
+  }
+
+  var piece: WrittenSnapshotPiece {
+    get {
+      if case .piece(let v)? = frame {return v}
+      return WrittenSnapshotPiece()
+    }
+    set {frame = .piece(newValue)}
+  }
+
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   /// One of these is there.
@@ -533,6 +576,8 @@ nonisolated struct WrittenNodeFrame: Sendable {
     case offered(WrittenSlotFence)
     case declined(WrittenSlotFence)
     case report(WrittenNodeReport)
+    case snapshot(WrittenSnapshotHead)
+    case piece(WrittenSnapshotPiece)
 
   }
 
@@ -599,6 +644,358 @@ nonisolated struct WrittenOwnedSlots: Sendable {
 
   /// At most 1,024.
   var slots: [WrittenSlotFence] = []
+
+  /// Those of them whose owner knows all that the one before it knew, each with the term of that one. At most 1,024.
+  var inherited: [WrittenSlotFence] = []
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+/// What the sender knows of a slot follows, which it offers next. The term is the sender's.
+nonisolated struct WrittenSnapshotHead: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var fence: WrittenSlotFence {
+    get {_fence ?? WrittenSlotFence()}
+    set {_fence = newValue}
+  }
+  /// Returns true if `fence` has been explicitly set.
+  var hasFence: Bool {self._fence != nil}
+  /// Clears the value of `fence`. Subsequent reads from it will return its default value.
+  mutating func clearFence() {self._fence = nil}
+
+  /// At most 4,096. The rest names them by their places in this list.
+  var gateways: [WrittenGatewayName] = []
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+
+  fileprivate var _fence: WrittenSlotFence? = nil
+}
+
+/// A gateway, whoever speaks of it.
+nonisolated struct WrittenGatewayName: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Names the node, with the next; empty for one that cannot be reached.
+  var node: String = String()
+
+  var run: UInt64 = 0
+
+  var number: UInt32 = 0
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+/// What the sender knows of a slot, in pieces whose order matters.
+nonisolated struct WrittenSnapshotPiece: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var fence: WrittenSlotFence {
+    get {_fence ?? WrittenSlotFence()}
+    set {_fence = newValue}
+  }
+  /// Returns true if `fence` has been explicitly set.
+  var hasFence: Bool {self._fence != nil}
+  /// Clears the value of `fence`. Subsequent reads from it will return its default value.
+  mutating func clearFence() {self._fence = nil}
+
+  /// A SnapshotPart.
+  var part: Data = Data()
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+
+  fileprivate var _fence: WrittenSlotFence? = nil
+}
+
+/// First trees, then letters.
+nonisolated struct WrittenSnapshotPart: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var trees: [WrittenSnapshotTree] = []
+
+  var letters: [WrittenSnapshotLetter] = []
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+/// A tree, or more members of the one before it.
+nonisolated struct WrittenSnapshotTree: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// A name of 1 byte at least; absent if this goes on with the tree before it, of which then only members are there.
+  var id: String {
+    get {_id ?? String()}
+    set {_id = newValue}
+  }
+  /// Returns true if `id` has been explicitly set.
+  var hasID: Bool {self._id != nil}
+  /// Clears the value of `id`. Subsequent reads from it will return its default value.
+  mutating func clearID() {self._id = nil}
+
+  var isEncrypted: Bool = false
+
+  /// Ed25519, 32 bytes.
+  var key: Data {
+    get {_key ?? Data()}
+    set {_key = newValue}
+  }
+  /// Returns true if `key` has been explicitly set.
+  var hasKey: Bool {self._key != nil}
+  /// Clears the value of `key`. Subsequent reads from it will return its default value.
+  mutating func clearKey() {self._key = nil}
+
+  /// The gateway at which it was made.
+  var origin: UInt32 {
+    get {_origin ?? 0}
+    set {_origin = newValue}
+  }
+  /// Returns true if `origin` has been explicitly set.
+  var hasOrigin: Bool {self._origin != nil}
+  /// Clears the value of `origin`. Subsequent reads from it will return its default value.
+  mutating func clearOrigin() {self._origin = nil}
+
+  /// 1 to 16.
+  var stripes: UInt32 = 0
+
+  /// 0, or 1 of at least 2 stripes.
+  var parity: UInt32 = 0
+
+  var activity: WrittenTreeActivity {
+    get {_activity ?? WrittenTreeActivity()}
+    set {_activity = newValue}
+  }
+  /// Returns true if `activity` has been explicitly set.
+  var hasActivity: Bool {self._activity != nil}
+  /// Clears the value of `activity`. Subsequent reads from it will return its default value.
+  mutating func clearActivity() {self._activity = nil}
+
+  /// In the order in which they came, the source first.
+  var members: [WrittenSnapshotMember] = []
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+
+  fileprivate var _id: String? = nil
+  fileprivate var _key: Data? = nil
+  fileprivate var _origin: UInt32? = nil
+  fileprivate var _activity: WrittenTreeActivity? = nil
+}
+
+/// What a gateway has said since the slot was frozen.
+nonisolated struct WrittenSnapshotLetter: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var gateway: UInt32 = 0
+
+  /// A ToTree.
+  var message: Data = Data()
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+/// A member, with its places in the tree.
+nonisolated struct WrittenSnapshotMember: @unchecked Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var isNative: Bool {
+    get {_storage._isNative}
+    set {_uniqueStorage()._isNative = newValue}
+  }
+
+  var origin: UInt64 {
+    get {_storage._origin ?? 0}
+    set {_uniqueStorage()._origin = newValue}
+  }
+  /// Returns true if `origin` has been explicitly set.
+  var hasOrigin: Bool {_storage._origin != nil}
+  /// Clears the value of `origin`. Subsequent reads from it will return its default value.
+  mutating func clearOrigin() {_uniqueStorage()._origin = nil}
+
+  /// Milliseconds.
+  var age: UInt64 {
+    get {_storage._age}
+    set {_uniqueStorage()._age = newValue}
+  }
+
+  /// Whether its socket is gone.
+  var isLost: Bool {
+    get {_storage._isLost}
+    set {_uniqueStorage()._isLost = newValue}
+  }
+
+  var standby: UInt32 {
+    get {_storage._standby ?? 0}
+    set {_uniqueStorage()._standby = newValue}
+  }
+  /// Returns true if `standby` has been explicitly set.
+  var hasStandby: Bool {_storage._standby != nil}
+  /// Clears the value of `standby`. Subsequent reads from it will return its default value.
+  mutating func clearStandby() {_uniqueStorage()._standby = nil}
+
+  var eviction: WrittenSnapshotEviction {
+    get {_storage._eviction ?? WrittenSnapshotEviction()}
+    set {_uniqueStorage()._eviction = newValue}
+  }
+  /// Returns true if `eviction` has been explicitly set.
+  var hasEviction: Bool {_storage._eviction != nil}
+  /// Clears the value of `eviction`. Subsequent reads from it will return its default value.
+  mutating func clearEviction() {_uniqueStorage()._eviction = nil}
+
+  /// One for each stripe.
+  var places: [WrittenSnapshotPlace] {
+    get {_storage._places}
+    set {_uniqueStorage()._places = newValue}
+  }
+
+  var gateway: UInt32 {
+    get {_storage._gateway ?? 0}
+    set {_uniqueStorage()._gateway = newValue}
+  }
+  /// Returns true if `gateway` has been explicitly set.
+  var hasGateway: Bool {_storage._gateway != nil}
+  /// Clears the value of `gateway`. Subsequent reads from it will return its default value.
+  mutating func clearGateway() {_uniqueStorage()._gateway = nil}
+
+  /// At most 4 names of 1 byte at least.
+  var ids: [String] {
+    get {_storage._ids}
+    set {_uniqueStorage()._ids = newValue}
+  }
+
+  /// 0 for the source that has not come back yet.
+  var number: UInt64 {
+    get {_storage._number}
+    set {_uniqueStorage()._number = newValue}
+  }
+
+  var tokenExpiry: UInt32 {
+    get {_storage._tokenExpiry}
+    set {_uniqueStorage()._tokenExpiry = newValue}
+  }
+
+  var statusInterval: Double {
+    get {_storage._statusInterval}
+    set {_uniqueStorage()._statusInterval = newValue}
+  }
+
+  var report: WrittenPeerReport {
+    get {_storage._report ?? WrittenPeerReport()}
+    set {_uniqueStorage()._report = newValue}
+  }
+  /// Returns true if `report` has been explicitly set.
+  var hasReport: Bool {_storage._report != nil}
+  /// Clears the value of `report`. Subsequent reads from it will return its default value.
+  mutating func clearReport() {_uniqueStorage()._report = nil}
+
+  /// At most 256.
+  var sessions: [WrittenSnapshotSession] {
+    get {_storage._sessions}
+    set {_uniqueStorage()._sessions = newValue}
+  }
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+
+  fileprivate var _storage = _StorageClass.defaultInstance
+}
+
+nonisolated struct WrittenSnapshotEviction: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var stripe: UInt32 = 0
+
+  var capacity: UInt32 = 0
+
+  var rounds: UInt32 = 0
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+nonisolated struct WrittenSnapshotPlace: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var capacity: UInt32 = 0
+
+  var parent: UInt32 {
+    get {_parent ?? 0}
+    set {_parent = newValue}
+  }
+  /// Returns true if `parent` has been explicitly set.
+  var hasParent: Bool {self._parent != nil}
+  /// Clears the value of `parent`. Subsequent reads from it will return its default value.
+  mutating func clearParent() {self._parent = nil}
+
+  var holder: UInt32 {
+    get {_holder ?? 0}
+    set {_holder = newValue}
+  }
+  /// Returns true if `holder` has been explicitly set.
+  var hasHolder: Bool {self._holder != nil}
+  /// Clears the value of `holder`. Subsequent reads from it will return its default value.
+  mutating func clearHolder() {self._holder = nil}
+
+  var epoch: UInt32 = 0
+
+  var isAttached: Bool = false
+
+  var isMoving: Bool = false
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+
+  fileprivate var _parent: UInt32? = nil
+  fileprivate var _holder: UInt32? = nil
+}
+
+/// A session of two members, which this one began.
+nonisolated struct WrittenSnapshotSession: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Names of 1 byte at least.
+  var id: String = String()
+
+  var other: UInt32 = 0
+
+  var otherID: String = String()
+
+  var ownID: String = String()
 
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1230,6 +1627,20 @@ nonisolated struct WrittenGoingAway: Sendable {
   init() {}
 }
 
+/// A gateway has heard that a slot is frozen.
+nonisolated struct WrittenHeldSlot: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// 0 to 1,023.
+  var slot: UInt32 = 0
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
 /// Where a member was, for a service that does not know it.
 nonisolated struct WrittenAnnouncement: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
@@ -1301,6 +1712,28 @@ nonisolated struct WrittenAnnouncement: @unchecked Sendable {
   init() {}
 
   fileprivate var _storage = _StorageClass.defaultInstance
+}
+
+/// The slot of the letter's fence is frozen.
+nonisolated struct WrittenHold: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+/// It stays with its owner.
+nonisolated struct WrittenCarryOn: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
 }
 
 /// A client has this place from now on.
@@ -1794,7 +2227,7 @@ nonisolated extension WrittenEvent: SwiftProtobuf._ProtoNameProviding {
 
 nonisolated extension WrittenToTree: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".ToTree"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}enter\0\u{1}withdraw\0\u{1}release\0\u{1}leave\0\u{1}event\0\u{1}disconnected\0\u{1}asked\0\u{3}going_away\0\u{1}announce\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}enter\0\u{1}withdraw\0\u{1}release\0\u{1}leave\0\u{1}event\0\u{1}disconnected\0\u{1}asked\0\u{3}going_away\0\u{1}announce\0\u{1}held\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1919,6 +2352,19 @@ nonisolated extension WrittenToTree: SwiftProtobuf.Message, SwiftProtobuf._Messa
           self.message = .announce(v)
         }
       }()
+      case 10: try {
+        var v: WrittenHeldSlot?
+        var hadOneofValue = false
+        if let current = self.message {
+          hadOneofValue = true
+          if case .held(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.message = .held(v)
+        }
+      }()
       default: break
       }
     }
@@ -1966,6 +2412,10 @@ nonisolated extension WrittenToTree: SwiftProtobuf.Message, SwiftProtobuf._Messa
       guard case .announce(let v)? = self.message else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 9)
     }()
+    case .held?: try {
+      guard case .held(let v)? = self.message else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 10)
+    }()
     case nil: break
     }
     try unknownFields.traverse(visitor: &visitor)
@@ -1980,7 +2430,7 @@ nonisolated extension WrittenToTree: SwiftProtobuf.Message, SwiftProtobuf._Messa
 
 nonisolated extension WrittenToGateway: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".ToGateway"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}entered\0\u{1}answered\0\u{1}refused\0\u{1}waits\0\u{1}released\0\u{1}emit\0\u{1}refuse\0\u{1}probe\0\u{1}left\0\u{1}replaced\0\u{3}tree_ended\0\u{1}answer\0\u{1}renewed\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}entered\0\u{1}answered\0\u{1}refused\0\u{1}waits\0\u{1}released\0\u{1}emit\0\u{1}refuse\0\u{1}probe\0\u{1}left\0\u{1}replaced\0\u{3}tree_ended\0\u{1}answer\0\u{1}renewed\0\u{1}hold\0\u{3}carry_on\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2157,6 +2607,32 @@ nonisolated extension WrittenToGateway: SwiftProtobuf.Message, SwiftProtobuf._Me
           self.message = .renewed(v)
         }
       }()
+      case 14: try {
+        var v: WrittenHold?
+        var hadOneofValue = false
+        if let current = self.message {
+          hadOneofValue = true
+          if case .hold(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.message = .hold(v)
+        }
+      }()
+      case 15: try {
+        var v: WrittenCarryOn?
+        var hadOneofValue = false
+        if let current = self.message {
+          hadOneofValue = true
+          if case .carryOn(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.message = .carryOn(v)
+        }
+      }()
       default: break
       }
     }
@@ -2219,6 +2695,14 @@ nonisolated extension WrittenToGateway: SwiftProtobuf.Message, SwiftProtobuf._Me
     case .renewed?: try {
       guard case .renewed(let v)? = self.message else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 13)
+    }()
+    case .hold?: try {
+      guard case .hold(let v)? = self.message else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 14)
+    }()
+    case .carryOn?: try {
+      guard case .carryOn(let v)? = self.message else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 15)
     }()
     case nil: break
     }
@@ -2344,7 +2828,7 @@ nonisolated extension WrittenRefusal: SwiftProtobuf.Message, SwiftProtobuf._Mess
 
 nonisolated extension WrittenNodeFrame: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".NodeFrame"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}greeting\0\u{1}owned\0\u{3}to_trees\0\u{3}to_gateway\0\u{1}heard\0\u{1}offered\0\u{1}declined\0\u{1}report\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}greeting\0\u{1}owned\0\u{3}to_trees\0\u{3}to_gateway\0\u{1}heard\0\u{1}offered\0\u{1}declined\0\u{1}report\0\u{1}snapshot\0\u{1}piece\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2456,6 +2940,32 @@ nonisolated extension WrittenNodeFrame: SwiftProtobuf.Message, SwiftProtobuf._Me
           self.frame = .report(v)
         }
       }()
+      case 9: try {
+        var v: WrittenSnapshotHead?
+        var hadOneofValue = false
+        if let current = self.frame {
+          hadOneofValue = true
+          if case .snapshot(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.frame = .snapshot(v)
+        }
+      }()
+      case 10: try {
+        var v: WrittenSnapshotPiece?
+        var hadOneofValue = false
+        if let current = self.frame {
+          hadOneofValue = true
+          if case .piece(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.frame = .piece(v)
+        }
+      }()
       default: break
       }
     }
@@ -2498,6 +3008,14 @@ nonisolated extension WrittenNodeFrame: SwiftProtobuf.Message, SwiftProtobuf._Me
     case .report?: try {
       guard case .report(let v)? = self.frame else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 8)
+    }()
+    case .snapshot?: try {
+      guard case .snapshot(let v)? = self.frame else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 9)
+    }()
+    case .piece?: try {
+      guard case .piece(let v)? = self.frame else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 10)
     }()
     case nil: break
     }
@@ -2602,7 +3120,7 @@ nonisolated extension WrittenGreeting: SwiftProtobuf.Message, SwiftProtobuf._Mes
 
 nonisolated extension WrittenOwnedSlots: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".OwnedSlots"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}slots\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}slots\0\u{1}inherited\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2611,6 +3129,7 @@ nonisolated extension WrittenOwnedSlots: SwiftProtobuf.Message, SwiftProtobuf._M
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
       case 1: try { try decoder.decodeRepeatedMessageField(value: &self.slots) }()
+      case 2: try { try decoder.decodeRepeatedMessageField(value: &self.inherited) }()
       default: break
       }
     }
@@ -2620,11 +3139,577 @@ nonisolated extension WrittenOwnedSlots: SwiftProtobuf.Message, SwiftProtobuf._M
     if !self.slots.isEmpty {
       try visitor.visitRepeatedMessageField(value: self.slots, fieldNumber: 1)
     }
+    if !self.inherited.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.inherited, fieldNumber: 2)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   static func ==(lhs: WrittenOwnedSlots, rhs: WrittenOwnedSlots) -> Bool {
     if lhs.slots != rhs.slots {return false}
+    if lhs.inherited != rhs.inherited {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WrittenSnapshotHead: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".SnapshotHead"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}fence\0\u{1}gateways\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._fence) }()
+      case 2: try { try decoder.decodeRepeatedMessageField(value: &self.gateways) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._fence {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if !self.gateways.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.gateways, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: WrittenSnapshotHead, rhs: WrittenSnapshotHead) -> Bool {
+    if lhs._fence != rhs._fence {return false}
+    if lhs.gateways != rhs.gateways {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WrittenGatewayName: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".GatewayName"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}node\0\u{1}run\0\u{1}number\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.node) }()
+      case 2: try { try decoder.decodeSingularFixed64Field(value: &self.run) }()
+      case 3: try { try decoder.decodeSingularUInt32Field(value: &self.number) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.node.isEmpty {
+      try visitor.visitSingularStringField(value: self.node, fieldNumber: 1)
+    }
+    if self.run != 0 {
+      try visitor.visitSingularFixed64Field(value: self.run, fieldNumber: 2)
+    }
+    if self.number != 0 {
+      try visitor.visitSingularUInt32Field(value: self.number, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: WrittenGatewayName, rhs: WrittenGatewayName) -> Bool {
+    if lhs.node != rhs.node {return false}
+    if lhs.run != rhs.run {return false}
+    if lhs.number != rhs.number {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WrittenSnapshotPiece: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".SnapshotPiece"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}fence\0\u{1}part\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._fence) }()
+      case 2: try { try decoder.decodeSingularBytesField(value: &self.part) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._fence {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if !self.part.isEmpty {
+      try visitor.visitSingularBytesField(value: self.part, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: WrittenSnapshotPiece, rhs: WrittenSnapshotPiece) -> Bool {
+    if lhs._fence != rhs._fence {return false}
+    if lhs.part != rhs.part {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WrittenSnapshotPart: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".SnapshotPart"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}trees\0\u{1}letters\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.trees) }()
+      case 2: try { try decoder.decodeRepeatedMessageField(value: &self.letters) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.trees.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.trees, fieldNumber: 1)
+    }
+    if !self.letters.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.letters, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: WrittenSnapshotPart, rhs: WrittenSnapshotPart) -> Bool {
+    if lhs.trees != rhs.trees {return false}
+    if lhs.letters != rhs.letters {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WrittenSnapshotTree: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".SnapshotTree"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{3}is_encrypted\0\u{1}key\0\u{1}origin\0\u{1}stripes\0\u{1}parity\0\u{1}activity\0\u{1}members\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self._id) }()
+      case 2: try { try decoder.decodeSingularBoolField(value: &self.isEncrypted) }()
+      case 3: try { try decoder.decodeSingularBytesField(value: &self._key) }()
+      case 4: try { try decoder.decodeSingularUInt32Field(value: &self._origin) }()
+      case 5: try { try decoder.decodeSingularUInt32Field(value: &self.stripes) }()
+      case 6: try { try decoder.decodeSingularUInt32Field(value: &self.parity) }()
+      case 7: try { try decoder.decodeSingularMessageField(value: &self._activity) }()
+      case 8: try { try decoder.decodeRepeatedMessageField(value: &self.members) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._id {
+      try visitor.visitSingularStringField(value: v, fieldNumber: 1)
+    } }()
+    if self.isEncrypted != false {
+      try visitor.visitSingularBoolField(value: self.isEncrypted, fieldNumber: 2)
+    }
+    try { if let v = self._key {
+      try visitor.visitSingularBytesField(value: v, fieldNumber: 3)
+    } }()
+    try { if let v = self._origin {
+      try visitor.visitSingularUInt32Field(value: v, fieldNumber: 4)
+    } }()
+    if self.stripes != 0 {
+      try visitor.visitSingularUInt32Field(value: self.stripes, fieldNumber: 5)
+    }
+    if self.parity != 0 {
+      try visitor.visitSingularUInt32Field(value: self.parity, fieldNumber: 6)
+    }
+    try { if let v = self._activity {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
+    } }()
+    if !self.members.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.members, fieldNumber: 8)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: WrittenSnapshotTree, rhs: WrittenSnapshotTree) -> Bool {
+    if lhs._id != rhs._id {return false}
+    if lhs.isEncrypted != rhs.isEncrypted {return false}
+    if lhs._key != rhs._key {return false}
+    if lhs._origin != rhs._origin {return false}
+    if lhs.stripes != rhs.stripes {return false}
+    if lhs.parity != rhs.parity {return false}
+    if lhs._activity != rhs._activity {return false}
+    if lhs.members != rhs.members {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WrittenSnapshotLetter: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".SnapshotLetter"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}gateway\0\u{1}message\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.gateway) }()
+      case 2: try { try decoder.decodeSingularBytesField(value: &self.message) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.gateway != 0 {
+      try visitor.visitSingularUInt32Field(value: self.gateway, fieldNumber: 1)
+    }
+    if !self.message.isEmpty {
+      try visitor.visitSingularBytesField(value: self.message, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: WrittenSnapshotLetter, rhs: WrittenSnapshotLetter) -> Bool {
+    if lhs.gateway != rhs.gateway {return false}
+    if lhs.message != rhs.message {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WrittenSnapshotMember: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".SnapshotMember"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}is_native\0\u{1}origin\0\u{1}age\0\u{3}is_lost\0\u{1}standby\0\u{1}eviction\0\u{1}places\0\u{1}gateway\0\u{1}ids\0\u{1}number\0\u{3}token_expiry\0\u{3}status_interval\0\u{1}report\0\u{1}sessions\0")
+
+  fileprivate class _StorageClass {
+    var _isNative: Bool = false
+    var _origin: UInt64? = nil
+    var _age: UInt64 = 0
+    var _isLost: Bool = false
+    var _standby: UInt32? = nil
+    var _eviction: WrittenSnapshotEviction? = nil
+    var _places: [WrittenSnapshotPlace] = []
+    var _gateway: UInt32? = nil
+    var _ids: [String] = []
+    var _number: UInt64 = 0
+    var _tokenExpiry: UInt32 = 0
+    var _statusInterval: Double = 0
+    var _report: WrittenPeerReport? = nil
+    var _sessions: [WrittenSnapshotSession] = []
+
+      // This property is used as the initial default value for new instances of the type.
+      // The type itself is protecting the reference to its storage via CoW semantics.
+      // This will force a copy to be made of this reference when the first mutation occurs;
+      // hence, it is safe to mark this as `nonisolated(unsafe)`.
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+
+    private init() {}
+
+    init(copying source: _StorageClass) {
+      _isNative = source._isNative
+      _origin = source._origin
+      _age = source._age
+      _isLost = source._isLost
+      _standby = source._standby
+      _eviction = source._eviction
+      _places = source._places
+      _gateway = source._gateway
+      _ids = source._ids
+      _number = source._number
+      _tokenExpiry = source._tokenExpiry
+      _statusInterval = source._statusInterval
+      _report = source._report
+      _sessions = source._sessions
+    }
+  }
+
+  fileprivate mutating func _uniqueStorage() -> _StorageClass {
+    if !isKnownUniquelyReferenced(&_storage) {
+      _storage = _StorageClass(copying: _storage)
+    }
+    return _storage
+  }
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    _ = _uniqueStorage()
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      while let fieldNumber = try decoder.nextFieldNumber() {
+        // The use of inline closures is to circumvent an issue where the compiler
+        // allocates stack space for every case branch when no optimizations are
+        // enabled. https://github.com/apple/swift-protobuf/issues/1034
+        switch fieldNumber {
+        case 1: try { try decoder.decodeSingularBoolField(value: &_storage._isNative) }()
+        case 2: try { try decoder.decodeSingularFixed64Field(value: &_storage._origin) }()
+        case 3: try { try decoder.decodeSingularUInt64Field(value: &_storage._age) }()
+        case 4: try { try decoder.decodeSingularBoolField(value: &_storage._isLost) }()
+        case 5: try { try decoder.decodeSingularUInt32Field(value: &_storage._standby) }()
+        case 6: try { try decoder.decodeSingularMessageField(value: &_storage._eviction) }()
+        case 7: try { try decoder.decodeRepeatedMessageField(value: &_storage._places) }()
+        case 8: try { try decoder.decodeSingularUInt32Field(value: &_storage._gateway) }()
+        case 9: try { try decoder.decodeRepeatedStringField(value: &_storage._ids) }()
+        case 10: try { try decoder.decodeSingularFixed64Field(value: &_storage._number) }()
+        case 11: try { try decoder.decodeSingularFixed32Field(value: &_storage._tokenExpiry) }()
+        case 12: try { try decoder.decodeSingularDoubleField(value: &_storage._statusInterval) }()
+        case 13: try { try decoder.decodeSingularMessageField(value: &_storage._report) }()
+        case 14: try { try decoder.decodeRepeatedMessageField(value: &_storage._sessions) }()
+        default: break
+        }
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every if/case branch local when no optimizations
+      // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+      // https://github.com/apple/swift-protobuf/issues/1182
+      if _storage._isNative != false {
+        try visitor.visitSingularBoolField(value: _storage._isNative, fieldNumber: 1)
+      }
+      try { if let v = _storage._origin {
+        try visitor.visitSingularFixed64Field(value: v, fieldNumber: 2)
+      } }()
+      if _storage._age != 0 {
+        try visitor.visitSingularUInt64Field(value: _storage._age, fieldNumber: 3)
+      }
+      if _storage._isLost != false {
+        try visitor.visitSingularBoolField(value: _storage._isLost, fieldNumber: 4)
+      }
+      try { if let v = _storage._standby {
+        try visitor.visitSingularUInt32Field(value: v, fieldNumber: 5)
+      } }()
+      try { if let v = _storage._eviction {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
+      } }()
+      if !_storage._places.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._places, fieldNumber: 7)
+      }
+      try { if let v = _storage._gateway {
+        try visitor.visitSingularUInt32Field(value: v, fieldNumber: 8)
+      } }()
+      if !_storage._ids.isEmpty {
+        try visitor.visitRepeatedStringField(value: _storage._ids, fieldNumber: 9)
+      }
+      if _storage._number != 0 {
+        try visitor.visitSingularFixed64Field(value: _storage._number, fieldNumber: 10)
+      }
+      if _storage._tokenExpiry != 0 {
+        try visitor.visitSingularFixed32Field(value: _storage._tokenExpiry, fieldNumber: 11)
+      }
+      if _storage._statusInterval.bitPattern != 0 {
+        try visitor.visitSingularDoubleField(value: _storage._statusInterval, fieldNumber: 12)
+      }
+      try { if let v = _storage._report {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 13)
+      } }()
+      if !_storage._sessions.isEmpty {
+        try visitor.visitRepeatedMessageField(value: _storage._sessions, fieldNumber: 14)
+      }
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: WrittenSnapshotMember, rhs: WrittenSnapshotMember) -> Bool {
+    if lhs._storage !== rhs._storage {
+      let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
+        let _storage = _args.0
+        let rhs_storage = _args.1
+        if _storage._isNative != rhs_storage._isNative {return false}
+        if _storage._origin != rhs_storage._origin {return false}
+        if _storage._age != rhs_storage._age {return false}
+        if _storage._isLost != rhs_storage._isLost {return false}
+        if _storage._standby != rhs_storage._standby {return false}
+        if _storage._eviction != rhs_storage._eviction {return false}
+        if _storage._places != rhs_storage._places {return false}
+        if _storage._gateway != rhs_storage._gateway {return false}
+        if _storage._ids != rhs_storage._ids {return false}
+        if _storage._number != rhs_storage._number {return false}
+        if _storage._tokenExpiry != rhs_storage._tokenExpiry {return false}
+        if _storage._statusInterval != rhs_storage._statusInterval {return false}
+        if _storage._report != rhs_storage._report {return false}
+        if _storage._sessions != rhs_storage._sessions {return false}
+        return true
+      }
+      if !storagesAreEqual {return false}
+    }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WrittenSnapshotEviction: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".SnapshotEviction"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stripe\0\u{1}capacity\0\u{1}rounds\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.stripe) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.capacity) }()
+      case 3: try { try decoder.decodeSingularUInt32Field(value: &self.rounds) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.stripe != 0 {
+      try visitor.visitSingularUInt32Field(value: self.stripe, fieldNumber: 1)
+    }
+    if self.capacity != 0 {
+      try visitor.visitSingularUInt32Field(value: self.capacity, fieldNumber: 2)
+    }
+    if self.rounds != 0 {
+      try visitor.visitSingularUInt32Field(value: self.rounds, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: WrittenSnapshotEviction, rhs: WrittenSnapshotEviction) -> Bool {
+    if lhs.stripe != rhs.stripe {return false}
+    if lhs.capacity != rhs.capacity {return false}
+    if lhs.rounds != rhs.rounds {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WrittenSnapshotPlace: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".SnapshotPlace"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}capacity\0\u{1}parent\0\u{1}holder\0\u{1}epoch\0\u{3}is_attached\0\u{3}is_moving\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.capacity) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self._parent) }()
+      case 3: try { try decoder.decodeSingularUInt32Field(value: &self._holder) }()
+      case 4: try { try decoder.decodeSingularUInt32Field(value: &self.epoch) }()
+      case 5: try { try decoder.decodeSingularBoolField(value: &self.isAttached) }()
+      case 6: try { try decoder.decodeSingularBoolField(value: &self.isMoving) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if self.capacity != 0 {
+      try visitor.visitSingularUInt32Field(value: self.capacity, fieldNumber: 1)
+    }
+    try { if let v = self._parent {
+      try visitor.visitSingularUInt32Field(value: v, fieldNumber: 2)
+    } }()
+    try { if let v = self._holder {
+      try visitor.visitSingularUInt32Field(value: v, fieldNumber: 3)
+    } }()
+    if self.epoch != 0 {
+      try visitor.visitSingularUInt32Field(value: self.epoch, fieldNumber: 4)
+    }
+    if self.isAttached != false {
+      try visitor.visitSingularBoolField(value: self.isAttached, fieldNumber: 5)
+    }
+    if self.isMoving != false {
+      try visitor.visitSingularBoolField(value: self.isMoving, fieldNumber: 6)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: WrittenSnapshotPlace, rhs: WrittenSnapshotPlace) -> Bool {
+    if lhs.capacity != rhs.capacity {return false}
+    if lhs._parent != rhs._parent {return false}
+    if lhs._holder != rhs._holder {return false}
+    if lhs.epoch != rhs.epoch {return false}
+    if lhs.isAttached != rhs.isAttached {return false}
+    if lhs.isMoving != rhs.isMoving {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WrittenSnapshotSession: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".SnapshotSession"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}other\0\u{3}other_id\0\u{3}own_id\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.id) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.other) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.otherID) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.ownID) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.id.isEmpty {
+      try visitor.visitSingularStringField(value: self.id, fieldNumber: 1)
+    }
+    if self.other != 0 {
+      try visitor.visitSingularUInt32Field(value: self.other, fieldNumber: 2)
+    }
+    if !self.otherID.isEmpty {
+      try visitor.visitSingularStringField(value: self.otherID, fieldNumber: 3)
+    }
+    if !self.ownID.isEmpty {
+      try visitor.visitSingularStringField(value: self.ownID, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: WrittenSnapshotSession, rhs: WrittenSnapshotSession) -> Bool {
+    if lhs.id != rhs.id {return false}
+    if lhs.other != rhs.other {return false}
+    if lhs.otherID != rhs.otherID {return false}
+    if lhs.ownID != rhs.ownID {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -3638,6 +4723,36 @@ nonisolated extension WrittenGoingAway: SwiftProtobuf.Message, SwiftProtobuf._Me
   }
 }
 
+nonisolated extension WrittenHeldSlot: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".HeldSlot"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}slot\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.slot) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.slot != 0 {
+      try visitor.visitSingularUInt32Field(value: self.slot, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: WrittenHeldSlot, rhs: WrittenHeldSlot) -> Bool {
+    if lhs.slot != rhs.slot {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
 nonisolated extension WrittenAnnouncement: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".Announcement"
   static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}socket\0\u{1}address\0\u{3}is_native\0\u{1}token\0\u{1}place\0\u{1}agent\0\u{1}key\0")
@@ -3745,6 +4860,44 @@ nonisolated extension WrittenAnnouncement: SwiftProtobuf.Message, SwiftProtobuf.
       }
       if !storagesAreEqual {return false}
     }
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WrittenHold: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".Hold"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    // Load everything into unknown fields
+    while try decoder.nextFieldNumber() != nil {}
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: WrittenHold, rhs: WrittenHold) -> Bool {
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WrittenCarryOn: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".CarryOn"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    // Load everything into unknown fields
+    while try decoder.nextFieldNumber() != nil {}
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: WrittenCarryOn, rhs: WrittenCarryOn) -> Bool {
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -19,6 +19,10 @@ struct ChannelHarness: Stage {
     private var down: [[[(message: ToGateway, fence: FencingToken)]]]
     /// Who has which slot.
     private var slots: SlotRoutes
+    /// What services have given out of slots that they were to freeze.
+    private var offers: [HandedSlot] = []
+    /// Slots that were handed over with all that was known of them.
+    private(set) var handedOver = 0
     /// Whom gateways want disconnected.
     private(set) var cut: [(id: String, gateway: Int)] = []
     /// How each gateway is called now: one that takes the place of another has a name of its own.
@@ -127,12 +131,13 @@ struct ChannelHarness: Stage {
     }
 
     private var isQuiet: Bool {
-        slots.isQuiet && (up.joined().map(\.isEmpty) + down.joined().map(\.isEmpty)).allSatisfy { $0 }
+        slots.isQuiet && offers.isEmpty && (up.joined().map(\.isEmpty) + down.joined().map(\.isEmpty)).allSatisfy { $0 }
     }
 
     /// All that is on its way arrives, and what follows from it.
     mutating func settle() {
         while !isQuiet {
+            while !offers.isEmpty { decideOffer() }
             for service in services.indices { letGo(service) }
             for gateway in gateways.indices {
                 learn(gateway)
@@ -153,6 +158,7 @@ struct ChannelHarness: Stage {
         switch Int.random(in: 0..<200, using: &random) {
         case 0..<8: learn(gateway)
         case 8: letGo(service)
+        case 9..<17: decideOffer()
         default: break
         }
         if Bool.random(using: &random) {
@@ -192,6 +198,33 @@ struct ChannelHarness: Stage {
         hand(.took(terms), to: service)
     }
 
+    /// The slots of all trees, and some without, are to go to other services: who has one freezes it.
+    mutating func offerSlots() {
+        guard services.count > 1 else { return }
+        for service in services.indices {
+            let used = Set(services[service].trees.values.map { Slot(ofTree: $0.id) })
+            let some = used.union([Slot(number: 1), Slot(number: 2)]).sorted { $0.number < $1.number }
+            for slot in some where Bool.random(using: &random) { hand(.freeze(slot), to: service) }
+        }
+    }
+
+    /// A slot that was offered becomes another service's, or stays.
+    private mutating func decideOffer() {
+        guard let number = offers.indices.randomElement(using: &random) else { return }
+        let offer = offers.remove(at: number)
+        let isCurrent = slots.service(of: offer.slot) == offer.service && slots.term(of: offer.slot) == offer.term
+        let successor = (offer.service + 1) % services.count
+        guard isCurrent, Int.random(in: 0..<3, using: &random) > 0 else {
+            return hand(.thaw(offer.slot), to: offer.service)
+        }
+        letGo(successor)
+        let inherited = offer.snapshot.map { _ in offer.term }
+        hand(.took(slots.move([offer.slot], to: successor, inherited: inherited)), to: successor)
+        guard let snapshot = offer.snapshot else { return }
+        handedOver += 1
+        hand(.inherited(offer.slot, carried(snapshot)), to: successor)
+    }
+
     /// A gateway hears who has which slots now.
     private mutating func learn(_ gateway: Int) {
         let news = slots.takeNews(of: gateway)
@@ -229,10 +262,13 @@ struct ChannelHarness: Stage {
     private mutating func hand(_ input: TreeService.Input, to service: Int) {
         services[service].handle(input, at: now)
         while let output = services[service].nextOutput() {
-            guard case .tell(let message, let name, let fence) = output, let gateway = names.firstIndex(of: name) else {
-                continue
+            switch output {
+            case .tell(let message, let name, let fence):
+                guard let gateway = names.firstIndex(of: name) else { continue }
+                down[service][gateway].append((carried(message), fence))
+            case .snapshot(let slot, let term, let snapshot):
+                offers.append(HandedSlot(slot: slot, term: term, service: service, snapshot: snapshot))
             }
-            down[service][gateway].append((carried(message), fence))
         }
     }
 
@@ -260,6 +296,18 @@ struct ChannelHarness: Stage {
         }
     }
 
+    private func carried(_ snapshot: SlotSnapshot) -> SlotSnapshot {
+        guard isWritten else { return snapshot }
+        var read = SlotSnapshot()
+        read.gateways = snapshot.gateways
+        do throws(WrittenFormError) {
+            for part in snapshot.written() { try read.add(written: part, options: options) }
+        } catch {
+            Issue.record("seed \(seed), \(snapshot): \(error)")
+        }
+        return read
+    }
+
     /// The message that was read, which has to be the one that was written.
     private func same<Message: Equatable>(_ written: Message, _ read: Message) -> Message {
         if read != written { Issue.record("seed \(seed), \(written) has become \(read)") }
@@ -269,7 +317,7 @@ struct ChannelHarness: Stage {
     private func mayComeTwice(_ message: ToTree) -> Bool {
         switch message {
         case .enter, .announce, .withdraw, .leave, .disconnected: true
-        case .release, .event, .asked, .goingAway: false
+        case .release, .event, .asked, .held, .goingAway: false
         }
     }
 
@@ -313,4 +361,12 @@ struct ChannelHarness: Stage {
         }
         return found
     }
+}
+
+/// What a service has given out of a slot that it was to freeze.
+struct HandedSlot {
+    let slot: Slot
+    let term: SlotTerm
+    let service: Int
+    let snapshot: SlotSnapshot?
 }

@@ -258,6 +258,7 @@ struct ChannelTests {
                 let number = Int.random(in: 0..<2, using: &harness.random)
                 audiences[number].breakOne(&harness)
             case 5: harness.moveSlots()
+            case 6...7: harness.offerSlots()
             default: break
             }
         }
@@ -279,10 +280,27 @@ struct ChannelTests {
             case 0...1 where step > 10:
                 harness.replaceTrees(Int.random(in: 0..<harness.services.count, using: &harness.random))
             case 2...3: harness.moveSlots()
+            case 4...5: harness.offerSlots()
             default: break
             }
         }
         expectEverybody(audiences, &harness, seed: seed)
+        #expect(audiences.allSatisfy { $0.connections == $0.count && $0.replacements == 0 }, "seed \(seed)")
+    }
+
+    @Test(
+        "Slots that are handed over take all with them: nobody hears of it, and nothing that is on its way is lost",
+        arguments: 0..<40
+    )
+    func handOvers(seed: UInt64) throws {
+        let (made, crowds) = makeAudiences(seed: 3 &* seed &+ 1) { (Int(seed) + $0) % 3 == 0 ? Set(0...9) : [2, 5, 8] }
+        var (harness, audiences) = (made, crowds)
+        for step in 0..<160 {
+            act(&audiences, &harness)
+            if step > 10, step % 8 == 0 { harness.offerSlots() }
+        }
+        expectEverybody(audiences, &harness, seed: seed)
+        #expect(harness.handedOver > 0, "seed \(seed): the test tries too little")
         #expect(audiences.allSatisfy { $0.connections == $0.count && $0.replacements == 0 }, "seed \(seed)")
     }
 

@@ -71,7 +71,7 @@ struct PartsHarness: Stage {
                 inboxes[id, default: []].append(SignallingHarness.Message(event: event, payload: payload))
             case .answer(let watcher, let answer): answers[watcher, default: []].append(answer)
             case .tell(let message, let other): letters[part][other].append(message)
-            case .probe, .disconnect, .send: break
+            case .probe, .disconnect, .send, .snapshot: break
             }
         }
     }
@@ -122,7 +122,8 @@ struct PartsHarness: Stage {
                     found.append("\(member.id) is connected in \(peer), and nowhere else")
                 }
             }
-            for id in part.treeIDs.keys where SignallingPart(0, of: parts.count).part(ofTree: id) != number {
+            for id in part.treeIDs.ids
+            where SignallingPart(0, of: parts.count).part(of: Slot(ofTree: id)) != number {
                 found.append("tree \(id) is in part \(number)")
             }
         }

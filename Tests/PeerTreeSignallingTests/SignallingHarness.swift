@@ -152,7 +152,7 @@ struct SignallingHarness {
         }
         lines += service.trees.map { "\($0.key) \($0.value.id) \($0.value.source)" }
         lines += service.clients.map { "\($0.key) \(String(describing: $0.value.token))" }
-        lines += ["\(service.memberIDs.count) \(service.memberNumbers.count) \(service.treeIDs.count)"]
+        lines += ["\(service.memberIDs.count) \(service.memberNumbers.count) \(service.treeIDs.ids.count)"]
         return lines.sorted()
     }
 
@@ -188,7 +188,7 @@ struct SignallingHarness {
         if !service.gateway.pending.values.allSatisfy({ $0.phase == .waiting }) {
             found.append("somebody is not answered")
         }
-        if service.trees.count != service.treeIDs.count { found.append("tree ids differ") }
+        if service.trees.count != service.treeIDs.ids.count { found.append("tree ids differ") }
         return found
     }
 
@@ -203,7 +203,7 @@ struct SignallingHarness {
                 disconnected.append(id)
             case .answer(let watcher, let answer):
                 answers[watcher, default: []].append(answer)
-            case .tell, .send: Issue.record("a service that is alone tells another")
+            case .tell, .send, .snapshot: Issue.record("a service that is alone tells another")
             }
         }
     }

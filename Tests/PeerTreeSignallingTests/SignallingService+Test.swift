@@ -15,7 +15,7 @@ extension SignallingService {
     var memberIDs: [String: PeerHandle] { tree.memberIDs }
     var memberNumbers: [UInt64: PeerHandle] { tree.memberNumbers }
     var trees: [TreeHandle: TreeEntry] { tree.trees }
-    var treeIDs: [String: TreeHandle] { tree.treeIDs }
+    var treeIDs: TreeNames { tree.treeIDs }
     var claims: [PeerHandle: RestorationClaim] { tree.restoration.claims }
     var awaitedParents: [String: [PeerHandle]] { tree.restoration.awaitedParents }
     var waitingJoins: WaitingJoins { tree.restoration.waitingJoins }

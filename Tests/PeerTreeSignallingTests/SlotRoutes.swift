@@ -20,6 +20,8 @@ struct SlotRoutes {
 
     func service(of slot: Slot) -> Int { Int(routes[Int(slot.number)].node.number) }
 
+    func term(of slot: Slot) -> SlotTerm { routes[Int(slot.number)].term }
+
     func terms(of service: Int) -> [Slot: SlotTerm] {
         var terms: [Slot: SlotTerm] = [:]
         for (number, route) in routes.enumerated() where route.node.number == UInt32(service) {
@@ -36,15 +38,22 @@ struct SlotRoutes {
     }
 
     /// - Returns: the slots that were not the service's, with their new terms.
-    mutating func move(_ slots: Set<Slot>, to service: Int) -> [Slot: SlotTerm] {
+    ///
+    /// - Parameter inherited: The term in which the owner before it gave the slots over with all that it knew.
+    mutating func move(_ slots: Set<Slot>, to service: Int, inherited: SlotTerm? = nil) -> [Slot: SlotTerm] {
         let moved = slots.filter { self.service(of: $0) != service }
         for slot in moved { lost[self.service(of: slot)].insert(slot) }
-        return begin(moved, service)
+        return begin(moved, service, inherited)
     }
 
-    private mutating func begin(_ slots: Set<Slot>, _ service: Int) -> [Slot: SlotTerm] {
+    private mutating func begin(
+        _ slots: Set<Slot>,
+        _ service: Int,
+        _ inherited: SlotTerm? = nil
+    ) -> [Slot: SlotTerm] {
         newestTerm = newestTerm.next
-        for slot in slots { routes[Int(slot.number)] = SlotOwner(NodeSession(UInt32(service)), term: newestTerm) }
+        let owner = SlotOwner(NodeSession(UInt32(service)), term: newestTerm, inherited: inherited)
+        for slot in slots { routes[Int(slot.number)] = owner }
         for gateway in news.indices { news[gateway].formUnion(slots) }
         return Dictionary(uniqueKeysWithValues: slots.map { ($0, newestTerm) })
     }

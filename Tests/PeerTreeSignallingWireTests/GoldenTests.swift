@@ -51,6 +51,13 @@ struct GoldenTests {
         )
     }
 
+    @Test("A slot is frozen, and stays")
+    func frozen() throws {
+        try expect(ToTree.held(Slot(number: 1_023)), "520308ff07")
+        try expect(ToGateway.hold, "7200")
+        try expect(ToGateway.carryOn, "7a00")
+    }
+
     @Test("A client comes back")
     func comesBack() throws {
         let parent = ClaimedPlace.Neighbour(stripe: 0, id: "p", sessionID: "x")

@@ -14,10 +14,13 @@ struct NodeFrameTests {
     static let golden: [(NodeFrame, String)] = [
         (.greeting(run: 7, version: "1.2"), "0a0e0907000000000000001203312e32"),
         (
-            .owned([
-                FencingToken(slot: Slot(number: 3), term: SlotTerm(incarnation: 1, revision: 2)),
-                FencingToken(slot: Slot(number: 1_023), term: SlotTerm(incarnation: 1, revision: 4)),
-            ]),
+            .owned(
+                [
+                    FencingToken(slot: Slot(number: 3), term: SlotTerm(incarnation: 1, revision: 2)),
+                    FencingToken(slot: Slot(number: 1_023), term: SlotTerm(incarnation: 1, revision: 4)),
+                ],
+                inherited: []
+            ),
             "12310a16080312120901000000000000001102000000000000000a1708ff07121209010000000000000011040000000000"
                 + "0000"
         ),
@@ -41,6 +44,20 @@ struct NodeFrameTests {
                 ]
             ), "2217080212130a0d0805120911090000000000000012026162"
         ),
+        (
+            .owned(
+                [FencingToken(slot: Slot(number: 3), term: SlotTerm(incarnation: 1, revision: 2))],
+                inherited: [FencingToken(slot: Slot(number: 3), term: SlotTerm(incarnation: 1, revision: 1))]
+            ),
+            "12300a1608031212090100000000000000110200000000000000121608031212090100000000000000110100000000000000"
+        ),
+        (
+            .snapshot(
+                fence,
+                gateways: [GatewayName(node: ("a", 7), number: 1), GatewayName(node: nil, number: 2)]
+            ), "4a2c0a1608051212090100000000000000110200000000000000120e0a0161110700000000000000180112021802"
+        ),
+        (.piece(fence, Array("ab".utf8)), "521c0a160805121209010000000000000011020000000000000012026162"),
         (.heard(fence), "2a1608051212090100000000000000110200000000000000"),
         (.offered(fence), "321608051212090100000000000000110200000000000000"),
         (.declined(fence), "3a1608051212090100000000000000110200000000000000"),
@@ -62,7 +79,9 @@ struct NodeFrameTests {
             ("2a0e 0805 120a 09ffffffffffffffff 00", nil),
             ("2a0d 0805 1209 09ffffffffffffffff", "SlotTerm"),
             ("", "NodeFrame.frame"),
-            ("4a00", "NodeFrame.frame"),
+            ("4a00", "SnapshotHead.fence"),
+            ("5200", "SnapshotPiece.fence"),
+            ("5a00", "NodeFrame.frame"),
             ("0a0b 0901000000000000001200", "Greeting.version"),
         ] as [(String, String?)]
     )
@@ -71,7 +90,7 @@ struct NodeFrameTests {
         do throws(WrittenFormError) {
             let frame = try NodeFrame(written: bytes, options: options)
             // A slot of which nothing is said is the first one, in the first term.
-            #expect(field == nil && frame == .owned([FencingToken(slot: Slot(number: 0), term: .none)]))
+            #expect(field == nil && frame == .owned([FencingToken(slot: Slot(number: 0), term: .none)], inherited: []))
         } catch .badField(let name, _) {
             #expect(name == field)
         } catch {

@@ -5,7 +5,7 @@ import TestSupport
 
 /// The kinds of messages, so that no test forgets one.
 enum ToTreeKind: CaseIterable {
-    case enter, announce, withdraw, release, leave, event, disconnected, asked, goingAway
+    case enter, announce, withdraw, release, leave, event, disconnected, asked, held, goingAway
 
     init(_ message: ToTree) {
         switch message {
@@ -17,13 +17,15 @@ enum ToTreeKind: CaseIterable {
         case .event: self = .event
         case .disconnected: self = .disconnected
         case .asked: self = .asked
+        case .held: self = .held
         case .goingAway: self = .goingAway
         }
     }
 }
 
 enum ToGatewayKind: CaseIterable {
-    case entered, renewed, answered, refused, waits, released, emit, refuse, probe, left, replaced, treeEnded, answer
+    case entered, renewed, answered, refused, waits, released, emit, refuse, probe, left, replaced, treeEnded, hold,
+        carryOn, answer
 
     init(_ message: ToGateway) {
         switch message {
@@ -39,6 +41,8 @@ enum ToGatewayKind: CaseIterable {
         case .left: self = .left
         case .replaced: self = .replaced
         case .treeEnded: self = .treeEnded
+        case .hold: self = .hold
+        case .carryOn: self = .carryOn
         case .answer: self = .answer
         }
     }
@@ -62,6 +66,7 @@ struct RandomMessages {
         case .event: .event(member(), event(\.isFromClient), maybe { $0.payload() })
         case .disconnected: .disconnected(member())
         case .asked: .asked(tree: name(from: 0), watcher: watcher(), question())
+        case .held: .held(Slot(number: number(UInt16.self)))
         case .goingAway: .goingAway
         }
     }
@@ -80,6 +85,8 @@ struct RandomMessages {
         case .left: .left(member())
         case .replaced: .replaced(member())
         case .treeEnded: .treeEnded(tree: name(from: 0))
+        case .hold: .hold
+        case .carryOn: .carryOn
         case .answer: .answer(watcher: watcher(), answer())
         }
     }

@@ -125,6 +125,12 @@ package actor ClusterMember {
         }
     }
 
+    /// What a loop has frozen for another node; nil if it could not. Called on the loop's thread, where it is written.
+    package nonisolated func handOver(_ slot: Slot, _ term: SlotTerm, _ snapshot: SlotSnapshot?) {
+        let (fence, frozen) = (FencingToken(slot: slot, term: term), snapshot.map { FrozenSlot($0) })
+        eventLoop.execute { self.assumeIsolated { $0.feed(.frozen(fence, frozen)) } }
+    }
+
     package var status: ClusterStatus { node.status }
 
     /// What the node is and has done.

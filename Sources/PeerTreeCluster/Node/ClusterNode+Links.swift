@@ -55,13 +55,15 @@ extension ClusterNode {
     private mutating func take(_ frame: NodeFrame, of name: NodeName, _ session: NodeSession) {
         switch frame {
         case .greeting: break
-        case .owned(let fences): learn(fences, of: name, session)
+        case .owned(let fences, let inherited): learn(fences, inherited: inherited, of: name, session)
         case .toTrees(let gateway, let letters):
             outputs.append(.toTrees(letters, by: GatewayID(gateway, at: session)))
         case .toGateway(let gateway, let letters):
             let current = believe(letters, of: name, session)
             if !current.isEmpty { outputs.append(.toGateway(current, number: gateway, from: session)) }
         case .heard(let fence): outputs.append(.ownership(.heard([fence.slot: fence.term])))
+        case .snapshot(let fence, let gateways): incoming.begin(fence, gateways, from: session)
+        case .piece(let fence, let part): receive(part, of: fence, from: name, session)
         case .offered(let fence): outputs.append(.ownership(.offered(fence.slot, fence.term)))
         case .report(let report):
             nodes[name]?.report = report
@@ -71,10 +73,16 @@ extension ClusterNode {
     }
 
     /// A node names slots as its own.
-    private mutating func learn(_ fences: [FencingToken], of name: NodeName, _ session: NodeSession) {
+    private mutating func learn(
+        _ fences: [FencingToken],
+        inherited: [FencingToken] = [],
+        of name: NodeName,
+        _ session: NodeSession
+    ) {
         var news: [Slot: SlotOwner] = [:]
+        let former = Dictionary(inherited.map { ($0.slot, $0.term) }) { $1 }
         for fence in fences {
-            let owner = SlotOwner(session, term: fence.term)
+            let owner = SlotOwner(session, term: fence.term, inherited: former[fence.slot])
             if let known = owners[fence.slot], fence.term < known.term {
                 tell(name, known.term, of: fence.slot)
                 continue

@@ -19,6 +19,8 @@ package struct ClusterNode: Sendable {
         case link(NodeName?, LinkEvent)
         /// A frame for another node, if it is still that.
         case send([UInt8], to: NodeSession)
+        /// A loop has frozen a slot, as it was told to; nil if it could not.
+        case frozen(FencingToken, FrozenSlot?)
         /// A message of another node could not be read, for this reason.
         case unreadable(NodeSession, String)
         /// What the server has now; to be said every few seconds.
@@ -44,7 +46,7 @@ package struct ClusterNode: Sendable {
 
     let me: NodeID
     let version: String?
-    private let options: SignallingOptions
+    let options: SignallingOptions
     var nodes: [NodeName: LinkedNode] = [:]
     /// Whose session a number is.
     var sessions: [NodeSession: NodeName] = [:]
@@ -53,6 +55,9 @@ package struct ClusterNode: Sendable {
     var own: [Slot: SlotTerm] = [:]
     /// Who has each slot, in the greatest terms that were heard of.
     var owners: [Slot: SlotOwner] = [:]
+    /// What it has offered to others, and what they have sent of what it may come to own.
+    var outgoing = OutgoingSnapshots()
+    var incoming = IncomingSnapshots()
     /// What this node says of itself.
     private(set) var report = NodeReport(clients: 0, trees: 0, peers: 0, isConfirmed: false, isLeaving: false)
     /// What has happened.
@@ -78,6 +83,7 @@ package struct ClusterNode: Sendable {
         case .link(nil, .refused(let refusal, let refuser)): notice(.refused(nil, refusal, by: refuser))
         case .link(nil, _): break
         case .send(let frame, let session): if let name = sessions[session] { outputs.append(.send(name, frame)) }
+        case .frozen(let fence, let frozen): offer(fence, frozen)
         case .unreadable(let session, let words): if let name = sessions[session] { notice(.unreadable(name, words)) }
         case .leaving:
             report.isLeaving = true
@@ -102,16 +108,24 @@ package struct ClusterNode: Sendable {
         case .letsGo(let slot):
             tellOwned(&new)
             own[slot] = nil
+            outgoing[slot] = nil
             outputs.append(.tell(.letGo([slot])))
-        case .offer(let slot, let term, let node): say(.offered(FencingToken(slot: slot, term: term)), to: node)
-        case .decline(let slot, let term, let node): say(.declined(FencingToken(slot: slot, term: term)), to: node)
+        case .offer(let slot, let term, let node):
+            tellOwned(&new)
+            prepareOffer(of: slot, term, to: node)
+        case .keeps(let slot):
+            tellOwned(&new)
+            withdrawOffer(of: slot)
+        case .decline(let slot, let term, let node):
+            incoming.remove(slot)
+            say(.declined(FencingToken(slot: slot, term: term)), to: node)
         case .joined(let node, let address): join(node, at: address)
         case .left(let node): leave(node)
         case .confirmed(let isConfirmed):
             report.isConfirmed = isConfirmed
             notice(.confirmed(isConfirmed))
         case .noticed(let news): notice(.ownership(news))
-        case .ask, .watch, .keeps: break
+        case .ask, .watch: break
         }
     }
 
@@ -124,12 +138,23 @@ package struct ClusterNode: Sendable {
     private mutating func tellOwned(_ new: inout [Slot: SlotTerm]) {
         guard !new.isEmpty else { return }
         defer { new = [:] }
-        own.merge(new) { $1 }
         counts.termChanges += UInt64(new.count)
-        for (slot, term) in new { owners[slot] = SlotOwner(.here, term: term) }
         outputs.append(.tell(.took(new)))
-        outputs.append(.tell(.learned(new.mapValues { SlotOwner(.here, term: $0) })))
-        sendToAll(.owned(Self.fences(new)))
+        var inherited: [Slot: SlotTerm] = [:]
+        for (slot, term) in new {
+            if let known = own[slot] {
+                // It was this node's all the time.
+                inherited[slot] = known
+            } else if let known = inherit(slot) {
+                inherited[slot] = known.term
+                outputs.append(.tell(.inherited(slot, known.snapshot)))
+            }
+            own[slot] = term
+            outgoing[slot] = nil
+            owners[slot] = SlotOwner(.here, term: term, inherited: inherited[slot])
+        }
+        outputs.append(.tell(.learned(owners.filter { new[$0.key] != nil })))
+        sendToAll(.owned(Self.fences(new), inherited: Self.fences(inherited)))
     }
 
     private mutating func sendToAll(_ frame: NodeFrame) {
@@ -180,7 +205,7 @@ package struct ClusterNode: Sendable {
         endSession(of: name)
         nodes[name]?.hasSession = true
         send(.greeting(run: me.run, version: version), to: name)
-        send(.owned(Self.fences(own)), to: name)
+        send(.owned(Self.fences(own), inherited: []), to: name)
     }
 
     mutating func greet(_ name: NodeName, run: UInt64, version: String?) {
@@ -198,6 +223,8 @@ package struct ClusterNode: Sendable {
         guard let (id, session) = nodes[name]?.greeted else { return }
         nodes[name]?.greeted = nil
         sessions[session] = nil
+        incoming.removeAll(of: session)
+        withdrawOffers(to: id)
         outputs.append(.tell(.lost(session)))
         outputs.append(.ownership(.reachable(id, false)))
     }

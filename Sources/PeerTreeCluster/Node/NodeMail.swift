@@ -23,9 +23,9 @@ package enum NodeMail {
         for message in messages {
             switch message {
             case .toTree(let message, let gateway):
-                guard let tree = message.tree else { continue }
+                guard let slot = message.slot else { continue }
                 let written = message.written()
-                toTrees[gateway, default: []].append(LetterToTree(slot: Slot(ofTree: tree), message: written))
+                toTrees[gateway, default: []].append(LetterToTree(slot: slot, message: written))
                 bytes += written.count + 16
             case .toGateway(let message, let number, let fence):
                 let written = message.written()
@@ -48,7 +48,7 @@ package enum NodeMail {
         letters.compactMap { letter in
             do throws(WrittenFormError) {
                 let message = try ToTree(written: letter.message, options: options)
-                guard message.tree.map({ Slot(ofTree: $0) }) == letter.slot else {
+                guard message.slot == letter.slot else {
                     unreadable("a message is about a tree of another slot than it says")
                     return nil
                 }

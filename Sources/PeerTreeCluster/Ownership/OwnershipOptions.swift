@@ -15,8 +15,8 @@ package struct OwnershipOptions: Sendable {
     package var offerPatience = TimeSpan.seconds(3)
     /// How many slots a node offers at a time. Default 16.
     package var movesAtOnce = 16
-    /// The same for one that is about to stop. Default 128.
-    package var movesAtLeaving = 128
+    /// The same for one that is about to stop. Default 32: each is frozen from its offer until it is taken.
+    package var movesAtLeaving = 32
     /// How many transactions are on their way at a time. Default 32.
     package var callsAtOnce = 32
     /// The Unix time, in milliseconds, at which the clock of the inputs stood at zero. What makes a new incarnation higher

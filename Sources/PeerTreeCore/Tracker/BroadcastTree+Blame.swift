@@ -152,6 +152,21 @@ extension BroadcastTree {
         settle(&context)
     }
 
+    /// A peer was made a leaf by another tracker.
+    mutating func goOn(
+        withEvictionOf peer: Int32,
+        _ eviction: TreeSnapshot.Eviction,
+        _ context: inout TrackerContext
+    ) {
+        peers[Int(peer)].isEvicted = true
+        blame[peer, default: Blame()].eviction = Blame.Eviction(
+            stripe: eviction.stripe,
+            capacity: eviction.capacity,
+            rounds: eviction.rounds,
+            timer: startEvictionTimer(peer, &context)
+        )
+    }
+
     mutating func setCapacity(_ capacity: UInt16, of peer: Int32, stripe: Int) {
         stripeCapacity[stripe] += Int(capacity) - Int(stripes[stripe].nodes[Int(peer)].capacity)
         stripes[stripe].update(peer) { $0.capacity = capacity }

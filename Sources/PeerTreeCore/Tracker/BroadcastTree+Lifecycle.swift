@@ -95,17 +95,23 @@ extension BroadcastTree {
         }
         guard !peers[Int(peer)].hasLostSignalling else { return }
         setSuspect(peer, true)
-        let window = isSource ? context.options.sourceResumeWindow : context.options.resumeWindow
-        peers[Int(peer)].resumeTimer = context.timers.start(
-            TimerQueue.Subject(tree: index, peer: peer, stripe: 0, kind: isSource ? .sourceResume : .viewerResume),
-            deadline: context.now + window
-        )
+        startResumeTimer(peer, &context)
         for stripe in stripes.indices {
             cancelAttachTimer(peer, stripe: stripe, &context)
             let parent = stripes[stripe].nodes[Int(peer)].parent
             if parent != SpanningTree.none { saySuspect(peer, to: parent, &context) }
             for child in stripes[stripe].children(of: peer) { saySuspect(peer, to: child, &context) }
         }
+    }
+
+    /// Runs the time that a peer has to come back.
+    mutating func startResumeTimer(_ peer: Int32, _ context: inout TrackerContext) {
+        let isSource = peer == SpanningTree.source
+        let window = isSource ? context.options.sourceResumeWindow : context.options.resumeWindow
+        peers[Int(peer)].resumeTimer = context.timers.start(
+            TimerQueue.Subject(tree: index, peer: peer, stripe: 0, kind: isSource ? .sourceResume : .viewerResume),
+            deadline: context.now + window
+        )
     }
 
     /// Nobody can tell whether a peer's signalling socket is there.
@@ -166,6 +172,16 @@ extension BroadcastTree {
         }
     }
 
+    /// Stops all that runs about a peer.
+    mutating func cancelTimers(of peer: Int32, _ context: inout TrackerContext) {
+        context.timers.cancel(&peers[Int(peer)].resumeTimer)
+        cancelRestoreTimer(peer, &context)
+        cancelEvictionTimer(peer, &context)
+        cancelShunTimer(peer, &context)
+        cancelProbe(of: peer, &context)
+        for stripe in stripes.indices { cancelAttachTimer(peer, stripe: stripe, &context) }
+    }
+
     private mutating func cancelRestoreTimer(_ peer: Int32, _ context: inout TrackerContext) {
         guard var timer = restorations[peer]?.timer else { return }
         context.timers.cancel(&timer)
@@ -195,12 +211,7 @@ extension BroadcastTree {
             cursor += 1
             guard peers[Int(peer)].isOccupied else { continue }
             state = .ending(reason, cursor: cursor)
-            context.timers.cancel(&peers[Int(peer)].resumeTimer)
-            cancelRestoreTimer(peer, &context)
-            cancelEvictionTimer(peer, &context)
-            cancelShunTimer(peer, &context)
-            cancelProbe(of: peer, &context)
-            for stripe in stripes.indices { cancelAttachTimer(peer, stripe: stripe, &context) }
+            cancelTimers(of: peer, &context)
             return .removed(peer: handle(of: peer), reason: .treeEnded(reason))
         }
         let over = TrackerOutput.treeEnded(tree: handle, reason: reason)

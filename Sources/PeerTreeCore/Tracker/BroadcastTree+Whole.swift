@@ -268,6 +268,11 @@ extension BroadcastTree {
 
     // MARK: Taking it
 
+    /// Gives such a viewer the place that it had with another tracker.
+    mutating func attachWhole(_ peer: Int32, to parent: Int32, stripe: Int) {
+        attachWhole(peer, at: WholePlace(parent: parent, stripe: stripe))
+    }
+
     private mutating func attachWhole(_ peer: Int32, at place: WholePlace) {
         reserve(place, isTaken: true)
         // One of the slots is that of the link itself.

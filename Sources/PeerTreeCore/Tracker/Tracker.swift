@@ -90,6 +90,9 @@ public struct Tracker: Sendable {
         return trees.count - 1
     }
 
+    /// Gives an entry of the table back.
+    mutating func free(_ index: Int) { freeTrees.append(UInt32(truncatingIfNeeded: index)) }
+
     /// How many children a source serves that declares `capacity`.
     func sourceChildren(_ capacity: Int?) -> Int {
         let most = max(options.childrenOfSource, options.capacityBounds.upperBound)

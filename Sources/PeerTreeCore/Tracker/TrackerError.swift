@@ -25,4 +25,6 @@ public enum TrackerError: Error, Equatable, Sendable {
     case sourceHasNoParent
     /// The peer named is not a child of the one that speaks.
     case notAChild
+    /// There can be no such tree: peers that are not there are named, or are below themselves, or have more than they may.
+    case unsoundSnapshot
 }

@@ -30,6 +30,7 @@ extension Gateway {
             seat(member.socket, nil)
             refuse(SignallingName.discover.string, .resumedElsewhere, to: member.socket)
         case .treeEnded(let tree): endTree(tree)
+        case .hold, .carryOn: break
         case .answer(let watcher, let answer): pass(answer, to: watcher)
         }
     }

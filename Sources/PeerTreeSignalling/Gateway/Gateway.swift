@@ -114,8 +114,8 @@ package struct Gateway: Sendable {
         case .event(let id, let name, let arguments): receive(name, arguments, from: id)
         case .disconnected(let id): disconnect(id)
         case .asked(let watcher, let question): pass(question, of: watcher)
-        case .told(let message, let fence): if owners.believe(fence) { take(message) }
-        case .learned(let news): greetOwners(of: owners.learn(news))
+        case .told(let message, let fence): if owners.believe(fence) { take(message, fence) }
+        case .learned(let news): learn(news)
         case .goingAway: leave()
         }
     }
@@ -147,6 +147,37 @@ package struct Gateway: Sendable {
         if let member = client.member(id) { send(.disconnected(member)) }
     }
 
+    private mutating func take(_ message: ToGateway, _ fence: FencingToken) {
+        switch message {
+        case .hold:
+            send(.held(fence.slot))
+            owners.hold(fence)
+        case .carryOn: for message in owners.carryOn(fence.slot) { send(message) }
+        default: take(message)
+        }
+    }
+
+    private mutating func learn(_ owners: [Slot: SlotOwner]) {
+        let news = self.owners.learn(owners)
+        if !news.anew.isEmpty { greetOwners(of: news.anew) }
+        if !news.whole.isEmpty { goOn(with: news.whole) }
+        for message in news.held { send(message) }
+    }
+
+    /// Services that have come to have slots know all but who waits for trees to come back, and who watches.
+    private mutating func goOn(with slots: Set<Slot>) {
+        for id in pending.keys.sorted() where pending[id]?.phase == .waiting {
+            if let tree = pending[id]?.entry.tree, slots.contains(Slot(ofTree: tree)) { askAgain(id) }
+        }
+        endAsking(about: slots)
+    }
+
+    private mutating func endAsking(about slots: Set<Slot>) {
+        for watcher in asking.keys.sorted() where asking[watcher].map({ slots.contains(Slot(ofTree: $0)) }) ?? false {
+            pass(.refused(.notWatching), to: watcher)
+        }
+    }
+
     /// Services that have come to have slots are told where everybody was there, and asked for whoever was not answered yet.
     private mutating func greetOwners(of slots: Set<Slot>) {
         func isLost(_ tree: String) -> Bool { slots.contains(Slot(ofTree: tree)) }
@@ -168,9 +199,7 @@ package struct Gateway: Sendable {
         for id in waiting {
             if pending[id]?.isAbandoned ?? false { giveUp(id) } else { askAgain(id) }
         }
-        for watcher in asking.keys.sorted() where asking[watcher].map(isLost) ?? false {
-            pass(.refused(.notWatching), to: watcher)
-        }
+        endAsking(about: slots)
     }
 
     private mutating func announce(_ id: String) {
@@ -284,8 +313,9 @@ package struct Gateway: Sendable {
     /// Says something to the service that has the tree. If nobody is known to have it, whoever has will hear it all when that
     /// is learned.
     mutating func send(_ message: ToTree) {
-        guard let tree = message.tree else { return outputs.append(.send(message, to: nil)) }
-        if let owner = owners.owner(ofTree: tree) { outputs.append(.send(message, to: owner)) }
+        guard let slot = message.slot else { return outputs.append(.send(message, to: nil)) }
+        if owners.isAnyHeld, owners.keep(message, of: slot) { return }
+        if let owner = owners.owner(of: slot) { outputs.append(.send(message, to: owner)) }
     }
 
     mutating func emit(_ event: SignallingName, _ payload: JSONValue, to id: String) {

@@ -28,6 +28,11 @@ package enum ToGateway: Equatable, Sendable {
     case replaced(MemberSocket)
     /// A tree is over that was made at this gateway.
     case treeEnded(tree: String)
+    /// The slot in whose owner's name this is said is frozen, and may go to another service: answer by ``ToTree/held(_:)``, and
+    /// keep what is to be said of it until somebody has it.
+    case hold
+    /// It stays: go on.
+    case carryOn
     /// Tell a dashboard.
     indirect case answer(watcher: Int, DashboardAnswer)
 }

@@ -22,17 +22,21 @@ package enum ToTree: Equatable, Sendable {
     case disconnected(MemberSocket)
     /// A dashboard asks about a tree.
     case asked(tree: String, watcher: Int, DashboardQuestion)
+    /// The gateway has heard that the slot is frozen (``ToGateway/hold``), and says nothing more of it until it has an owner
+    /// again.
+    case held(Slot)
     /// The gateway is about to stop.
     case goingAway
 
-    /// The tree that it is about: whoever has that tree's ``Slot`` is told. Nil for what every service at the gateway's node is told.
-    package var tree: String? {
+    /// That of the tree which it is about: whoever has it is told. Nil for what every service at the gateway's node is told.
+    package var slot: Slot? {
         switch self {
-        case .enter(let entry): entry.tree
-        case .announce(let announcement): announcement.token.treeID
-        case .withdraw(let tree, _), .asked(let tree, _, _): tree
+        case .enter(let entry): entry.slot
+        case .announce(let announcement): announcement.token.slot
+        case .withdraw(let tree, _), .asked(let tree, _, _): Slot(ofTree: tree)
         case .release(let member, _), .leave(let member), .event(let member, _, _), .disconnected(let member):
-            member.tree
+            Slot(ofTree: member.tree)
+        case .held(let slot): slot
         case .goingAway: nil
         }
     }

@@ -16,6 +16,8 @@ package struct SlotTenures: Sendable {
     private var tenures: [Tenure?]
     /// When the newest of them began.
     private(set) var newest = Instant.zero
+    /// Of slots that are about to go to another service.
+    private var leaving: [Slot: HandOver] = [:]
 
     /// No slot.
     package init() {
@@ -47,11 +49,57 @@ package struct SlotTenures: Sendable {
     /// Another service has it.
     mutating func end(_ slot: Slot) {
         tenures[Int(slot.number)] = nil
+        leaving[slot] = nil
     }
 
     /// Clients can come from now on.
     mutating func beginAnew(at now: Instant) {
         for number in tenures.indices { tenures[number]?.since = now }
         newest = now
+    }
+}
+
+// MARK: Hand-overs
+
+extension SlotTenures {
+    /// Whether any slot is about to go to another service.
+    var isAnyLeaving: Bool { !leaving.isEmpty }
+
+    func handOver(of slot: Slot) -> HandOver? { leaving[slot] }
+
+    /// In the order of their slots.
+    var handOvers: [(Slot, HandOver)] {
+        leaving.sorted { $0.key.number < $1.key.number }.map { ($0.key, $0.value) }
+    }
+
+    /// Those for which gateways should have answered by now.
+    func lateHandOvers(at now: Instant) -> [(Slot, HandOver)] {
+        leaving.isEmpty ? [] : handOvers.filter { !$0.1.isGivenOut && $0.1.until <= now }
+    }
+
+    /// When the next one is late; nil if none is waited for.
+    var deadline: Instant? {
+        leaving.isEmpty ? nil : leaving.values.lazy.filter { !$0.isGivenOut }.map(\.until).min()
+    }
+
+    /// The slot is about to go: nothing is said of it until it is clear to whom.
+    mutating func suspend(_ slot: Slot, _ handOver: HandOver) {
+        tenures[Int(slot.number)] = nil
+        leaving[slot] = handOver
+    }
+
+    mutating func update(_ slot: Slot, _ change: (inout HandOver) -> Void) {
+        guard var handOver = leaving.removeValue(forKey: slot) else { return }
+        change(&handOver)
+        leaving[slot] = handOver
+    }
+
+    /// The slot stays, in this term.
+    ///
+    /// - Returns: what was known of it; nil if it was not about to go.
+    mutating func resume(_ slot: Slot, term: SlotTerm, at now: Instant) -> HandOver? {
+        guard let handOver = leaving.removeValue(forKey: slot) else { return nil }
+        tenures[Int(slot.number)] = Tenure(term: max(term, handOver.term), since: now)
+        return handOver
     }
 }

@@ -21,6 +21,13 @@ package struct TreeService: Sendable {
         case took([Slot: SlotTerm])
         /// Another service has these slots, or is about to. Of their trees nothing is kept, and nothing more said.
         case letGo(Set<Slot>)
+        /// Another service may come to have this slot: nothing is to happen in it from now on. Answered by one
+        /// ``Output/snapshot(_:_:_:)``.
+        case freeze(Slot)
+        /// A slot that was frozen stays here.
+        case thaw(Slot)
+        /// What the service before this one knew of a slot that this one ``took(_:)``.
+        case inherited(Slot, SlotSnapshot)
         /// Clients can reach the service from now on: what it waits for counts from here.
         case reachable
         /// ``TreeService/deadline`` has come.
@@ -31,6 +38,9 @@ package struct TreeService: Sendable {
     package enum Output: Sendable {
         /// Say this to a gateway, in the name of the slot's owner.
         case tell(ToGateway, GatewayID, FencingToken)
+        /// All that another service needs to go on with a slot that is frozen; nil if it is not, and gateways have to say who is
+        /// where.
+        indirect case snapshot(Slot, SlotTerm, SlotSnapshot?)
     }
 
     let options: SignallingOptions
@@ -43,7 +53,7 @@ package struct TreeService: Sendable {
     /// Members by their number, which is the part of a resume token that is not secret.
     var memberNumbers: [UInt64: PeerHandle] = [:]
     var trees: [TreeHandle: TreeEntry] = [:]
-    var treeIDs: [String: TreeHandle] = [:]
+    var treeIDs = TreeNames()
     /// What there is to know after an earlier service of these trees was gone.
     var restoration = Restorations()
     var summaries = SummaryQueue()
@@ -54,7 +64,7 @@ package struct TreeService: Sendable {
     /// What it may have, together with others.
     private(set) var share: QuotaShare
     /// Where its trees may be. Of others it takes nothing: whoever asks for them will hear who has those.
-    private(set) var slots: SlotTenures
+    var slots: SlotTenures
     private(set) var now = Instant.zero
     private var outputs = OutputQueue<Output>(keptCapacity: 1_024)
 
@@ -86,6 +96,7 @@ package struct TreeService: Sendable {
         var earliest = tracker.deadline ?? .distantFuture
         if let due = summaries.deadline { earliest = min(earliest, due) }
         if let due = restoration.waitingJoins.deadline { earliest = min(earliest, due) }
+        if let due = slots.deadline { earliest = min(earliest, due) }
         return earliest == .distantFuture ? nil : earliest
     }
 
@@ -118,12 +129,16 @@ package struct TreeService: Sendable {
         // Whatever is due comes before the input, so that it meets the state it would have met in time.
         track(.deadlineReached)
         endWaiting()
+        giveUpLateHandOvers()
         switch input {
         case .told(let message, let gateway): take(message, from: gateway)
         case .lost(let node): lose(node)
         case .linked(let node, let isReachable): reach(node, isReachable)
         case .took(let terms): take(terms)
         case .letGo(let lost): letGo(lost)
+        case .freeze(let slot): freeze(slot)
+        case .thaw(let slot): if let handOver = slots.handOver(of: slot) { thaw(slot, handOver.term) }
+        case .inherited(let slot, let snapshot): inherit(slot, snapshot)
         case .reachable: slots.beginAnew(at: self.now)
         case .deadlineReached: break
         }
@@ -136,7 +151,10 @@ package struct TreeService: Sendable {
 
     // MARK: Messages
 
-    private mutating func take(_ message: ToTree, from gateway: GatewayID) {
+    mutating func take(_ message: ToTree, from gateway: GatewayID) {
+        if slots.isAnyLeaving, let slot = message.slot, slots.handOver(of: slot) != nil {
+            return keep(message, of: slot, from: gateway)
+        }
         switch message {
         case .enter(let entry): enter(entry, from: gateway)
         case .announce(let announcement): announce(announcement, from: gateway)
@@ -150,6 +168,8 @@ package struct TreeService: Sendable {
         case .asked(let tree, let watcher, let question):
             answer(question, of: Slot(ofTree: tree), to: watcher, at: gateway)
         case .goingAway: dashboard.endAll(of: gateway)
+        // The slot is frozen no more.
+        case .held: break
         }
     }
 
@@ -160,13 +180,15 @@ package struct TreeService: Sendable {
     }
 
     /// Its members may come back by another gateway.
-    private mutating func lose(_ node: NodeSession) {
+    mutating func lose(_ node: NodeSession) {
+        giveUpHandOvers(waitingFor: node, isLost: true)
         restoration.waitingJoins.removeAll(of: node)
         dashboard.removeAll(of: node)
         for (peer, member) in membersConnected(at: node) { lostSocket(member.id, of: peer) }
     }
 
     private mutating func reach(_ node: NodeSession, _ isReachable: Bool) {
+        if !isReachable { giveUpHandOvers(waitingFor: node, isLost: false) }
         for (peer, _) in membersConnected(at: node) {
             track(isReachable ? .signallingResumed(peer) : .signallingUnreachable(peer))
         }
@@ -206,12 +228,14 @@ package struct TreeService: Sendable {
     // MARK: Slots
 
     private mutating func take(_ terms: [Slot: SlotTerm]) {
-        for (slot, term) in terms { slots.begin(slot, term: term, at: now) }
+        for (slot, term) in terms {
+            if slots.handOver(of: slot) != nil { thaw(slot, term) } else { slots.begin(slot, term: term, at: now) }
+        }
     }
 
     private mutating func letGo(_ lost: Set<Slot>) {
         for slot in lost { slots.end(slot) }
-        for id in treeIDs.keys.filter({ lost.contains(Slot(ofTree: $0)) }).sorted() {
+        for id in lost.flatMap({ treeIDs.ids(in: $0) }).sorted() {
             if let tree = treeIDs[id] { track(.endTree(tree)) }
         }
         restoration.forget(lost)
@@ -223,6 +247,15 @@ package struct TreeService: Sendable {
     mutating func tell(_ message: ToGateway, of slot: Slot, to gateway: GatewayID) {
         guard let tenure = slots[slot] else { return }
         outputs.append(.tell(message, gateway, FencingToken(slot: slot, term: tenure.term)))
+    }
+
+    /// Says something in the name of a term in which the slot may be frozen.
+    mutating func say(_ message: ToGateway, to gateway: GatewayID, _ slot: Slot, _ term: SlotTerm) {
+        outputs.append(.tell(message, gateway, FencingToken(slot: slot, term: term)))
+    }
+
+    mutating func give(_ snapshot: SlotSnapshot?, of slot: Slot, _ term: SlotTerm) {
+        outputs.append(.snapshot(slot, term, snapshot))
     }
 
     mutating func probe(_ peer: PeerHandle) {
@@ -270,6 +303,12 @@ package struct TreeService: Sendable {
             throw SignallingError(error)
         }
     }
+
+    /// A tree goes on elsewhere.
+    mutating func forget(_ tree: TreeHandle) { try? tracker.drop(tree) }
+
+    /// Goes on with a tree; nil if there can be none such, or not one more.
+    mutating func adopt(_ shape: TreeSnapshot) -> [PeerHandle]? { try? tracker.adopt(shape, at: now) }
 
     /// Translates what the tracker has to say.
     mutating func sayWhatFollows() {

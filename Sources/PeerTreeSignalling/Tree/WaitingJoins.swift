@@ -21,6 +21,9 @@ struct WaitingJoins {
 
     var count: Int { entries.count }
 
+    /// Whether anybody waits for a tree of this slot.
+    func isWaiting(for slot: Slot) -> Bool { byTree.keys.contains { Slot(ofTree: $0) == slot } }
+
     mutating func add(_ entry: Entry, from gateway: GatewayID, until: Instant) {
         var entry = entry
         entry.request.place = ClaimedPlace()

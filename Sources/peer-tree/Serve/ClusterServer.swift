@@ -36,6 +36,7 @@ struct ClusterServer {
     var port: NodePort {
         NodePort(
             send: { [member] messages, node in member.send(messages, to: node) },
+            handOver: { [member] slot, term, snapshot in member.handOver(slot, term, snapshot) },
             status: { [member] in await member.status.json },
             figures: { [member] in NodeFigures(await member.figures) }
         )

@@ -90,8 +90,8 @@ struct ClusterNodeTests {
         let before = try hear(.ownership([.owns(slots[0], term(3)), .owns(slots[1], term(4))]))
         #expect(before.frames.isEmpty)
         let met = try meet()
-        #expect(met.frames == [.greeting(run: 1, version: "1"), .owned([fence(0, 3), fence(1, 4)])])
-        #expect(try hear(.ownership([.owns(slots[2], term(5))])).frames == [.owned([fence(2, 5)])])
+        #expect(met.frames == [.greeting(run: 1, version: "1"), .owned([fence(0, 3), fence(1, 4)], inherited: [])])
+        #expect(try hear(.ownership([.owns(slots[2], term(5))])).frames == [.owned([fence(2, 5)], inherited: [])])
     }
 
     @Test("What it comes to own before the other node has greeted it names, too")
@@ -101,7 +101,7 @@ struct ClusterNodeTests {
             .ownership([.joined(other, address: "127.0.0.1:7000")]),
             .link(name, .sessionStarted(LinkID(using: &random)))
         )
-        #expect(try hear(.ownership([.owns(slots[2], term(5))])).frames == [.owned([fence(2, 5)])])
+        #expect(try hear(.ownership([.owns(slots[2], term(5))])).frames == [.owned([fence(2, 5)], inherited: [])])
     }
 
     @Test("Every part of the server has a slot before any of them hears who owns it")
@@ -117,7 +117,7 @@ struct ClusterNodeTests {
     @Test("What another node owns is learned from itself, and the node's own ownership hears of the terms")
     mutating func learns() throws {
         _ = try meet()
-        let said = try hear(frame(.owned([fence(0, 3)])))
+        let said = try hear(frame(.owned([fence(0, 3)], inherited: [])))
         #expect(said.learned == [slots[0]: SlotOwner(session, term: term(3))])
         guard case .heard(let terms) = said.ownership.first else { return #expect(Bool(false)) }
         #expect(terms == [slots[0]: term(3)])
@@ -127,10 +127,10 @@ struct ClusterNodeTests {
     mutating func strangers() throws {
         var random = SystemRandomNumberGenerator()
         let said = try hear(
-            frame(.owned([fence(0, 3)])),
+            frame(.owned([fence(0, 3)], inherited: [])),
             .ownership([.joined(other, address: "127.0.0.1:7000")]),
             .link(name, .sessionStarted(LinkID(using: &random))),
-            frame(.owned([fence(0, 3)]))
+            frame(.owned([fence(0, 3)], inherited: []))
         )
         #expect(said.learned.isEmpty)
         #expect(said.notices.contains { if case .unreadable = $0 { true } else { false } })
@@ -149,19 +149,23 @@ struct ClusterNodeTests {
         let newer = try hear(frame(.toGateway(to: 0, [letter(6)])))
         #expect(newer.toGateways == [letter(6)])
         #expect(newer.learned == [slots[0]: SlotOwner(session, term: term(6))])
-        #expect(try hear(frame(.owned([fence(0, 5)]))).frames == [.heard(fence(0, 6))])
+        #expect(try hear(frame(.owned([fence(0, 5)], inherited: []))).frames == [.heard(fence(0, 6))])
     }
 
     @Test("With its session everything of a node is lost; the next one is a new one, in the same terms")
     mutating func sessions() throws {
         _ = try meet()
-        _ = try hear(frame(.owned([fence(0, 3)])))
+        _ = try hear(frame(.owned([fence(0, 3)], inherited: [])))
         #expect(try hear(.link(name, .sessionEnded(.overflow, lost: 1..<2))).lost == [session])
         // What was for the session before goes nowhere.
         #expect(try hear(.send([1], to: session)).frames.isEmpty)
         let again = try meet()
         #expect(again.frames.first == .greeting(run: 1, version: "1"))
-        #expect(try hear(frame(.owned([fence(0, 3)]))).learned == [slots[0]: SlotOwner(NodeSession(2), term: term(3))])
+        #expect(
+            try hear(frame(.owned([fence(0, 3)], inherited: []))).learned == [
+                slots[0]: SlotOwner(NodeSession(2), term: term(3))
+            ]
+        )
     }
 
     @Test("A node without a lease is gone only when it cannot be reached either, whichever comes first")
@@ -182,7 +186,7 @@ struct ClusterNodeTests {
     mutating func counts() throws {
         _ = try meet()
         for fences in [[fence(0, 3), fence(1, 3)], [fence(0, 3)], [fence(0, 4)], [fence(0, 2)]] {
-            _ = try hear(frame(.owned(fences)))
+            _ = try hear(frame(.owned(fences, inherited: [])))
         }
         _ = try hear(.unreadable(session, "a message"))
         _ = try hear(.link(nil, .refused(.wrongSecret, by: .this)))
@@ -202,6 +206,105 @@ struct ClusterNodeTests {
         #expect(time.nanoseconds(at: at(24)) == 7_000_000_000)
     }
 
+    private func isTold(_ said: Said, _ isIt: (SignallingService.Input) -> Bool) -> Bool {
+        said.inputs.contains(where: isIt)
+    }
+
+    private var snapshot: SlotSnapshot {
+        var snapshot = SlotSnapshot()
+        snapshot.gateways = [GatewayID(1), GatewayID(0, at: session), GatewayID(3, at: NodeSession(9))]
+        snapshot.letters = [SlotSnapshot.Letter(.goingAway, gateway: 0)]
+        return snapshot
+    }
+
+    @Test("A slot that is offered is frozen first, and what is known of it goes before the offer")
+    mutating func givesAway() throws {
+        _ = try meet()
+        _ = try hear(.ownership([.owns(slots[0], term(3))]))
+        let freezes = try hear(.ownership([.offer(slots[0], term(3), to: other)]))
+        #expect(freezes.frames.isEmpty)
+        #expect(isTold(freezes) { if case .freeze(slots[0]) = $0 { true } else { false } })
+        let frozen = FrozenSlot(snapshot)
+        let given = try hear(.frozen(fence(0, 3), frozen))
+        let names = [
+            GatewayName(node: ("a", 1), number: 1), GatewayName(node: ("b", 2), number: 0),
+            GatewayName(node: nil, number: 3),
+        ]
+        #expect(
+            given.frames == [.snapshot(fence(0, 3), gateways: names)] + frozen.parts.map { .piece(fence(0, 3), $0) }
+                + [.offered(fence(0, 3))]
+        )
+        let kept = try hear(.ownership([.keeps(slots[0])]))
+        #expect(isTold(kept) { if case .thaw(slots[0]) = $0 { true } else { false } })
+        // Without a snapshot it is offered, too; and what comes too late is nobody's affair.
+        _ = try hear(.ownership([.offer(slots[0], term(3), to: other)]))
+        #expect(try hear(.frozen(fence(0, 3), nil)).frames == [.offered(fence(0, 3))])
+        _ = try hear(.ownership([.letsGo(slots[0])]))
+        #expect(try hear(.frozen(fence(0, 3), frozen)).frames.isEmpty)
+    }
+
+    @Test("What has been offered to a node whose session is over stays")
+    mutating func keepsWhatNobodyHeard() throws {
+        _ = try meet()
+        _ = try hear(.ownership([.owns(slots[0], term(3))]), .ownership([.offer(slots[0], term(3), to: other)]))
+        let over = try hear(.link(name, .sessionEnded(.overflow, lost: 1..<2)))
+        #expect(isTold(over) { if case .thaw(slots[0]) = $0 { true } else { false } })
+    }
+
+    /// Hears of a slot of the other node all that there is.
+    private mutating func receive(_ term: Int64 = 3) throws {
+        _ = try meet()
+        let names = [GatewayName(node: ("a", 1), number: 1), GatewayName(node: ("b", 2), number: 0)]
+        _ = try hear(
+            frame(.owned([fence(0, 3)], inherited: [])),
+            frame(.snapshot(fence(0, term), gateways: names + [GatewayName(node: ("b", 9), number: 0)]))
+        )
+        for part in snapshot.written() { _ = try hear(frame(.piece(fence(0, term), part))) }
+    }
+
+    private func inherited(_ said: Said) -> SlotSnapshot? {
+        said.inputs.lazy.compactMap { if case .inherited(_, let snapshot) = $0 { snapshot } else { nil } }.first
+    }
+
+    @Test(
+        "What was received of a slot is told between that it is this node's and who owns it, and all nodes hear of that"
+    )
+    mutating func inherits() throws {
+        try receive()
+        let said = try hear(.ownership([.owns(slots[0], term(5))]))
+        guard said.inputs.count == 3, case .took = said.inputs[0], case .learned(let owners) = said.inputs[2] else {
+            return #expect(Bool(false), "\(said.inputs)")
+        }
+        var expected = snapshot
+        // Another life of the other node has no sockets here.
+        expected.gateways = [GatewayID(1), GatewayID(0, at: session), nil]
+        #expect(inherited(said) == expected)
+        #expect(owners == [slots[0]: SlotOwner(.here, term: term(5), inherited: term(3))])
+        #expect(said.frames == [.owned([fence(0, 5)], inherited: [fence(0, 3)])])
+    }
+
+    @Test("What was declined, or is of a session that is over, or of another term than the owner's, is of no use")
+    mutating func inheritsNothing() throws {
+        try receive()
+        _ = try hear(.ownership([.decline(slots[0], term(3), to: other)]))
+        #expect(inherited(try hear(.ownership([.owns(slots[0], term(5)), .letsGo(slots[0])]))) == nil)
+        try receive(7)
+        #expect(inherited(try hear(.ownership([.owns(slots[0], term(9)), .letsGo(slots[0])]))) == nil)
+        try receive()
+        _ = try hear(.link(name, .sessionEnded(.overflow, lost: 1..<2)))
+        #expect(inherited(try hear(.ownership([.owns(slots[0], term(11))]))) == nil)
+    }
+
+    @Test("Who takes a slot back that was its own all the time knows what it knew")
+    mutating func takesBack() throws {
+        _ = try meet()
+        _ = try hear(.ownership([.owns(slots[0], term(3))]))
+        #expect(
+            try hear(.ownership([.owns(slots[0], term(4))])).frames
+                == [.owned([fence(0, 4)], inherited: [fence(0, 3)])]
+        )
+    }
+
     @Test("Whatever bytes another node sends, the node takes them or leaves them out")
     mutating func rubbish() throws {
         _ = try meet()
@@ -209,6 +312,6 @@ struct ClusterNodeTests {
             let bytes = (0..<length).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ length) }
             _ = try hear(.link(name, .received(ByteBuffer(bytes: bytes))))
         }
-        #expect(try hear(frame(.owned([fence(1, 2)]))).learned.count == 1)
+        #expect(try hear(frame(.owned([fence(1, 2)], inherited: []))).learned.count == 1)
     }
 }
