@@ -5,6 +5,8 @@ import PeerTreeCore
 package struct ClusterCounts: Equatable, Sendable {
     /// Slots whose term has grown: they have another owner, or the same one anew.
     package var termChanges: UInt64 = 0
+    /// Slots that other nodes have handed to this one with all that they knew of them.
+    package var inherited: UInt64 = 0
     /// Connections of links that were refused, by this node or another.
     package var refusals: UInt64 = 0
     /// Sessions with other nodes that are over, so that both were told all anew.

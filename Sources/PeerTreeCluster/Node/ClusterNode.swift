@@ -147,6 +147,7 @@ package struct ClusterNode: Sendable {
                 inherited[slot] = known
             } else if let known = inherit(slot) {
                 inherited[slot] = known.term
+                counts.inherited += 1
                 outputs.append(.tell(.inherited(slot, known.snapshot)))
             }
             own[slot] = term

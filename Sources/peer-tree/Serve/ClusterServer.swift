@@ -92,6 +92,7 @@ extension NodeFigures {
                 "cluster_unconfirmed_seconds": figures.unconfirmedSeconds,
                 "cluster_term_changes": figures.counts.termChanges,
                 "cluster_link_refusals": figures.counts.refusals,
+                "cluster_inherited_slots": figures.counts.inherited,
                 "cluster_lost_sessions": figures.counts.lostSessions,
                 "cluster_unreadable": figures.counts.unreadable,
             ]

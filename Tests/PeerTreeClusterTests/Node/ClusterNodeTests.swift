@@ -281,6 +281,7 @@ struct ClusterNodeTests {
         #expect(inherited(said) == expected)
         #expect(owners == [slots[0]: SlotOwner(.here, term: term(5), inherited: term(3))])
         #expect(said.frames == [.owned([fence(0, 5)], inherited: [fence(0, 3)])])
+        #expect(node.counts.inherited == 1)
     }
 
     @Test("What was declined, or is of a session that is over, or of another term than the owner's, is of no use")
