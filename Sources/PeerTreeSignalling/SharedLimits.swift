@@ -1,12 +1,13 @@
 import PeerTreeCore
 import Synchronization
 
-/// What all gateways and tree services of a process hold together. It is what they share, and all they share.
+/// What all gateways and tree services of a process hold together, and what other nodes of its cluster hold. It is what they
+/// share, and all they share.
 package struct SharedLimits: Sendable {
     let addresses: AddressLimits
-    /// ``SignallingOptions/maximumPeers``, sources included.
+    /// ``SignallingOptions/maximumPeers``, sources included, of the cluster.
     let peers: Quota
-    /// `TrackerOptions.maximumTrees`.
+    /// `TrackerOptions.maximumTrees`, of the cluster.
     let trees: Quota
     /// ``SignallingOptions/maximumWaitingJoins``.
     let waiting: Quota
@@ -22,6 +23,8 @@ package struct SharedLimits: Sendable {
 /// How many of something all tree services have together, and how many they may.
 final class Quota: Sendable {
     private let used = Atomic<Int>(0)
+    /// What other nodes have, as they said last. Never negative.
+    private let elsewhere = Atomic<Int>(0)
     private let limit: Int
 
     init(limit: Int) {
@@ -32,12 +35,16 @@ final class Quota: Sendable {
     ///
     /// - Parameter uncounted: What the one who asks has and has not counted yet.
     func hasRoom(beside uncounted: Int) -> Bool {
-        used.load(ordering: .relaxed) + uncounted < limit
+        used.load(ordering: .relaxed) + uncounted < limit - elsewhere.load(ordering: .relaxed)
     }
 
     func count(_ change: Int) {
         guard change != 0 else { return }
         used.add(change, ordering: .relaxed)
+    }
+
+    func count(elsewhere count: Int) {
+        elsewhere.store(max(0, count), ordering: .relaxed)
     }
 }
 
@@ -59,6 +66,12 @@ struct QuotaShare {
 
     func hasRoom(forJoinBeside count: Int) -> Bool { limits.waiting.hasRoom(beside: count - waiting) }
 
+    /// Other nodes have these. It is the same for all services.
+    func count(elsewhere: LoadElsewhere) {
+        limits.peers.count(elsewhere: elsewhere.peers)
+        limits.trees.count(elsewhere: elsewhere.trees)
+    }
+
     mutating func count(peers: Int, trees: Int, waiting: Int) {
         limits.peers.count(peers - self.peers)
         limits.trees.count(trees - self.trees)
@@ -66,5 +79,19 @@ struct QuotaShare {
         self.peers = peers
         self.trees = trees
         self.waiting = waiting
+    }
+}
+
+/// What the other nodes of a cluster have together, as each said last.
+package struct LoadElsewhere: Equatable, Sendable {
+    package var trees: Int
+    /// Sources included.
+    package var peers: Int
+
+    package static let none = LoadElsewhere(trees: 0, peers: 0)
+
+    package init(trees: Int, peers: Int) {
+        self.trees = trees
+        self.peers = peers
     }
 }

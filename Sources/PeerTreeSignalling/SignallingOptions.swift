@@ -63,7 +63,7 @@ public struct SignallingOptions: Sendable {
     /// Joins at once from one address. Default 20,000.
     public var joinBurstPerAddress = 20_000
 
-    /// Peers in all trees together. Default 10,000,000.
+    /// Peers in all trees together, those of the other nodes of a cluster included. Default 10,000,000.
     public var maximumPeers = 10_000_000
 
     /// Least time between two summaries of a tree to its source. Default 1 s.

@@ -41,6 +41,8 @@ package struct SignallingService: Sendable {
         case lost(NodeSession)
         /// Whether another node can be reached.
         case linked(NodeSession, isReachable: Bool)
+        /// What other nodes have counts towards the limits of trees and peers.
+        case elsewhere(LoadElsewhere)
         /// ``SignallingService/deadline`` has come.
         case deadlineReached
         /// Clients can come from now on. A server says it once it listens; until then, waiting counts from its start.
@@ -161,6 +163,9 @@ package struct SignallingService: Sendable {
         case .lost(let node): pass(TreeService.Input.lost(node), at: now)
         case .linked(let node, let isReachable):
             pass(TreeService.Input.linked(node, isReachable: isReachable), at: now)
+        case .elsewhere(let load):
+            // All parts hear it, and have one count: one of them writes it down.
+            if part.number == 0 { pass(TreeService.Input.elsewhere(load), at: now) }
         case .deadlineReached: break
         case .reachable: pass(TreeService.Input.reachable, at: now)
         case .goingAway: pass(.goingAway, at: now)

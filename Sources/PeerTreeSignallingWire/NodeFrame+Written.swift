@@ -171,7 +171,7 @@ extension WrittenNodeReport {
 }
 
 extension NodeReport {
-    /// Numbers are shown, and nothing hangs on them.
+    /// Any numbers: who adds them up bounds the sum.
     init(_ written: WrittenNodeReport) {
         self.init(
             clients: written.clients,

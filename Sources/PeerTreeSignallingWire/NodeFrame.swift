@@ -51,7 +51,7 @@ package struct GatewayName: Equatable, Sendable {
     }
 }
 
-/// What a node has, for whoever asks one of them about all.
+/// What a node has, for the limits that all share, and for whoever asks one of them about all.
 package struct NodeReport: Equatable, Sendable {
     /// Connected sockets.
     package var clients: UInt64

@@ -584,7 +584,7 @@ nonisolated struct WrittenNodeFrame: Sendable {
   init() {}
 }
 
-/// What a node has, for whoever asks one of them about all.
+/// What a node has, for the limits that all share, and for whoever asks one of them about all.
 nonisolated struct WrittenNodeReport: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for

@@ -134,6 +134,11 @@ class Cluster:
 
         until(is_even, lambda: [node.slots() for node in nodes], 60)
 
+    def peers(self):
+        """How many peers each node has, if all nodes agree on that; else None."""
+        known = [{node["name"]: node["peers"] for node in server.status()["cluster"]["nodes"]} for server in self.nodes]
+        return known[0] if all(peers == known[0] for peers in known) else None
+
     def owner(self):
         """The node that has the one tree there is."""
         return until(lambda: next((node for node in self.nodes if node.has_tree()), None), "nobody has the tree")

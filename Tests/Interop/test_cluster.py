@@ -9,8 +9,10 @@ import time
 
 import pytest
 from cluster import Cluster, in_place
+from engine import Endpoint
 from processes import run, running
 from test_legacy import Network
+from test_limits import Client
 from test_restart import Stream
 from waiting import until
 
@@ -202,6 +204,58 @@ def test_the_nodes_are_shown_as_a_table_and_as_json(peer_tree, tmp_path):
             address = f"http://127.0.0.1:{alone.event('listening')['port']}"
             answer = run([peer_tree, "nodes", address], 30, capture_output=True, text=True)
             assert answer.returncode == 69 and "--cluster" in answer.stderr
+
+
+# Clients made by hand answer no pings: what they had stays without them.
+STAYING = ["--resume-window", 600, "--source-resume-window", 600]
+
+
+class Door:
+    """A node for clients made by hand, whose places all stay."""
+
+    def __init__(self, node):
+        self.node, self.clients = node, []
+        self.endpoint = Endpoint(int(node.address.rsplit(":", 1)[1]), "/socket.io/")
+
+    def enter(self, **request):
+        return Client(self).discover(**request)
+
+
+def test_there_are_no_more_peers_at_all_nodes_together_than_there_may_be(peer_tree, tmp_path):
+    most = 20
+    options = ["--k", 20, "--k1", 20, "--max-peers", most, *STAYING]
+    with contextlib.ExitStack() as stack:
+        cluster = Cluster(peer_tree, tmp_path, stack, count=2, options=options)
+        doors = [Door(node) for node in cluster.nodes]
+        # A tree of each node, by its name.
+        trees, count, before = {}, 0, known(cluster, 0)
+        while len(trees) < 2:
+            tree = doors[0].enter(createNew=True)["treeID"]
+            count += 1
+            now = known(cluster, count)
+            trees[next(name for name in now if now[name] > before[name])] = tree
+            before = now
+        for number in range(most - count):
+            assert "treeID" in doors[number % 2].enter(treeID=list(trees.values())[0])
+            last = doors[number % 2].clients[-1]
+        assert max(known(cluster, most).values()) < most
+        for door in doors:
+            assert door.enter(createNew=True)["code"] == "server-full"
+            for tree in trees.values():
+                assert door.enter(treeID=tree)["code"] == "server-full"
+        last.emit("peer-tree[leave]", {})
+        known(cluster, most - 1)
+        assert "treeID" in doors[0].enter(treeID=list(trees.values())[1])
+
+
+def known(cluster, count):
+    """How many peers each node has, once all nodes know of all of these."""
+
+    def all_of_them():
+        peers = cluster.peers()
+        return peers if peers and None not in peers.values() and sum(peers.values()) == count else None
+
+    return until(all_of_them, lambda: [node.status() for node in cluster.nodes])
 
 
 def test_all_nodes_are_started_anew_one_after_the_other(peer_tree, tmp_path):

@@ -104,6 +104,38 @@ struct LimitTests {
         #expect(code(harness.emit("B", "simple-signal[discover]", create)) == "server-full")
     }
 
+    @Test("What other nodes have counts, too; whoever comes back is let in all the same")
+    func elsewhere() throws {
+        var harness = SignallingHarness {
+            $0.maximumPeers = 5
+            $0.tracker.maximumTrees = 3
+        }
+        let tree = try harness.createTree("S")
+        try harness.join("A", tree)
+        let join: JSONValue = ["treeID": .string(tree), "peerTree": ["v": 2]]
+        let entry = "simple-signal[discover]"
+        harness.handle(.elsewhere(LoadElsewhere(trees: 1, peers: 3)))
+        harness.connect("B", "T")
+        #expect(code(harness.emit("B", entry, join)) == "server-full")
+        #expect(code(harness.emit("T", entry, create)) == "server-full")
+        let token = try #require(harness.resumeToken("A"))
+        harness.handle(.disconnected(id: "A"))
+        harness.connect("A2")
+        let back: JSONValue = ["treeID": .string(tree), "peerTree": ["v": 2, "resume": .string(token)]]
+        #expect(code(harness.emit("A2", entry, back)) == nil)
+        // Room for a peer, and none for a tree.
+        harness.handle(.elsewhere(LoadElsewhere(trees: 2, peers: 2)))
+        #expect(code(harness.emit("T", entry, create)) == "server-full")
+        #expect(code(harness.emit("B", entry, join)) == nil)
+        // As much as other nodes can say.
+        harness.handle(.elsewhere(LoadElsewhere(trees: .max, peers: .max)))
+        harness.connect("C")
+        #expect(code(harness.emit("C", entry, join)) == "server-full")
+        harness.handle(.elsewhere(.none))
+        #expect(code(harness.emit("C", entry, join)) == nil)
+        #expect(code(harness.emit("T", entry, create)) == nil)
+    }
+
     @Test("Events are counted by their names, and made-up names do not make the table grow")
     func eventNames() {
         var harness = SignallingHarness()

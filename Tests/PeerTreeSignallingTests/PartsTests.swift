@@ -104,7 +104,12 @@ struct PartsTests {
         #expect(join(trees[2], "W", &harness, at: 2)?["code"] == "server-full")
         harness.emit("V0", "peer-tree[leave]", [:], at: 0)
         harness.settle()
-        #expect(join(trees[2], "W", &harness, at: 2)?["treeID"] != nil)
+        // What other nodes have counts once, though every part hears of it.
+        for (peers, code) in [(1, "server-full"), (0, nil)] as [(Int, JSONValue?)] {
+            for part in 0..<3 { harness.handle(.elsewhere(LoadElsewhere(trees: 0, peers: peers)), at: part) }
+            #expect(join(trees[2], "W", &harness, at: 2)?["code"] == code)
+        }
+        #expect(harness.discoveries("W").last?["treeID"] != nil)
         // S0 to S2, T, V0, V1 and W are there.
         for (number, part) in [(0, 0), (1, 1)] { harness.connect("X\(number)", at: part) }
         harness.connect("X2", at: 2)

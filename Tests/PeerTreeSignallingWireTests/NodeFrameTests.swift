@@ -61,6 +61,10 @@ struct NodeFrameTests {
         (.heard(fence), "2a1608051212090100000000000000110200000000000000"),
         (.offered(fence), "321608051212090100000000000000110200000000000000"),
         (.declined(fence), "3a1608051212090100000000000000110200000000000000"),
+        (
+            .report(NodeReport(clients: 3, trees: 1, peers: 300, isConfirmed: true, isLeaving: false)),
+            "42090803100118ac022001"
+        ),
     ]
 
     @Test("The form of every kind, byte for byte", arguments: golden.indices)

@@ -67,6 +67,7 @@ extension ClusterNode {
         case .offered(let fence): outputs.append(.ownership(.offered(fence.slot, fence.term)))
         case .report(let report):
             nodes[name]?.report = report
+            countElsewhere()
             if report.isLeaving, let id = nodes[name]?.greeted?.id { outputs.append(.ownership(.leaves(id))) }
         case .declined(let fence): outputs.append(.ownership(.declined(fence.slot, fence.term)))
         }

@@ -60,6 +60,8 @@ package struct ClusterNode: Sendable {
     var incoming = IncomingSnapshots()
     /// What this node says of itself.
     private(set) var report = NodeReport(clients: 0, trees: 0, peers: 0, isConfirmed: false, isLeaving: false)
+    /// What the others have, as the server has heard.
+    private var elsewhere = LoadElsewhere.none
     /// What has happened.
     var counts = ClusterCounts()
     var outputs = OutputQueue<Output>()
@@ -169,6 +171,25 @@ package struct ClusterNode: Sendable {
         sendToAll(.report(report))
     }
 
+    /// The server hears what all others have together, whenever that is something else. What a node has counts until the node is
+    /// gone, reachable or not: its trees are there.
+    mutating func countElsewhere() {
+        let total = nodes.values.reduce(into: LoadElsewhere.none) { total, node in
+            guard let report = node.report else { return }
+            total.trees = Self.sum(total.trees, report.trees)
+            total.peers = Self.sum(total.peers, report.peers)
+        }
+        guard total != elsewhere else { return }
+        elsewhere = total
+        outputs.append(.tell(.elsewhere(total)))
+    }
+
+    /// Other nodes may say anything: no more than there can be.
+    private static func sum(_ total: Int, _ more: UInt64) -> Int {
+        let (sum, isOver) = total.addingReportingOverflow(Int(clamping: more))
+        return isOver ? .max : sum
+    }
+
     private static func fences(_ slots: [Slot: SlotTerm]) -> [FencingToken] {
         slots.map { FencingToken(slot: $0.key, term: $0.value) }.sorted { $0.slot.number < $1.slot.number }
     }
@@ -197,6 +218,7 @@ package struct ClusterNode: Sendable {
         guard let node = nodes[name], node.registered == nil, !node.isReachable else { return }
         endSession(of: name)
         nodes[name] = nil
+        countElsewhere()
         outputs.append(.unlink(name))
     }
 
@@ -207,6 +229,7 @@ package struct ClusterNode: Sendable {
         nodes[name]?.hasSession = true
         send(.greeting(run: me.run, version: version), to: name)
         send(.owned(Self.fences(own), inherited: []), to: name)
+        send(.report(report), to: name)
     }
 
     mutating func greet(_ name: NodeName, run: UInt64, version: String?) {
@@ -215,6 +238,8 @@ package struct ClusterNode: Sendable {
         sessions[lastSession] = name
         nodes[name]?.greeted = (id, lastSession)
         nodes[name]?.version = version
+        // It says next what this life of it has.
+        nodes[name]?.report = nil
         outputs.append(.ownership(.reachable(id, true)))
         notice(.met(id, version: version))
     }

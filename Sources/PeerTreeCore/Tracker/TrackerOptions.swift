@@ -12,7 +12,7 @@ public struct TrackerOptions: Sendable {
     /// nothing are served as long as another slot stays free: the last one is kept for a peer that brings slots.
     public var capacityBounds = 0...64
 
-    /// Trees held at once. Default 100,000. A tree costs about 1 KB, besides its peers.
+    /// Trees held at once; in a cluster, by all nodes together. Default 100,000. A tree costs about 1 KB, besides its peers.
     public var maximumTrees = 100_000
 
     /// Peers in one tree, the source included. Default 10,000,000. A peer costs less than 250 bytes.

@@ -16,6 +16,8 @@ package struct TreeService: Sendable {
         /// Whether a node can be reached. While it cannot, its sockets may be there or not: whose they are keeps its place, and gets
         /// no new children.
         case linked(NodeSession, isReachable: Bool)
+        /// What other nodes have counts towards the limits of trees and peers.
+        case elsewhere(LoadElsewhere)
         /// The service has these slots from now on, in these terms, which are greater than those of whoever had them before.
         /// Members of their trees are announced, or come back by themselves.
         case took([Slot: SlotTerm])
@@ -134,6 +136,7 @@ package struct TreeService: Sendable {
         case .told(let message, let gateway): take(message, from: gateway)
         case .lost(let node): lose(node)
         case .linked(let node, let isReachable): reach(node, isReachable)
+        case .elsewhere(let load): share.count(elsewhere: load)
         case .took(let terms): take(terms)
         case .letGo(let lost): letGo(lost)
         case .freeze(let slot): freeze(slot)

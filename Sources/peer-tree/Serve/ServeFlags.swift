@@ -138,7 +138,7 @@ struct LimitFlags: SettingFlags {
     @Option(help: "Bytes that wait for one slow client before it is cut off (default: 4194304).")
     var maxBufferedBytes: String?
 
-    @Option(help: "Trees at once (default: 100000).")
+    @Option(help: "Trees at once; in a cluster, at all servers together (default: 100000).")
     var maxTrees: String?
 
     @Option(help: "Peers in one tree, its source included (default: 10000000).")
@@ -147,7 +147,7 @@ struct LimitFlags: SettingFlags {
     @Option(help: "Joins that may wait for their tree to come back after a restart (default: 10000).")
     var maxWaitingJoins: String?
 
-    @Option(help: "Peers in all trees together (default: 10000000).")
+    @Option(help: "Peers in all trees together; in a cluster, those of all servers (default: 10000000).")
     var maxPeers: String?
 
     @Option(help: "Trees that one socket may create, one after the other (default: 100).")

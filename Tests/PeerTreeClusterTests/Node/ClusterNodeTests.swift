@@ -25,6 +25,13 @@ struct ClusterNodeTests {
             }
         }
 
+        var elsewhere: [LoadElsewhere] {
+            inputs.compactMap { input in
+                guard case .elsewhere(let load) = input else { return nil }
+                return load
+            }
+        }
+
         var learned: [Slot: SlotOwner] {
             inputs.reduce(into: [:]) { all, input in
                 if case .learned(let owners) = input { all.merge(owners) { $1 } }
@@ -75,6 +82,10 @@ struct ClusterNodeTests {
         .link(name, .received(ByteBuffer(bytes: frame.written())))
     }
 
+    private func report(trees: UInt64 = 0, peers: UInt64 = 0) -> NodeReport {
+        NodeReport(clients: 0, trees: trees, peers: peers, isConfirmed: false, isLeaving: false)
+    }
+
     private mutating func meet() throws -> Said {
         var random = SystemRandomNumberGenerator()
         return try hear(
@@ -90,8 +101,11 @@ struct ClusterNodeTests {
         let before = try hear(.ownership([.owns(slots[0], term(3)), .owns(slots[1], term(4))]))
         #expect(before.frames.isEmpty)
         let met = try meet()
-        #expect(met.frames == [.greeting(run: 1, version: "1"), .owned([fence(0, 3), fence(1, 4)], inherited: [])])
-        #expect(try hear(.ownership([.owns(slots[2], term(5))])).frames == [.owned([fence(2, 5)], inherited: [])])
+        let slots = NodeFrame.owned([fence(0, 3), fence(1, 4)], inherited: [])
+        #expect(met.frames == [.greeting(run: 1, version: "1"), slots, .report(report())])
+        #expect(
+            try hear(.ownership([.owns(self.slots[2], term(5))])).frames == [.owned([fence(2, 5)], inherited: [])]
+        )
     }
 
     @Test("What it comes to own before the other node has greeted it names, too")
@@ -180,6 +194,42 @@ struct ClusterNodeTests {
         _ = try meet()
         #expect(try hear(.link(name, .unreachable(since: .now()))).lost.isEmpty)
         #expect(try hear(.ownership([.left(other)])).lost == [session])
+    }
+
+    @Test("The server hears what all others have together, when that changes, and until they are gone")
+    mutating func load() throws {
+        _ = try meet()
+        #expect(try hear(frame(.report(report()))).elsewhere == [])
+        let load = LoadElsewhere(trees: 2, peers: 30)
+        #expect(try hear(frame(.report(report(trees: 2, peers: 30)))).elsewhere == [load])
+        #expect(try hear(frame(.report(report(trees: 2, peers: 30)))).elsewhere == [])
+        // Its trees are where they were, whether it can be reached or not.
+        #expect(try hear(.link(name, .unreachable(since: .now()))).elsewhere == [])
+        #expect(try hear(.link(name, .sessionEnded(.overflow, lost: 1..<2))).elsewhere == [])
+        #expect(try hear(.ownership([.left(other)])).elsewhere == [.none])
+        _ = try meet()
+        let most = try hear(frame(.report(report(trees: .max, peers: .max)))).elsewhere
+        #expect(most == [LoadElsewhere(trees: .max, peers: .max)])
+    }
+
+    @Test("What several nodes say is added up, however much it is")
+    mutating func loads() throws {
+        _ = try meet()
+        _ = try hear(frame(.report(report(trees: .max, peers: 5))))
+        let third = try #require(NodeID(name: "c", run: 3))
+        let name = try #require(NodeName("c"))
+        var random = SystemRandomNumberGenerator()
+        func said(_ frame: NodeFrame) -> ClusterNode.Input {
+            .link(name, .received(ByteBuffer(bytes: frame.written())))
+        }
+        let heard = try hear(
+            .ownership([.joined(third, address: "127.0.0.1:7001")]),
+            .link(name, .reachable),
+            .link(name, .sessionStarted(LinkID(using: &random))),
+            said(.greeting(run: third.run, version: nil)),
+            said(.report(report(trees: 1, peers: 6)))
+        )
+        #expect(heard.elsewhere == [LoadElsewhere(trees: .max, peers: 11)])
     }
 
     @Test("What an operator watches is counted: terms that grow, sessions that end, what cannot be read")
