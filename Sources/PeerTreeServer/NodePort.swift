@@ -12,6 +12,9 @@ package struct NodePort: Sendable {
     /// What is known of the nodes, as JSON for `/status`.
     package var status: @Sendable () async -> JSONValue
 
+    /// What the other nodes have.
+    package var elsewhere: @Sendable () async -> TreeList
+
     /// What the node is and has done, for metrics.
     package var figures: @Sendable () async -> NodeFigures
 
@@ -19,11 +22,13 @@ package struct NodePort: Sendable {
         send: @escaping @Sendable ([NodeMessage], NodeSession) -> Void,
         handOver: @escaping @Sendable (Slot, SlotTerm, SlotSnapshot?) -> Void,
         status: @escaping @Sendable () async -> JSONValue,
+        elsewhere: @escaping @Sendable () async -> TreeList,
         figures: @escaping @Sendable () async -> NodeFigures
     ) {
         self.send = send
         self.handOver = handOver
         self.status = status
+        self.elsewhere = elsewhere
         self.figures = figures
     }
 }
@@ -48,6 +53,11 @@ extension PeerTreeServer {
 
     /// All loops hear it, each in the order in which it is called.
     package func hear(_ input: SignallingService.Input) { driver.hear(input) }
+
+    /// What this node has.
+    package var ownTrees: TreeList {
+        get async { await driver.list }
+    }
 
     /// The loop of this number hears what other nodes say, after all that was said to it before.
     ///

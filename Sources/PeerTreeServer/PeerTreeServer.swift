@@ -105,9 +105,13 @@ public final class PeerTreeServer: Sendable {
         await driver.recordMetrics(of: await port?.figures())
     }
 
-    /// The trees with the most viewers.
-    func largestTrees(_ limit: Int) async -> [DashboardTree] {
-        await driver.largestTrees(limit)
+    /// What there is, at all nodes of the cluster that this one can reach.
+    var trees: TreeList {
+        get async {
+            var list = await driver.list
+            if let port { list.add(await port.elsewhere()) }
+            return list
+        }
     }
 
     /// Begins to watch a tree.

@@ -118,11 +118,13 @@ final class SignallingDriver: Sendable {
         await metrics.record(figures, io.refusals, node)
     }
 
-    /// The trees with the most viewers, those first.
-    func largestTrees(_ limit: Int) async -> [DashboardTree] {
-        var found: [DashboardTree] = []
-        for loop in loops { found += await loop.largestTrees(limit) }
-        return Array(found.sorted { $0.viewers > $1.viewers }.prefix(limit))
+    /// What all loops have together.
+    var list: TreeList {
+        get async {
+            var list = TreeList()
+            for loop in loops { list.add(await loop.list) }
+            return list
+        }
     }
 
     var readiness: SignallingService.Readiness {

@@ -175,9 +175,7 @@ actor SignallingLoop {
 
     // MARK: Questions
 
-    func largestTrees(_ limit: Int) -> [DashboardTree] {
-        service.tree.largestTrees(limit)
-    }
+    var list: TreeList { service.list }
 
     /// A number for a dashboard, or for one question.
     func newWatcher() -> Int {

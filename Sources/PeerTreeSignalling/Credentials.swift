@@ -10,7 +10,7 @@ package enum Credentials {
     }
 
     /// Whether a text looks as ``treeID(using:)`` makes them.
-    static func isTreeID(_ text: String) -> Bool {
+    package static func isTreeID(_ text: String) -> Bool {
         text.utf8.count == 25 && text.hasPrefix("c") && text.allSatisfy(base36.contains)
     }
 

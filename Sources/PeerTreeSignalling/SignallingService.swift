@@ -136,6 +136,16 @@ package struct SignallingService: Sendable {
         return isIncomplete ? .restoring : .ready
     }
 
+    /// What there is here.
+    package var list: TreeList {
+        TreeList(
+            clients: gateway.clientCount,
+            treeCount: tree.treeCount,
+            peers: tree.peerCount,
+            largest: tree.largestTrees(DashboardTree.mostListed)
+        )
+    }
+
     /// Takes in what happened.
     package mutating func handle(_ input: Input, at now: Instant) {
         defer { deadline = tree.deadline }

@@ -33,7 +33,7 @@ extension NodeFrame {
         case .heard(let fence): self = .heard(try FencingToken(fence, reader))
         case .offered(let fence): self = .offered(try FencingToken(fence, reader))
         case .declined(let fence): self = .declined(try FencingToken(fence, reader))
-        case .report(let report): self = .report(NodeReport(report))
+        case .report(let report): self = .report(try NodeReport(report, reader))
         case .snapshot(let head):
             try reader.count(head.gateways.count, upTo: Self.maximumGateways, "SnapshotHead.gateways")
             self = .snapshot(
@@ -167,18 +167,40 @@ extension WrittenNodeReport {
         peers = report.peers
         isConfirmed = report.isConfirmed
         isLeaving = report.isLeaving
+        largest = report.largest.map { WrittenListedTree($0) }
     }
 }
 
 extension NodeReport {
     /// Any numbers: who adds them up bounds the sum.
-    init(_ written: WrittenNodeReport) {
+    init(_ written: WrittenNodeReport, _ reader: WrittenReader) throws(WrittenFormError) {
+        try reader.count(written.largest.count, upTo: DashboardTree.mostListed, "NodeReport.largest")
         self.init(
             clients: written.clients,
             trees: written.trees,
             peers: written.peers,
             isConfirmed: written.isConfirmed,
-            isLeaving: written.isLeaving
+            isLeaving: written.isLeaving,
+            largest: try written.largest.map { tree throws(WrittenFormError) in try DashboardTree(tree, reader) }
+        )
+    }
+}
+
+extension WrittenListedTree {
+    init(_ tree: DashboardTree) {
+        self.init()
+        id = tree.treeID
+        viewers = UInt64(clamping: tree.viewers)
+        depth = UInt64(clamping: tree.depth)
+    }
+}
+
+extension DashboardTree {
+    init(_ written: WrittenListedTree, _ reader: WrittenReader) throws(WrittenFormError) {
+        self.init(
+            treeID: try reader.treeID(written.id, "ListedTree.id"),
+            viewers: try reader.integer(written.viewers, "ListedTree.viewers"),
+            depth: try reader.integer(written.depth, "ListedTree.depth")
         )
     }
 }

@@ -63,13 +63,23 @@ package struct NodeReport: Equatable, Sendable {
     package var isConfirmed: Bool
     /// Whether it is about to stop.
     package var isLeaving: Bool
+    /// The largest of its trees, those first; at most ``DashboardTree/mostListed``.
+    package var largest: [DashboardTree]
 
-    package init(clients: UInt64, trees: UInt64, peers: UInt64, isConfirmed: Bool, isLeaving: Bool) {
+    package init(
+        clients: UInt64,
+        trees: UInt64,
+        peers: UInt64,
+        isConfirmed: Bool,
+        isLeaving: Bool,
+        largest: [DashboardTree] = []
+    ) {
         self.clients = clients
         self.trees = trees
         self.peers = peers
         self.isConfirmed = isConfirmed
         self.isLeaving = isLeaving
+        self.largest = largest
     }
 }
 

@@ -76,6 +76,14 @@ struct WrittenReader {
         return text
     }
 
+    /// What a tree is called that some server made, or the source of a signed one.
+    func treeID(_ text: String, _ field: StaticString) throws(WrittenFormError) -> String {
+        guard Credentials.isTreeID(text) || SourceKey.isTreeID(Text(Array(text.utf8))) else {
+            throw bad(field, "the id of a tree")
+        }
+        return text
+    }
+
     /// A client's program.
     func agent(_ text: String, _ field: StaticString) throws(WrittenFormError) -> String {
         guard PeerTreeSignalling.DiscoverRequest.agentName(text) == text else {

@@ -605,6 +605,28 @@ nonisolated struct WrittenNodeReport: Sendable {
   /// Whether it is about to stop.
   var isLeaving: Bool = false
 
+  /// Its largest trees, at most 100, those first. Each once.
+  var largest: [WrittenListedTree] = []
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+/// One line of the list of trees.
+nonisolated struct WrittenListedTree: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// As servers and sources make them: nothing in it needs an escape.
+  var id: String = String()
+
+  var viewers: UInt64 = 0
+
+  /// Levels below the source.
+  var depth: UInt64 = 0
+
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   init() {}
@@ -3031,7 +3053,7 @@ nonisolated extension WrittenNodeFrame: SwiftProtobuf.Message, SwiftProtobuf._Me
 
 nonisolated extension WrittenNodeReport: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".NodeReport"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}clients\0\u{1}trees\0\u{1}peers\0\u{3}is_confirmed\0\u{3}is_leaving\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}clients\0\u{1}trees\0\u{1}peers\0\u{3}is_confirmed\0\u{3}is_leaving\0\u{1}largest\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -3044,6 +3066,7 @@ nonisolated extension WrittenNodeReport: SwiftProtobuf.Message, SwiftProtobuf._M
       case 3: try { try decoder.decodeSingularUInt64Field(value: &self.peers) }()
       case 4: try { try decoder.decodeSingularBoolField(value: &self.isConfirmed) }()
       case 5: try { try decoder.decodeSingularBoolField(value: &self.isLeaving) }()
+      case 6: try { try decoder.decodeRepeatedMessageField(value: &self.largest) }()
       default: break
       }
     }
@@ -3065,6 +3088,9 @@ nonisolated extension WrittenNodeReport: SwiftProtobuf.Message, SwiftProtobuf._M
     if self.isLeaving != false {
       try visitor.visitSingularBoolField(value: self.isLeaving, fieldNumber: 5)
     }
+    if !self.largest.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.largest, fieldNumber: 6)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -3074,6 +3100,47 @@ nonisolated extension WrittenNodeReport: SwiftProtobuf.Message, SwiftProtobuf._M
     if lhs.peers != rhs.peers {return false}
     if lhs.isConfirmed != rhs.isConfirmed {return false}
     if lhs.isLeaving != rhs.isLeaving {return false}
+    if lhs.largest != rhs.largest {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WrittenListedTree: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".ListedTree"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}viewers\0\u{1}depth\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.id) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.viewers) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.depth) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.id.isEmpty {
+      try visitor.visitSingularStringField(value: self.id, fieldNumber: 1)
+    }
+    if self.viewers != 0 {
+      try visitor.visitSingularUInt64Field(value: self.viewers, fieldNumber: 2)
+    }
+    if self.depth != 0 {
+      try visitor.visitSingularUInt64Field(value: self.depth, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: WrittenListedTree, rhs: WrittenListedTree) -> Bool {
+    if lhs.id != rhs.id {return false}
+    if lhs.viewers != rhs.viewers {return false}
+    if lhs.depth != rhs.depth {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -227,14 +227,8 @@ def test_there_are_no_more_peers_at_all_nodes_together_than_there_may_be(peer_tr
     with contextlib.ExitStack() as stack:
         cluster = Cluster(peer_tree, tmp_path, stack, count=2, options=options)
         doors = [Door(node) for node in cluster.nodes]
-        # A tree of each node, by its name.
-        trees, count, before = {}, 0, known(cluster, 0)
-        while len(trees) < 2:
-            tree = doors[0].enter(createNew=True)["treeID"]
-            count += 1
-            now = known(cluster, count)
-            trees[next(name for name in now if now[name] > before[name])] = tree
-            before = now
+        trees = trees_of_both(cluster, doors[0])
+        count = sum(known(cluster).values())
         for number in range(most - count):
             assert "treeID" in doors[number % 2].enter(treeID=list(trees.values())[0])
             last = doors[number % 2].clients[-1]
@@ -248,14 +242,59 @@ def test_there_are_no_more_peers_at_all_nodes_together_than_there_may_be(peer_tr
         assert "treeID" in doors[0].enter(treeID=list(trees.values())[1])
 
 
-def known(cluster, count):
-    """How many peers each node has, once all nodes know of all of these."""
+def known(cluster, count=None):
+    """How many peers each node has, once all nodes agree, on all of these if COUNT is said."""
 
     def all_of_them():
         peers = cluster.peers()
-        return peers if peers and None not in peers.values() and sum(peers.values()) == count else None
+        return peers if peers and None not in peers.values() and count in (None, sum(peers.values())) else None
 
     return until(all_of_them, lambda: [node.status() for node in cluster.nodes])
+
+
+def trees_of_both(cluster, door):
+    """Makes trees until each of two nodes has one; a tree of each node, by its name."""
+    trees, before = {}, known(cluster, 0)
+    while len(trees) < 2:
+        tree = door.enter(createNew=True)["treeID"]
+        now = known(cluster, sum(before.values()) + 1)
+        trees[next(name for name in now if now[name] > before[name])] = tree
+        before = now
+    return trees
+
+
+def test_any_node_lists_the_trees_of_all_and_names_who_cannot_be_reached(peer_tree, tmp_path):
+    # The lease outlives the test, so that what stands still is not gone.
+    options = ["--dashboard", "everybody", "--cluster-lease", 300, *STAYING]
+    with contextlib.ExitStack() as stack:
+        cluster = Cluster(peer_tree, tmp_path, stack, count=2, options=options)
+        door = Door(cluster.nodes[0])
+        trees = trees_of_both(cluster, door)
+        count = sum(known(cluster).values())
+
+        def listed(node):
+            before = time.monotonic()
+            listed = json.loads(node.get("/dashboard/trees"))
+            listed["took"] = time.monotonic() - before
+            return {tree["id"] for tree in listed["trees"]}, listed
+
+        def are_all_listed(node):
+            ids, listing = listed(node)
+            return ids >= set(trees.values()) and len(ids) == listing["count"] == count and listing["missing"] == []
+
+        for node in cluster.nodes:
+            until(lambda node=node: are_all_listed(node), lambda node=node: listed(node))
+            total = node.status()["cluster"]
+            assert (total["trees"], total["peers"]) == (count, count)
+        first, other = cluster.nodes
+        other.signal(signal.SIGSTOP)
+        until(lambda: listed(first)[1]["missing"] == [other.name], lambda: listed(first))
+        ids, listing = listed(first)
+        assert trees[first.name] in ids and trees[other.name] not in ids
+        assert listing["took"] < 1
+        assert first.status()["cluster"]["trees"] == len(ids)
+        other.signal(signal.SIGCONT)
+        until(lambda: are_all_listed(first), lambda: listed(first))
 
 
 def test_all_nodes_are_started_anew_one_after_the_other(peer_tree, tmp_path):

@@ -65,6 +65,18 @@ struct NodeFrameTests {
             .report(NodeReport(clients: 3, trees: 1, peers: 300, isConfirmed: true, isLeaving: false)),
             "42090803100118ac022001"
         ),
+        (
+            .report(
+                NodeReport(
+                    clients: 3,
+                    trees: 1,
+                    peers: 300,
+                    isConfirmed: true,
+                    isLeaving: false,
+                    largest: [DashboardTree(treeID: "c0123456789abcdefghijklmn", viewers: 299, depth: 4)]
+                )
+            ), "422b0803100118ac02200132200a1963303132333435363738396162636465666768696a6b6c6d6e10ab021804"
+        ),
     ]
 
     @Test("The form of every kind, byte for byte", arguments: golden.indices)
@@ -87,6 +99,12 @@ struct NodeFrameTests {
             ("5200", "SnapshotPiece.fence"),
             ("5a00", "NodeFrame.frame"),
             ("0a0b 0901000000000000001200", "Greeting.version"),
+            ("4207 3205 0a033c623e", "ListedTree.id"),
+            (
+                "4228 3226 0a1963303132333435363738396162636465666768696a6b6c6d6e 10ffffffffffffffffff01",
+                "ListedTree.viewers"
+            ),
+            ("42ca01" + String(repeating: "3200", count: 101), "NodeReport.largest"),
         ] as [(String, String?)]
     )
     func outOfBounds(digits: String, field: String?) throws {

@@ -140,11 +140,12 @@ function notice(text, tone = '') {
 
 // Choosing
 
-function fillTrees({ trees, count: total }) {
+function fillTrees({ trees, count: total, missing }) {
   const select = $('treeSelect');
   if (document.activeElement === select) return;
   const entries = trees.map(({ id, viewers }) => make('option', { value: id, textContent: `${id.slice(0, 8)}, ${plural(viewers, 'viewer')}` }));
   if (total > trees.length) entries.push(make('option', { disabled: true, textContent: `${count(total - trees.length)} smaller ones` }));
+  for (const name of missing) entries.push(make('option', { disabled: true, textContent: `those of ${name}, which cannot be reached` }));
   select.replaceChildren(...entries);
   select.disabled = trees.length === 0;
   if (chosen) select.value = chosen;

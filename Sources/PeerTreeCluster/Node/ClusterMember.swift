@@ -14,17 +14,17 @@ package actor ClusterMember {
         /// The loop of this number hears what is read.
         package var hearAt: @Sendable (Int, @escaping @Sendable () -> [PartMessage]) -> Void
         package var loops: Int
-        /// How many sockets, trees and peers it has.
-        package var figures: @Sendable () async -> (clients: Int, trees: Int, peers: Int)
+        /// What it has.
+        package var list: @Sendable () async -> TreeList
 
         package init(
             loops: Int,
-            figures: @escaping @Sendable () async -> (clients: Int, trees: Int, peers: Int),
+            list: @escaping @Sendable () async -> TreeList,
             hear: @escaping @Sendable (SignallingService.Input) -> Void,
             hearAt: @escaping @Sendable (Int, @escaping @Sendable () -> [PartMessage]) -> Void
         ) {
             self.loops = loops
-            self.figures = figures
+            self.list = list
             self.hear = hear
             self.hearAt = hearAt
         }
@@ -133,6 +133,9 @@ package actor ClusterMember {
 
     package var status: ClusterStatus { node.status }
 
+    /// What the others have, as they said last.
+    package var elsewhere: TreeList { node.listElsewhere }
+
     /// What the node is and has done.
     package var figures: ClusterFigures {
         ClusterFigures(
@@ -147,8 +150,7 @@ package actor ClusterMember {
 
     private func reportForever(_ server: Server) async {
         repeat {
-            let figures = await server.figures()
-            feed(.report(clients: figures.clients, trees: figures.trees, peers: figures.peers))
+            feed(.report(await server.list()))
         } while (try? await Task.sleep(for: options.reportInterval)) != nil
     }
 

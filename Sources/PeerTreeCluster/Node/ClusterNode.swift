@@ -24,7 +24,7 @@ package struct ClusterNode: Sendable {
         /// A message of another node could not be read, for this reason.
         case unreadable(NodeSession, String)
         /// What the server has now; to be said every few seconds.
-        case report(clients: Int, trees: Int, peers: Int)
+        case report(TreeList)
         /// This node is about to stop.
         case leaving
     }
@@ -90,7 +90,7 @@ package struct ClusterNode: Sendable {
         case .leaving:
             report.isLeaving = true
             sendToAll(.report(report))
-        case .report(let clients, let trees, let peers): tellReport(clients: clients, trees: trees, peers: peers)
+        case .report(let list): tellReport(list)
         }
     }
 
@@ -164,10 +164,11 @@ package struct ClusterNode: Sendable {
         for name in nodes.keys.sorted() where nodes[name]?.hasSession ?? false { send(frame, to: name) }
     }
 
-    private mutating func tellReport(clients: Int, trees: Int, peers: Int) {
-        report.clients = UInt64(clamping: clients)
-        report.trees = UInt64(clamping: trees)
-        report.peers = UInt64(clamping: peers)
+    private mutating func tellReport(_ list: TreeList) {
+        report.clients = UInt64(clamping: list.clients)
+        report.trees = UInt64(clamping: list.treeCount)
+        report.peers = UInt64(clamping: list.peers)
+        report.largest = list.largest
         sendToAll(.report(report))
     }
 

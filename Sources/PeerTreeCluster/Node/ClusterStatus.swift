@@ -1,6 +1,6 @@
 package import JSON
 import NodeLinks
-import PeerTreeSignalling
+package import PeerTreeSignalling
 package import PeerTreeSignallingWire
 
 /// The nodes of a cluster, as one of them knows them.
@@ -38,7 +38,7 @@ extension ClusterNode {
                 name: name.description,
                 address: node.address,
                 version: node.version,
-                isReachable: node.isReachable && node.greeted != nil,
+                isReachable: node.speaks,
                 slots: node.greeted.flatMap { counts[$0.session] } ?? 0,
                 report: node.report
             )
@@ -47,7 +47,35 @@ extension ClusterNode {
     }
 }
 
+extension ClusterNode {
+    /// What the other nodes have, as they said last; those that cannot be reached are missing.
+    package var listElsewhere: TreeList {
+        nodes.sorted { $0.key < $1.key }.reduce(into: TreeList()) { list, other in
+            guard other.value.speaks, let report = other.value.report else {
+                return list.missing.append(other.key.description)
+            }
+            list.add(TreeList(report))
+        }
+    }
+}
+
+extension TreeList {
+    init(_ report: NodeReport) {
+        self.init(
+            clients: Int(clamping: report.clients),
+            treeCount: Int(clamping: report.trees),
+            peers: Int(clamping: report.peers),
+            largest: report.largest
+        )
+    }
+}
+
 extension ClusterStatus {
+    /// Of all nodes that can be reached, the one that answers included.
+    private var total: TreeList {
+        nodes.filter(\.isReachable).compactMap(\.report).reduce(into: TreeList()) { $0.add(TreeList($1)) }
+    }
+
     /// As `/status` shows it; the node that answers comes first.
     package var json: JSONValue {
         let nodes = nodes.map { node -> JSONValue in
@@ -61,6 +89,10 @@ extension ClusterStatus {
                 "peers": node.report.map { .number(Double($0.peers)) } ?? .null,
             ]
         }
-        return ["nodes": .array(nodes)]
+        let total = total
+        return [
+            "clients": JSONValue(total.clients), "trees": JSONValue(total.treeCount), "peers": JSONValue(total.peers),
+            "nodes": .array(nodes),
+        ]
     }
 }

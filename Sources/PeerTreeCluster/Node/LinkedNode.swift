@@ -20,4 +20,7 @@ struct LinkedNode: Sendable {
     var address: String?
     /// What it has said last of what it has.
     var report: NodeReport?
+
+    /// It can be reached, and has greeted.
+    var speaks: Bool { isReachable && greeted != nil }
 }

@@ -10,13 +10,11 @@ enum DashboardPages {
     private static let interval = Duration.milliseconds(500)
     /// Something is sent so often, in units of `interval`: a connection that is gone is noticed by that.
     private static let quietIntervals = 6
-    private static let listedTrees = 100
 
     static func add(to router: Router<BasicRequestContext>, peers: PeerTreeServer, access: DashboardAccess) {
         router.get("/dashboard/trees") { request, _ in
             if let refusal = refusal(access.verdict(request.headers)) { return refusal }
-            let trees = await peers.largestTrees(listedTrees)
-            return Pages.response(DashboardJSON.text(trees, await peers.status) + "\n", "application/json")
+            return Pages.response(DashboardJSON.text(await peers.trees) + "\n", "application/json")
         }
         router.get("/dashboard/events") { request, _ in
             if let refusal = refusal(access.verdict(request.headers)) { return refusal }
@@ -105,13 +103,14 @@ enum DashboardPages {
     }
 }
 
-/// The dashboard's figures as JSON. Labels are hexadecimal, ids of base 36, names of programs of letters, digits and a few
-/// marks: nothing in them needs an escape.
+/// The dashboard's figures as JSON. Labels are hexadecimal, ids of base 36, names of programs and nodes of letters, digits
+/// and a few marks: nothing in them needs an escape.
 enum DashboardJSON {
-    static func text(_ trees: [DashboardTree], _ status: PeerTreeServerStatus) -> String {
-        let list = trees.map { #"{"id":"\#($0.treeID)","viewers":\#($0.viewers),"depth":\#($0.depth)}"# }
-        return #"{"trees":[\#(list.joined(separator: ","))],"count":\#(status.trees),"peers":\#(status.peers),"#
-            + #""clients":\#(status.clients)}"#
+    static func text(_ list: TreeList) -> String {
+        let trees = list.largest.map { #"{"id":"\#($0.treeID)","viewers":\#($0.viewers),"depth":\#($0.depth)}"# }
+        let missing = list.missing.map { "\"\($0)\"" }.joined(separator: ",")
+        return #"{"trees":[\#(trees.joined(separator: ","))],"count":\#(list.treeCount),"peers":\#(list.peers),"#
+            + #""clients":\#(list.clients),"missing":[\#(missing)]}"#
     }
 
     static func text(_ welcome: DashboardWelcome) -> String {

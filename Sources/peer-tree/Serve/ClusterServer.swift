@@ -38,6 +38,7 @@ struct ClusterServer {
             send: { [member] messages, node in member.send(messages, to: node) },
             handOver: { [member] slot, term, snapshot in member.handOver(slot, term, snapshot) },
             status: { [member] in await member.status.json },
+            elsewhere: { [member] in await member.elsewhere },
             figures: { [member] in NodeFigures(await member.figures) }
         )
     }
@@ -48,10 +49,7 @@ struct ClusterServer {
             let address = try await member.start(
                 ClusterMember.Server(
                     loops: server.loopCount,
-                    figures: {
-                        let status = await server.status
-                        return (status.clients, status.trees, status.peers)
-                    },
+                    list: { await server.ownTrees },
                     hear: { server.hear($0) },
                     hearAt: { server.hear(at: $0, $1) }
                 )

@@ -1,3 +1,4 @@
+import JSON
 import NIOCore
 import NodeLinks
 import PeerTreeCore
@@ -210,6 +211,34 @@ struct ClusterNodeTests {
         _ = try meet()
         let most = try hear(frame(.report(report(trees: .max, peers: .max)))).elsewhere
         #expect(most == [LoadElsewhere(trees: .max, peers: .max)])
+    }
+
+    @Test("What the others have is listed as they said; those that cannot be reached are named")
+    mutating func list() throws {
+        _ = try meet()
+        #expect(node.listElsewhere.missing == ["b"])
+        let tree = DashboardTree(treeID: "c0123456789abcdefghijklmn", viewers: 29, depth: 3)
+        var said = report(trees: 2, peers: 30)
+        said.largest = [tree]
+        _ = try hear(frame(.report(said)))
+        #expect(node.listElsewhere == TreeList(clients: 0, treeCount: 2, peers: 30, largest: [tree]))
+        _ = try hear(.link(name, .unreachable(since: .now())))
+        #expect(node.listElsewhere == TreeList(clients: 0, treeCount: 0, peers: 0, largest: [], missing: ["b"]))
+        #expect(node.status.json["peers"] == 0)
+        _ = try hear(.link(name, .reachable))
+        #expect(node.listElsewhere.largest == [tree])
+        #expect(node.status.json["peers"] == 30)
+    }
+
+    @Test("A node says what it has when it is asked to, and to whoever comes later")
+    mutating func says() throws {
+        let tree = DashboardTree(treeID: "c0123456789abcdefghijklmn", viewers: 29, depth: 3)
+        let list = TreeList(clients: 31, treeCount: 1, peers: 30, largest: [tree])
+        var said = report(trees: 1, peers: 30)
+        (said.clients, said.largest) = (31, [tree])
+        _ = try hear(.report(list))
+        #expect(try meet().frames.last == .report(said))
+        #expect(try hear(.report(list)).frames == [.report(said)])
     }
 
     @Test("What several nodes say is added up, however much it is")

@@ -121,7 +121,16 @@ package struct TreeActivity: Sendable, Equatable {
 
 /// One line of the list of trees.
 package struct DashboardTree: Sendable, Equatable {
+    /// Trees in one list at most: the largest.
+    package static let mostListed = 100
+
     package var treeID: String
     package var viewers: Int
     package var depth: Int
+
+    package init(treeID: String, viewers: Int, depth: Int) {
+        self.treeID = treeID
+        self.viewers = viewers
+        self.depth = depth
+    }
 }

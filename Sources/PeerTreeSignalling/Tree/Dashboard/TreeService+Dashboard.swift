@@ -73,7 +73,7 @@ extension TreeService {
     }
 
     /// The trees with the most viewers, those first.
-    package func largestTrees(_ limit: Int) -> [DashboardTree] {
+    func largestTrees(_ limit: Int) -> [DashboardTree] {
         var found: [(tree: TreeHandle, viewers: Int)] = trees.keys.map { ($0, (try? tracker.viewerCount(of: $0)) ?? 0) }
         found.sort { $0.viewers != $1.viewers ? $0.viewers > $1.viewers : $0.tree.index < $1.tree.index }
         return found.prefix(limit).map { tree, viewers in
