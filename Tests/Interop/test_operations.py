@@ -478,3 +478,35 @@ def test_a_state_key_that_is_none_is_refused(peer_tree, tmp_path, text):
     )
     assert done.returncode == 66
     assert f"The state key '{path}' cannot be used" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "name, reason",
+    [
+        ("folder", "it cannot be read: Is a directory"),
+        ("file/key", "it cannot be read: Not a directory"),
+        ("nowhere/key", "it cannot be made: No such file or directory"),
+        ("long", "it must hold 64 hexadecimal digits"),
+    ],
+)
+def test_a_state_key_that_cannot_be_read_or_made_is_refused_with_the_reason(peer_tree, tmp_path, name, reason):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("01" * 32)
+    (tmp_path / "long").symlink_to("/dev/zero")
+    path = tmp_path / name
+    done = run([peer_tree, "serve", "--port", 0, "--state-key", path], 30, capture_output=True, text=True)
+    assert done.returncode == 66
+    assert f"The state key '{path}' cannot be used: {reason}" in done.stderr
+
+
+def test_a_state_key_that_its_user_may_not_read_is_not_taken_for_absent(peer_tree, tmp_path):
+    path = tmp_path / "key"
+    path.write_text("01" * 32)
+    path.chmod(0)
+    command = [peer_tree, "serve", "--port", 0, "--state-key", path]
+    if os.geteuid() == 0:
+        # A file's mode does not stop whoever has these.
+        command = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search", *command]
+    done = run(command, 30, capture_output=True, text=True)
+    assert done.returncode == 66
+    assert f"The state key '{path}' cannot be used: it cannot be read: Permission denied" in done.stderr

@@ -19,15 +19,19 @@ enum StateKeyFile: Sendable {
         }
     }
 
+    /// More than a key has, so that a file of something else is noticed by its length.
+    private static let mostBytes = 1_024
+
     private static func load(_ path: String) throws -> StateKey {
-        if let data = FileManager.default.contents(atPath: path) { return try read(data, path) }
+        if let data = try contents(of: path) { return try read(data, path) }
         let key = StateKey()
         let text = key.bytes.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined() + "\n"
         // Exclusive: of two servers that start at once, one makes the file and the other reads it.
         let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
-            if errno == EEXIST, let data = FileManager.default.contents(atPath: path) { return try read(data, path) }
-            throw unusable(path, "it cannot be made: \(String(cString: strerror(errno)))")
+            let reason = errno
+            if reason == EEXIST, let data = try contents(of: path) { return try read(data, path) }
+            throw unusable(path, "it cannot be made: \(String(cString: strerror(reason)))")
         }
         let file = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
         do {
@@ -37,6 +41,26 @@ enum StateKeyFile: Sendable {
             throw unusable(path, "it cannot be written: \(error.localizedDescription)")
         }
         return key
+    }
+
+    /// - Returns: nil if there is no such file.
+    private static func contents(of path: String) throws -> Data? {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            if errno == ENOENT { return nil }
+            throw unreadable(path, errno)
+        }
+        defer { close(descriptor) }
+        var found = Data()
+        var piece = [UInt8](repeating: 0, count: mostBytes)
+        while found.count < mostBytes {
+            let count = Foundation.read(descriptor, &piece, piece.count)
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw unreadable(path, errno) }
+            guard count > 0 else { break }
+            found += piece.prefix(count)
+        }
+        return found
     }
 
     private static func read(_ data: Data, _ path: String) throws -> StateKey {
@@ -52,6 +76,10 @@ enum StateKeyFile: Sendable {
             )
         }
         return key
+    }
+
+    private static func unreadable(_ path: String, _ reason: Int32) -> Failure {
+        unusable(path, "it cannot be read: \(String(cString: strerror(reason)))")
     }
 
     private static func unusable(_ path: String, _ reason: String) -> Failure {
