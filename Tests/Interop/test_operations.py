@@ -187,6 +187,22 @@ def test_behind_a_proxy_limits_count_by_the_client_s_address(peer_tree, certify)
         assert get(f"https://127.0.0.1:{port}/readyz", context=context) == "ready\n"
 
 
+def test_the_links_of_pages_say_https_where_a_trusted_proxy_says_so(peer_tree, tmp_path):
+    def link(port, **headers):
+        request = urllib.request.Request(f"http://127.0.0.1:{port}/watch/T", headers=headers)
+        return re.search(r"peer-tree watch (\w+)://127.0.0.1", get(request))[1]
+
+    https = {"X-Forwarded-Proto": "https"}
+    # Without the browser client, so that the pages show commands.
+    with serving(peer_tree, "--web", tmp_path, "--trusted-proxies", "127.0.0.0/8") as (_, port):
+        assert link(port) == "http"
+        assert link(port, **https) == "https"
+        assert link(port, **{"X-Forwarded-Proto": "HTTPS, http"}) == "https"
+        assert link(port, **{"X-Forwarded-Proto": "javascript"}) == "http"
+    with serving(peer_tree, "--web", tmp_path, "--trusted-proxies", "10.0.0.0/8") as (_, port):
+        assert link(port, **https) == "http"
+
+
 def test_a_server_that_was_started_again_is_not_ready_while_its_peers_have_time_to_come_back(peer_tree, tmp_path):
     key = tmp_path / "key"
     key.write_text("01" * 32)

@@ -5,6 +5,7 @@ import Logging
 import NIOCore
 import NIOHTTPTypes
 import NIOHTTPTypesHTTP1
+import SocketIO
 
 /// Answers what is not Socket.IO: pages and health checks, by Hummingbird's router.
 struct PageResponder: Sendable {
@@ -15,16 +16,20 @@ struct PageResponder: Sendable {
         peers: PeerTreeServer,
         assets: WebAssets,
         configuration: PeerTreeWebServer.Configuration,
+        proxies: [AddressRange],
         logger: Logger
     ) {
         self.logger = logger
         let router = Router(context: BasicRequestContext.self, options: .autoGenerateHeadEndpoints)
-        let scheme = configuration.tls == nil ? "http" : "https"
-        Pages.add(to: router, peers: peers, assets: assets, scheme: scheme)
+        let scheme = PageScheme(isSecure: configuration.tls != nil, proxies: proxies)
+        Pages.add(to: router, peers: peers, assets: assets)
         DashboardPages.add(to: router, peers: peers, access: configuration.dashboard)
         if let metrics = configuration.metrics { Pages.add(metrics, to: router, peers: peers) }
         let responder = router.buildResponder()
         http = HTTP1Channel { request, writer, channel in
+            var head = request.head
+            head.scheme = scheme.scheme(of: head.headerFields, from: channel.remoteAddress)
+            let request = Request(head: head, body: request.body)
             let context = BasicRequestContext(source: .init(channel: channel, logger: logger))
             let response: Response
             do {

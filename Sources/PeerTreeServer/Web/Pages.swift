@@ -7,16 +7,9 @@ import PeerTreeSignalling
 
 /// What the server shows to people and tells to machines.
 enum Pages {
-    /// - Parameter scheme: `http` or `https`, as people reach the server.
-    static func add(
-        to router: Router<BasicRequestContext>,
-        peers: PeerTreeServer,
-        assets: WebAssets,
-        scheme: String
-    ) {
+    static func add(to router: Router<BasicRequestContext>, peers: PeerTreeServer, assets: WebAssets) {
         router.get("/") { request, _ in
-            let server = "\(scheme)://\(authority(request))"
-            return assets.page("broadcast", request) ?? page(title: "peer-tree", body: home(server: server))
+            assets.page("broadcast", request) ?? page(title: "peer-tree", body: home(server: address(request)))
         }
         router.get("/dashboard") { request, _ in
             assets.page("dashboard", request) ?? missing(request.uri.path, assets)
@@ -24,8 +17,7 @@ enum Pages {
         router.get("/watch/:tree") { request, context in
             if let page = assets.page("watch", request) { return page }
             let tree = context.parameters.get("tree") ?? ""
-            let link = "\(scheme)://\(authority(request))/watch/\(tree)"
-            return page(title: "Watch - peer-tree", body: watch(link: link))
+            return page(title: "Watch - peer-tree", body: watch(link: "\(address(request))/watch/\(tree)"))
         }
         router.get("/healthz") { _, _ in "ok\n" }
         router.get("/readyz") { _, _ in
@@ -88,8 +80,10 @@ enum Pages {
         return response(reason, "text/plain; charset=utf-8", status: .notFound)
     }
 
-    /// Host and port as the client wrote them.
-    private static func authority(_ request: Request) -> String { request.head.authority ?? "this-server" }
+    /// As the client wrote it.
+    private static func address(_ request: Request) -> String {
+        "\(request.head.scheme ?? "http")://\(request.head.authority ?? "this-server")"
+    }
 
     private static func home(server: String) -> String {
         """

@@ -82,7 +82,13 @@ public struct PeerTreeWebServer: Service {
     public func run() async throws {
         let assets = WebAssets(folder: configuration.webFolder)
         if assets.folder == nil { logger.info("the browser client is not served: no folder has it") }
-        let pages = PageResponder(peers: peers, assets: assets, configuration: configuration, logger: logger)
+        let pages = PageResponder(
+            peers: peers,
+            assets: assets,
+            configuration: configuration,
+            proxies: io.configuration.trustedProxies,
+            logger: logger
+        )
         let (io, tls) = (io, configuration.tls)
         let bootstrap = ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .serverChannelOption(.backlog, value: Int32(clamping: configuration.backlog))
