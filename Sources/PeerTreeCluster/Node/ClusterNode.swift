@@ -112,6 +112,7 @@ package struct ClusterNode: Sendable {
             own[slot] = nil
             outgoing[slot] = nil
             outputs.append(.tell(.letGo([slot])))
+            notice(.letsGo(slot))
         case .offer(let slot, let term, let node):
             tellOwned(&new)
             prepareOffer(of: slot, term, to: node)
@@ -158,6 +159,7 @@ package struct ClusterNode: Sendable {
         }
         outputs.append(.tell(.learned(owners.filter { new[$0.key] != nil })))
         sendToAll(.owned(Self.fences(new), inherited: Self.fences(inherited)))
+        notice(.owns(Self.fences(new)))
     }
 
     private mutating func sendToAll(_ frame: NodeFrame) {

@@ -1,8 +1,13 @@
 package import NodeLinks
+package import PeerTreeSignalling
 
 /// What an operator should know of a node among the others.
 package enum ClusterNotice: Sendable, CustomStringConvertible {
     case ownership(OwnershipNotice)
+    /// Slots are this node's, in these terms: nobody else may ever say that of one of them.
+    case owns([FencingToken])
+    /// A slot is this node's no more.
+    case letsGo(Slot)
     /// Whether the node's lease at etcd is certainly not over.
     case confirmed(Bool)
     case joined(NodeID, address: String)
@@ -23,6 +28,9 @@ package enum ClusterNotice: Sendable, CustomStringConvertible {
     package var description: String {
         switch self {
         case .ownership(let notice): notice.description
+        case .owns(let fences):
+            "this node owns, as SLOT@INCARNATION.REVISION: \(fences.map(\.written).joined(separator: " "))"
+        case .letsGo(let slot): "this node lets go of slot \(slot.number)"
         case .confirmed(true): "the lease at etcd stands: what this node owns is confirmed"
         case .confirmed(false):
             "etcd has not answered for as long as the lease lasts: this node goes on with what it owns, unconfirmed"
@@ -44,11 +52,25 @@ package enum ClusterNotice: Sendable, CustomStringConvertible {
         }
     }
 
-    /// Whether things are worse than they should be.
-    package var isWarning: Bool {
+    /// Who needs to know.
+    package enum Severity: Sendable {
+        /// Whoever looks for what went wrong.
+        case detail
+        /// An operator.
+        case news
+        /// An operator, since things are worse than they should be.
+        case warning
+    }
+
+    package var severity: Severity {
         switch self {
-        case .confirmed(true), .joined, .met, .reachable: false
-        default: true
+        case .owns, .letsGo: .detail
+        case .confirmed(true), .joined, .met, .reachable: .news
+        default: .warning
         }
     }
+}
+
+extension FencingToken {
+    fileprivate var written: String { "\(slot.number)@\(term.incarnation).\(term.revision)" }
 }

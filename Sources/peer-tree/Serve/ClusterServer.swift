@@ -25,7 +25,7 @@ struct ClusterServer {
                 signalling: signalling,
                 on: MultiThreadedEventLoopGroup.singleton.next()
             ) { notice in
-                logger.log(level: notice.isWarning ? .warning : .info, "\(notice)")
+                logger.log(level: Logger.Level(notice.severity), "\(notice)")
             }
         } catch let error as EtcdOptionsError {
             throw ValidationError("cluster: \(error)")
@@ -74,6 +74,16 @@ struct ClusterServer {
     }
 
     func stop() async { await member.stop() }
+}
+
+extension Logger.Level {
+    init(_ severity: ClusterNotice.Severity) {
+        switch severity {
+        case .detail: self = .debug
+        case .news: self = .info
+        case .warning: self = .warning
+        }
+    }
 }
 
 extension NodeFigures {

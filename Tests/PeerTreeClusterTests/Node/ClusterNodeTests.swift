@@ -109,6 +109,20 @@ struct ClusterNodeTests {
         )
     }
 
+    @Test("Whoever looks for who said what in which term is told what the node comes to own, and what no more")
+    mutating func told() throws {
+        let said = try hear(
+            .ownership([.owns(slots[1], term(4)), .owns(slots[0], term(3))]),
+            .ownership([.letsGo(slots[1])])
+        )
+        #expect(
+            said.notices.map(\.description) == [
+                "this node owns, as SLOT@INCARNATION.REVISION: 0@1.3 1@1.4", "this node lets go of slot 1",
+            ]
+        )
+        #expect(said.notices.allSatisfy { $0.severity == .detail })
+    }
+
     @Test("What it comes to own before the other node has greeted it names, too")
     mutating func namesEarly() throws {
         var random = SystemRandomNumberGenerator()
