@@ -55,6 +55,12 @@ struct ServerFlags: SettingFlags {
     @Option(help: "Seconds after a restart that a join waits for its tree to come back (default: 8).")
     var restoreWait: String?
 
+    @Option(help: "Seconds after which each client is asked whether it is there (default: 25).")
+    var pingInterval: String?
+
+    @Option(help: "Seconds that it, or the server to it, may be silent beyond that (default: 20).")
+    var pingTimeout: String?
+
     @Option(help: "The folder with the browser client (default: beside the program, or dist above it or here).")
     var web: String?
 

@@ -62,6 +62,7 @@ struct ServerSettings: Sendable {
         try readAccess(&reader)
         try readProxies(&reader)
         try readHosts(&reader)
+        try readPings(&reader)
         try readSecrets(&reader)
         try readLimits(&reader)
         signalling.iceServers = try ICEServerOptions(&reader)
@@ -107,6 +108,14 @@ struct ServerSettings: Sendable {
         let allowed = "addresses or networks such as 192.0.2.1 and 10.0.0.0/8"
         let ranges = try reader.list("trusted-proxies", allowed, default: []) { AddressRange($0) != nil }
         socketIO.trustedProxies = ranges.compactMap { AddressRange($0) }
+    }
+
+    private mutating func readPings(_ reader: inout SettingsReader) throws {
+        // Clients have others to go to when their server's host vanishes without a word, so they should hear it missing soon.
+        let (interval, timeout): (Double, Double) = cluster == nil ? (25, 20) : (10, 10)
+        func amount(_ seconds: Double) -> TimeAmount { .milliseconds(Int64(seconds * 1_000)) }
+        socketIO.pingInterval = amount(try reader.seconds("ping-interval", default: interval, in: 1...3_600))
+        socketIO.pingTimeout = amount(try reader.seconds("ping-timeout", default: timeout, in: 1...3_600))
     }
 
     private mutating func readHosts(_ reader: inout SettingsReader) throws {
