@@ -1,4 +1,4 @@
-"""Several servers as one: an etcd and nodes on loopback, each a process that can be killed, stopped and started again."""
+"""Several servers as one: an etcd and nodes, each a process that can be killed, stopped and started again."""
 
 import contextlib
 import json
@@ -10,19 +10,41 @@ from processes import own_port, running
 from waiting import until
 
 
+class Loopback:
+    """Where programs run that have this machine in common."""
+
+    address = "127.0.0.1"
+    # The beginning of a command line that runs there.
+    enter = ()
+
+    def port(self, stack):
+        return stack.enter_context(own_port())
+
+    def inside(self):
+        """Sockets that are made meanwhile are made there."""
+        return contextlib.nullcontext()
+
+
+LOOPBACK = Loopback()
+
+
 class Etcd:
     """One member, which forgets nothing when it is killed."""
 
-    def __init__(self, folder, stack):
-        self.stack = stack
-        ports = [stack.enter_context(own_port()) for _ in range(2)]
-        client, peer = (f"http://127.0.0.1:{port}" for port in ports)
+    def __init__(self, folder, stack, where=LOOPBACK, certificates=None):
+        """With CERTIFICATES it speaks TLS, with those alone who show one of the same authority's."""
+        self.stack, self.where = stack, where
+        ports = [where.port(stack) for _ in range(2)]
+        client, peer = (f"http://{where.address}:{port}" for port in ports)
+        client = client.replace("http:", "https:") if certificates else client
+        self.context = certificates and certificates.context()
         self.address = client
         self.port = ports[0]
         self.command = [
-            "etcd", "--name", "m0", "--data-dir", folder / "etcd", "--listen-client-urls", client,
+            *where.enter, "etcd", "--name", "m0", "--data-dir", folder / "etcd", "--listen-client-urls", client,
             "--advertise-client-urls", client, "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
             "--initial-cluster", f"m0={peer}", "--logger", "zap", "--log-outputs", folder / "etcd.log",
+            *(certificates.of_etcd() if certificates else []),
         ]  # fmt: skip
         self.start()
 
@@ -31,8 +53,9 @@ class Etcd:
         until(self._answers, "etcd does not answer")
 
     def _answers(self):
-        with contextlib.suppress(OSError), urllib.request.urlopen(f"{self.address}/health", timeout=2) as answer:
-            return json.load(answer)["health"] == "true"
+        with contextlib.suppress(OSError), self.where.inside():
+            with urllib.request.urlopen(f"{self.address}/health", timeout=2, context=self.context) as answer:
+                return json.load(answer)["health"] == "true"
 
     def kill(self):
         self.process.signal(signal.SIGKILL)
@@ -41,6 +64,8 @@ class Etcd:
 
 class Server:
     """A program that answers at an address: a node, or what stands before several."""
+
+    where = LOOPBACK
 
     def __init__(self, name, command, address, stack):
         self.name, self.command, self.address, self.stack = name, command, address, stack
@@ -58,7 +83,7 @@ class Server:
 
     def get(self, path, timeout=5):
         try:
-            with urllib.request.urlopen(self.address + path, timeout=timeout) as answer:
+            with self.where.inside(), urllib.request.urlopen(self.address + path, timeout=timeout) as answer:
                 return answer.read()
         except (OSError, socket.timeout):
             return None
@@ -86,11 +111,13 @@ class Server:
 class Node(Server):
     """`peer-tree serve --cluster`."""
 
-    def __init__(self, number, command, stack):
+    def __init__(self, number, command, stack, where):
         name = f"node{number}"
-        port, link = (stack.enter_context(own_port()) for _ in range(2))
-        command = [*command, "--port", port, "--advertise", f"127.0.0.1:{link}", "--node-name", name]
-        super().__init__(name, command, f"http://127.0.0.1:{port}", stack)
+        self.where = where
+        port, link = (where.port(stack) for _ in range(2))
+        command = [*where.enter, *command, "--host", where.address, "--port", port]
+        command += ["--advertise", f"{where.address}:{link}", "--node-name", name]
+        super().__init__(name, command, f"http://{where.address}:{port}", stack)
         self.start()
 
     def start(self):
@@ -104,21 +131,22 @@ class Node(Server):
 
 
 class Cluster:
-    """Nodes that share an etcd."""
+    """Nodes that share an etcd: each at a host of its own, if there are such."""
 
-    def __init__(self, peer_tree, folder, stack, count=3, options=()):
+    def __init__(self, peer_tree, folder, stack, count=3, options=(), hosts=None, etcd=None):
         self.stack = stack
-        self.etcd = Etcd(folder, stack)
+        self.etcd = etcd or Etcd(folder, stack)
+        hosts = hosts or [LOOPBACK] * count
         secret = folder / "cluster.secret"
         secret.write_text("a secret that all nodes share\n")
         command = [
             peer_tree, "serve", "--k", 2, "--k1", 2, "--json", "--cluster", self.etcd.address,
             "--cluster-secret-file", secret, "--state-secret", "x" * 40, *options,
         ]  # fmt: skip
-        self.nodes = [Node(number, command, stack) for number in range(count)]
+        self.nodes = [Node(number, command, stack, where) for number, where in enumerate(hosts)]
         self.settle()
 
-    def settle(self, nodes=None):
+    def settle(self, nodes=None, timeout=60):
         """Waits until these nodes have all slots, each as many as the others, and all know it."""
         nodes = nodes or self.nodes
         names = {node.name for node in nodes}
@@ -132,7 +160,7 @@ class Cluster:
                     return False
             return True
 
-        until(is_even, lambda: [node.slots() for node in nodes], 60)
+        until(is_even, lambda: [node.slots() for node in nodes], timeout)
 
     def peers(self):
         """How many peers each node has, if all nodes agree on that; else None."""

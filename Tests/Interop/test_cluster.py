@@ -30,14 +30,15 @@ def peer_tree(program):
 class Broadcast:
     """A source at the first node and viewers at all of them, while a stream flows."""
 
-    def __init__(self, peer_tree, folder, stack, cluster, count=VIEWERS, knows_all=False):
-        """Each client knows its own node first, and the others only if it KNOWS_ALL."""
+    def __init__(self, peer_tree, folder, stack, cluster, count=VIEWERS, knows_all=False, enter=()):
+        """Each client knows its own node first, and the others only if it KNOWS_ALL. ENTER begins their command lines."""
         self.others = [node.address for node in cluster.nodes[1:]] if knows_all else []
-        self.peer_tree, self.folder, self.stack, self.cluster = peer_tree, folder, stack, cluster
+        self.command = [*enter, peer_tree]
+        self.folder, self.stack, self.cluster = folder, stack, cluster
         self.stream = Stream()
         self.source = stack.enter_context(
             running(
-                peer_tree, "broadcast", "-", "--server", ",".join([cluster.nodes[0].address, *self.others]), "--k1", 2, "--json", "--viewers",
+                *self.command, "broadcast", "-", "--server", ",".join([cluster.nodes[0].address, *self.others]), "--k1", 2, "--json", "--viewers",
                 count, stdin=subprocess.PIPE,
             )
         )  # fmt: skip
@@ -48,11 +49,15 @@ class Broadcast:
         self.is_whole(cluster.nodes[0], count)
         self.stream.feed(self.source.process.stdin)
 
+    @property
+    def clients(self):
+        return [self.source, *(viewer for viewer, _ in self.viewers)]
+
     def watch(self, node):
         output = self.folder / f"out{time.monotonic_ns()}"
         link = f"{node.address}/watch/{self.tree}"
         others = ["--server", ",".join(self.others)] if self.others else []
-        return self.stack.enter_context(running(self.peer_tree, "watch", link, *others, "-o", output, "--json")), output
+        return self.stack.enter_context(running(*self.command, "watch", link, *others, "-o", output, "--json")), output
 
     def is_whole(self, node, count=VIEWERS, timeout=60):
         """Waits until a node knows COUNT viewers and the source with their places."""

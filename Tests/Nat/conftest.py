@@ -11,7 +11,7 @@ sys.path[:0] = [str(HERE), str(ROOT / "Tests" / "Interop")]
 
 import lab as laboratories  # noqa: E402
 import peers  # noqa: E402
-from programs import program  # noqa: E402, F401
+from programs import peer_tree, program  # noqa: E402, F401
 from standing import pytest_exception_interact  # noqa: E402, F401
 
 REASON = laboratories.why_not()

@@ -12,6 +12,7 @@ import contextlib
 import ctypes
 import hashlib
 import hmac
+import itertools
 import os
 import shutil
 import subprocess
@@ -51,6 +52,20 @@ table inet lab {{
 # Where `ip` keeps the names of namespaces, and files of /etc that are other ones in a namespace.
 NAMES = [Path("/run/netns"), Path("/etc/netns")]
 NEW_MOUNT_NAMESPACE, PRIVATE, RECURSIVE = 0x20000, 1 << 18, 1 << 14
+NETWORK_NAMESPACE = 0x40000000
+
+# Drops what comes from some addresses, of which nobody hears: neither end is told, as where a cable is cut.
+CUTS = """
+table inet cuts {
+    set gone {
+        type ipv4_addr
+    }
+    chain input {
+        type filter hook input priority filter;
+        ip saddr @gone drop
+    }
+}
+"""
 
 
 def hide_names():
@@ -186,6 +201,12 @@ class Lab:
         self._in(side, f"ip address delete {OUTSIDE[side]}/24 dev eth0")
         self._in(side, f"ip address add {new}/24 dev eth0")
 
+    def host(self, name, address):
+        """Puts another host on the public network, which can be cut off from others."""
+        self.public(name, address)
+        self._in(name, "nft -f -", input=CUTS)
+        return Host(self, name, address)
+
     # Servers
 
     def start_turn(self):
@@ -239,6 +260,50 @@ class Lab:
     def relay(self, url=f"turn:{SERVER}:3478?transport=udp"):
         """A TURN server with fresh credentials, as an option of nat-peer."""
         return ",".join([url, *credentials()])
+
+
+class Host:
+    """A host of the public network."""
+
+    def __init__(self, lab, name, address):
+        self.lab, self.name, self.address = lab, name, address
+        self.enter = lab.enter(name)
+        self.ports = itertools.count(7000)
+
+    def port(self, _):
+        return next(self.ports)
+
+    @contextlib.contextmanager
+    def inside(self):
+        """Sockets that this thread makes meanwhile are the host's."""
+        with open("/proc/thread-self/ns/net") as before, open(NAMES[0] / (self.lab.prefix + self.name)) as there:
+            enter_network(there)
+            try:
+                yield
+            finally:
+                enter_network(before)
+
+    def run(self, command):
+        """What a command prints there."""
+        return self.lab._in(self.name, command)
+
+    def cut_off(self, *others):
+        """From now on nothing gets from this host to the others, nor back, and nobody is told."""
+        self._change("add", others)
+
+    def join(self, *others):
+        """Mends that."""
+        self._change("delete", others)
+
+    def _change(self, verb, others):
+        for other in others:
+            for end, gone in ((self, other), (other, self)):
+                end.run(f"nft {verb} element inet cuts gone {{ {gone.address} }}")
+
+
+def enter_network(file):
+    if ctypes.CDLL(None, use_errno=True).setns(file.fileno(), NETWORK_NAMESPACE) != 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
 @contextlib.contextmanager
