@@ -103,6 +103,8 @@ package enum OwnershipNotice: Hashable, Sendable, CustomStringConvertible {
     /// Another node has this one's name.
     case nameTaken(by: NodeID)
     case leaseLost
+    /// etcd did not do, or may not have done, what it was asked for; told once a minute at most.
+    case storeFails(String)
     case tooManyKeys
 
     package var description: String {
@@ -113,6 +115,7 @@ package enum OwnershipNotice: Hashable, Sendable, CustomStringConvertible {
             "the name '\(node.name)' is in use by another node (run \(String(node.run, radix: 16))): it owns no slots until that "
                 + "one's lease is over; if that one is to stay, give this node another --name"
         case .leaseLost: "the lease at etcd is lost: slots are owned unconfirmed until a new one is granted"
+        case .storeFails(let words): "etcd fails: \(words)"
         case .tooManyKeys:
             "there are more than \(KeyMirror.maximumKeys) keys below the cluster's prefix in etcd: give the cluster a prefix of its own"
         }

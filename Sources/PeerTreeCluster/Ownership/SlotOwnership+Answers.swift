@@ -6,6 +6,7 @@ import StateMachine
 
 extension SlotOwnership {
     mutating func answered(_ call: Call, _ result: Result<EtcdAnswer, EtcdError>, at now: Instant) {
+        if case .failure(let error) = result { tell(error, at: now) }
         switch call {
         case .list: mirror.handle(.listed(Self.page(result)), at: now)
         case .lease(let call): leaseChanged(lease.answered(call, result, at: now), at: now)
@@ -14,6 +15,13 @@ extension SlotOwnership {
         case .take(let slot, let lease): took(slot, lease, result, at: now)
         case .look(let slot): looked(at: slot, result, at: now)
         }
+    }
+
+    /// Where one call fails, so do the next: one a minute is enough for an operator.
+    private mutating func tell(_ error: EtcdError, at now: Instant) {
+        guard now >= quietUntil else { return }
+        quietUntil = now + .seconds(60)
+        outputs.append(.noticed(.storeFails(error.message)))
     }
 
     private static func page(_ result: Result<EtcdAnswer, EtcdError>) -> Result<EtcdRangeAnswer, EtcdError> {

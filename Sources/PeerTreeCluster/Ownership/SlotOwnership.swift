@@ -75,6 +75,8 @@ package struct SlotOwnership: Sendable {
     var nextBalance = Instant.zero
     private var lastCall = 0
     private var wasConfirmed = false
+    /// Before that, no further failure of etcd's is told.
+    var quietUntil = Instant.zero
     var outputs = OutputQueue<Output>()
 
     /// A node that owns nothing yet.

@@ -18,6 +18,31 @@ struct SlotOwnershipTests {
         #expect(world.ledger.violations.isEmpty)
     }
 
+    @Test("That etcd fails is told at once, and then once a minute, however many calls fail")
+    func storeFails() throws {
+        let record = NodeRecord(id: try #require(NodeID(name: "a", run: 1)), address: "127.0.0.1:7000")
+        var now = Instant(nanoseconds: 1_000_000_000)
+        var machine = SlotOwnership(try #require(record), at: now)
+        var (failed, told): (Int, [Instant]) = (0, [])
+        while now < Instant(nanoseconds: 130_000_000_000) {
+            machine.handle(.deadlineReached, at: now)
+            while let output = machine.nextOutput() {
+                switch output {
+                case .ask(let number, _):
+                    failed += 1
+                    let error = EtcdError(.notConnected, "nobody is there")
+                    machine.handle(.answered(number, .failure(error)), at: now)
+                case .noticed(.storeFails("nobody is there")): told.append(now)
+                default: break
+                }
+            }
+            now = now + .milliseconds(100)
+        }
+        #expect(failed > 100)
+        #expect(told.count == 3 && told[0] == Instant(nanoseconds: 1_000_000_000))
+        #expect(zip(told, told.dropFirst()).allSatisfy { $0 + .seconds(60) <= $1 })
+    }
+
     @Test("A node that joins gets its share, and next to nothing else moves")
     func joins() {
         var world = calmWorld(3)

@@ -130,6 +130,12 @@ struct EtcdHTTP: Sendable {
                 .timedOut,
                 "etcd at \(endpoint) has not answered in time: is it running, and does it have a quorum?"
             )
+        } catch  where Self.isOfTLS(error) {
+            throw EtcdError(
+                error is BoringSSLError ? .cutOff : .notConnected,
+                "etcd at \(endpoint) and this server do not take each other's certificates: check --etcd-authorities, "
+                    + "--etcd-certificate and --etcd-key, and that the address is in etcd's (\(error))"
+            )
         } catch {
             let isConnected = !Self.saysNoConnection(error)
             let how =
@@ -145,7 +151,11 @@ struct EtcdHTTP: Sendable {
         if let error = error as? IOError {
             return [ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, ETIMEDOUT].contains(error.errnoCode)
         }
-        return error is NIOConnectionError || error is NIOSSLError || error is NIOSSLExtraError
+        return error is NIOConnectionError
+    }
+
+    private static func isOfTLS(_ error: any Error) -> Bool {
+        error is NIOSSLError || error is NIOSSLExtraError || error is BoringSSLError
     }
 }
 
