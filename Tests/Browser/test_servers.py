@@ -5,7 +5,8 @@ import socket
 
 import pytest
 from cluster import Cluster, in_place
-from conftest import in_thread
+from conftest import ROOT, in_thread
+from haproxy import OWN, HAProxy, clients
 from processes import own_port
 from waiting import until
 
@@ -112,36 +113,74 @@ WRITE = """() => {
 }"""
 
 
-async def test_nodes_of_a_cluster_are_killed_and_every_page_has_every_byte(peer_tree, open_page, tmp_path):
-    with contextlib.ExitStack() as stack:
-        cluster = await in_thread(Cluster, peer_tree, tmp_path, stack)
-        rest = list(cluster.nodes)
-        servers = [node.address for node in rest]
+class Pages:
+    """A source and viewers, each a page that knows some servers, while a stream flows."""
+
+    @classmethod
+    async def enter(cls, open_page, browsers):
+        """BROWSERS are pairs: a page's browser, and the addresses that it knows, the first of which it came from."""
         pages, tree = [], None
-        for server, browser in zip([*servers, servers[0]], ["chromium", "firefox", "chromium", "firefox"]):
-            page = await open_page(browser, server)
+        for browser, servers in browsers:
+            page = await open_page(browser, servers[0])
             await page.evaluate(SOCKETS)
             tree = await page.evaluate(ENTER, [servers, tree])
             pages.append(page)
-        source, *viewers = pages
+        self = cls()
+        self.all, self.tree = pages, tree
+        self.source, *self.viewers = pages
+        return self
 
-        async def are_in_place():
-            node = rest[-1]
-            await in_thread(until, lambda: in_place(node, tree, len(viewers)), lambda: (node.shape(tree), node.log[-3000:]))
+    async def begin(self, cluster):
+        self.cluster, self.rest = cluster, list(cluster.nodes)
+        await self.are_in_place()
+        await self.source.evaluate(WRITE)
 
-        async def dies(victim):
-            victim.kill()
-            rest.remove(victim)
-            await in_thread(cluster.settle, rest)
-            await are_in_place()
+    async def are_in_place(self):
+        node, count = self.rest[-1], len(self.viewers)
+        said = lambda: (node.shape(self.tree), node.log[-3000:])  # noqa: E731
+        await in_thread(until, lambda: in_place(node, self.tree, count), said)
 
-        await are_in_place()
-        await source.evaluate(WRITE)
-        at = await source.evaluate("origin(socket)")
-        await dies(next(node for node in rest if node.address == at))
-        await dies(await in_thread(cluster.owner))
-        assert {await page.evaluate("origin(socket)") for page in pages} == {rest[0].address}
-        written = await source.evaluate("end()")
-        for page in viewers:
+    async def dies(self, victim):
+        """A node is killed; waits until all are in place without it."""
+        victim.kill()
+        self.rest.remove(victim)
+        await in_thread(self.cluster.settle, self.rest)
+        await self.are_in_place()
+
+    async def end(self):
+        """Every viewer has every byte, without a gap."""
+        written = await self.source.evaluate("end()")
+        for page in self.viewers:
             assert await page.evaluate("async () => { await until(() => has('end'), 60000); return digest(); }") == written
             assert await page.evaluate("[...errors, ...events.filter(([name]) => name === 'gap')]") == []
+
+
+async def test_nodes_of_a_cluster_are_killed_and_every_page_has_every_byte(peer_tree, open_page, tmp_path):
+    with contextlib.ExitStack() as stack:
+        cluster = await in_thread(Cluster, peer_tree, tmp_path, stack)
+        servers = [node.address for node in cluster.nodes]
+        # Each came from another node, and knows the others besides.
+        known = [[server, *(other for other in servers if other != server)] for server in [*servers, servers[0]]]
+        pages = await Pages.enter(open_page, zip(["chromium", "firefox", "chromium", "firefox"], known))
+        await pages.begin(cluster)
+        at = await pages.source.evaluate("origin(socket)")
+        await pages.dies(next(node for node in pages.rest if node.address == at))
+        await pages.dies(await in_thread(cluster.owner))
+        assert {await page.evaluate("origin(socket)") for page in pages.all} == {pages.rest[0].address}
+        await pages.end()
+
+
+@pytest.mark.parametrize("first, second", [("chromium", "firefox"), ("firefox", "chromium")])
+async def test_pages_that_know_haproxy_alone_have_every_byte_when_nodes_behind_it_are_killed(
+    peer_tree, open_page, tmp_path, first, second
+):
+    with contextlib.ExitStack() as stack:
+        cluster = await in_thread(lambda: Cluster(peer_tree, tmp_path, stack, options=["--trusted-proxies", OWN]))
+        haproxy = await in_thread(HAProxy, ROOT / "Deploy" / "haproxy.cfg", cluster, stack)
+        pages = await Pages.enter(open_page, zip([first, second, first, second], [[haproxy.address]] * 4))
+        await pages.begin(cluster)
+        # Of four sockets at three nodes one has two at least.
+        crowded = max(cluster.nodes, key=clients)
+        await pages.dies(crowded)
+        await pages.dies(await in_thread(cluster.owner))
+        await pages.end()

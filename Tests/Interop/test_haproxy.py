@@ -3,10 +3,7 @@
 import contextlib
 import http.client
 import json
-import os
 import queue
-import re
-import shutil
 import signal
 import socket
 import urllib.parse
@@ -15,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import socketio
 import websocket
-from cluster import Cluster, Server
-from processes import own_port, running
+from cluster import Cluster
+from haproxy import OWN, HAProxy, clients, host
 from test_cluster import Broadcast
 from test_legacy import Network, noise
 from waiting import until
@@ -29,38 +26,11 @@ WAIT = 30
 COOKIE = "peer-tree-node"
 POLLING = "/socket.io/?EIO=4&transport=polling"
 WEBSOCKET = "/socket.io/?EIO=4&transport=websocket"
-# What haproxy speaks to nodes from.
-OWN = "127.0.0.1"
 
 
 @pytest.fixture
 def peer_tree(program):
     return program("peer-tree")
-
-
-class HAProxy(Server):
-    """haproxy before a cluster's nodes; to clients of the cluster it is the only node there is."""
-
-    def __init__(self, configuration, cluster, stack):
-        port = stack.enter_context(own_port())
-        # Debian has it where only root looks.
-        program = shutil.which("haproxy", path=f"{os.environ['PATH']}{os.pathsep}/usr/sbin")
-        assert program, "there is no haproxy: Scripts/bootstrap test installs it"
-        super().__init__("haproxy", [program, "-db", "-n", 1000, "-f", configuration], f"http://{OWN}:{port}", stack)
-        self.nodes = [self]
-        addresses = {f"PEER_TREE_NODE{number}": host(node) for number, node in enumerate(cluster.nodes, 1)}
-        environment = {**os.environ, **addresses, "PEER_TREE_BIND": f"{OWN}:{port}"}
-        self.process = stack.enter_context(running(*self.command, env=environment))
-        until(lambda: self.get("/readyz"), lambda: self.log)
-
-    def has_left_out(self, number):
-        """Whether a node, of which the first is 1, gets nothing new."""
-        return re.findall(f"Server nodes/node{number} is (UP|DOWN)", self.log)[-1:] == ["DOWN"]
-
-
-def host(server):
-    """HOST:PORT of a server."""
-    return urllib.parse.urlsplit(server.address).netloc
 
 
 def address(server):
@@ -88,12 +58,6 @@ def shared(started):
     cluster, haproxy = started
     until(lambda: not any(clients(node) for node in cluster.nodes), lambda: [node.status() for node in cluster.nodes])
     return cluster, haproxy
-
-
-def clients(node):
-    """How many sockets a node has."""
-    status = node.status()
-    return status["clients"] if status else 0
 
 
 def are_spread(nodes):
