@@ -37,6 +37,7 @@ extension WrittenClaimedPlace.Parent {
         guard let neighbour = parent.neighbour else { return }
         id = neighbour.id
         if let sessionID = neighbour.sessionID { self.sessionID = sessionID }
+        isSource = parent.isSource
     }
 }
 
@@ -46,6 +47,7 @@ extension ClaimedPlace.Parent {
             guard !written.hasSessionID else {
                 throw reader.bad("ClaimedPlace.Parent.id", "there, for there is a session")
             }
+            guard !written.isSource else { throw reader.bad("ClaimedPlace.Parent.id", "there, for it is the source") }
             self.init(neighbour: nil, epoch: written.epoch)
             return
         }
@@ -56,7 +58,8 @@ extension ClaimedPlace.Parent {
                 id: try reader.givenName(written.id, "ClaimedPlace.Parent.id"),
                 sessionID: written.hasSessionID ? try reader.name(written.sessionID, sessionID) : nil
             ),
-            epoch: written.epoch
+            epoch: written.epoch,
+            isSource: written.isSource
         )
     }
 }

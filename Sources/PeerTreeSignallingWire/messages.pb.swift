@@ -1381,6 +1381,9 @@ nonisolated struct WrittenClaimedPlace: Sendable {
     /// Clears the value of `sessionID`. Subsequent reads from it will return its default value.
     mutating func clearSessionID() {self._sessionID = nil}
 
+    /// The parent is the source: its service said so. Absent if there is nobody now.
+    var isSource: Bool = false
+
     var unknownFields = SwiftProtobuf.UnknownStorage()
 
     init() {}
@@ -4308,7 +4311,7 @@ nonisolated extension WrittenClaimedPlace.Neighbour: SwiftProtobuf.Message, Swif
 
 nonisolated extension WrittenClaimedPlace.Parent: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = WrittenClaimedPlace.protoMessageName + ".Parent"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stripe\0\u{1}epoch\0\u{1}id\0\u{3}session_id\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stripe\0\u{1}epoch\0\u{1}id\0\u{3}session_id\0\u{3}is_source\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -4320,6 +4323,7 @@ nonisolated extension WrittenClaimedPlace.Parent: SwiftProtobuf.Message, SwiftPr
       case 2: try { try decoder.decodeSingularUInt32Field(value: &self.epoch) }()
       case 3: try { try decoder.decodeSingularStringField(value: &self._id) }()
       case 4: try { try decoder.decodeSingularStringField(value: &self._sessionID) }()
+      case 5: try { try decoder.decodeSingularBoolField(value: &self.isSource) }()
       default: break
       }
     }
@@ -4342,6 +4346,9 @@ nonisolated extension WrittenClaimedPlace.Parent: SwiftProtobuf.Message, SwiftPr
     try { if let v = self._sessionID {
       try visitor.visitSingularStringField(value: v, fieldNumber: 4)
     } }()
+    if self.isSource != false {
+      try visitor.visitSingularBoolField(value: self.isSource, fieldNumber: 5)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -4350,6 +4357,7 @@ nonisolated extension WrittenClaimedPlace.Parent: SwiftProtobuf.Message, SwiftPr
     if lhs.epoch != rhs.epoch {return false}
     if lhs._id != rhs._id {return false}
     if lhs._sessionID != rhs._sessionID {return false}
+    if lhs.isSource != rhs.isSource {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

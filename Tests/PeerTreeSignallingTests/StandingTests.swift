@@ -44,6 +44,28 @@ struct StandingTests {
         ]
     }
 
+    @Test("A parent is the source while the last that was said of it is that the member is on the first level")
+    func sourceByDepth() {
+        func sources(_ standing: Standing) -> [Int] {
+            standing.place.parents.filter { $0.value.isSource }.keys.sorted()
+        }
+        var standing = makeStanding(place: ClaimedPlace(parents: [0: .init(neighbour: nil, epoch: 1)], children: []))
+        standing.told(
+            .discover,
+            answer([
+                ["stripe": 0, "id": "S", "epoch": 1, "depth": 1], ["stripe": 2, "id": "Q", "epoch": 3, "depth": 2],
+            ])
+        )
+        #expect(sources(standing) == [0])
+        standing.told(.assign, ["stripe": 2, "parent": "S", "epoch": 4, "depth": 1])
+        #expect(sources(standing) == [0, 2])
+        standing.told(.assign, ["stripe": 2, "parent": "Q", "epoch": 5, "depth": 3])
+        #expect(sources(standing) == [0])
+        standing.told(.assign, ["stripe": 1, "parent": nil, "epoch": 1, "depth": 1])
+        standing.said(.orphaned, ["stripe": 0, "epoch": 1, "reason": "closed"], options: options)
+        #expect(sources(standing).isEmpty)
+    }
+
     @Test("Parents are those of the last answer and of assignments since, with their newest epochs")
     func parentsOfAnswers() {
         var standing = makeStanding()

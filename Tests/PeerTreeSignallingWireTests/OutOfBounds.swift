@@ -66,6 +66,11 @@ extension OutOfBounds where Form == WrittenToTree {
         },
         .init("ClaimedPlace.Parent.stripe", "large") { $0.enter.request.place.parents[0].stripe = .max },
         .init("ClaimedPlace.Parent.id", "absent") { $0.enter.request.place.parents[0].clearID() },
+        .init("ClaimedPlace.Parent.id", "absent, of the source") {
+            $0.enter.request.place.parents[0].clearID()
+            $0.enter.request.place.parents[0].clearSessionID()
+            $0.enter.request.place.parents[0].isSource = true
+        },
         .init("ClaimedPlace.Parent.id", "long") { $0.enter.request.place.parents[0].id = long },
         .init("ClaimedPlace.Parent.session_id", "long") { $0.enter.request.place.parents[0].sessionID = long },
         .init("ClaimedPlace.Neighbour.stripe", "large") { $0.enter.request.place.children[0].stripe = .max },

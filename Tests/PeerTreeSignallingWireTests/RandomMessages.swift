@@ -248,7 +248,11 @@ struct RandomMessages {
         var parents: [Int: ClaimedPlace.Parent] = [:]
         for stripe in stripes {
             let neighbour = maybe { $0.neighbour(stripe) }
-            parents[stripe] = ClaimedPlace.Parent(neighbour: neighbour, epoch: number(UInt32.self))
+            parents[stripe] = ClaimedPlace.Parent(
+                neighbour: neighbour,
+                epoch: number(UInt32.self),
+                isSource: neighbour != nil && flag()
+            )
         }
         return ClaimedPlace(parents: parents, children: list(flag() ? 3 : 60) { $0.child() })
     }

@@ -19,6 +19,8 @@ extension BroadcastTree {
         if !isNative { setLegacy(SpanningTree.source) }
         expect(places, of: SpanningTree.source, pendingStripes: 0, &context)
         resume(SpanningTree.source, &context)
+        // Of those that were linked to it while it was away it may know nothing.
+        readmit(SpanningTree.source, &context)
         context.statistics.restores += 1
         finishIfSettled(SpanningTree.source, &context)
     }
@@ -87,7 +89,7 @@ extension BroadcastTree {
         return max(Int(node.capacity) - Int(node.childCount) - Int(node.heldSlots), 0)
     }
 
-    /// Links a peer that has no parent yet to the one it had: both say so.
+    /// Links a peer that has no parent yet to the one it had.
     mutating func reattach(
         _ peer: Int32,
         to parent: Int32,

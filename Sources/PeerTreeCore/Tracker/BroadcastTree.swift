@@ -69,11 +69,14 @@ struct BroadcastTree {
         let tree = stripes[stripe]
         let node = tree.nodes[Int(peer)]
         let isPlaced = node.parent != SpanningTree.none
+        // Only the source's children are told that they are on the first level: below a peer that waits for a parent it is
+        // not known yet how many levels there are, but two at least.
+        let least = node.parent == SpanningTree.source ? 1 : 2
         return Assignment(
             stripe: stripe,
             parent: isPlaced ? handle(of: node.parent) : nil,
             epoch: node.epoch,
-            depth: isPlaced ? tree.depth(of: peer) : 0,
+            depth: isPlaced ? max(least, tree.depth(of: peer)) : 0,
             isAttached: node.flags.contains(.attached)
         )
     }

@@ -36,6 +36,8 @@ struct Standing {
         let kind: Kind
         /// Of a child: whether it gets the whole stream, of which `stripe` is one of several.
         var isWhole = false
+        /// Of a parent: whether it is the source, by the depth that was given.
+        var isSource = false
 
         var isUpward: Bool { kind == .parent || kind == .standby }
     }
@@ -69,7 +71,8 @@ struct Standing {
                 ClaimedPlace.Neighbour(stripe: stripe, id: $0, sessionID: link.sessionID, isWhole: link.isWhole)
             }
             switch link.kind {
-            case .parent: parents[stripe] = ClaimedPlace.Parent(neighbour: other, epoch: link.epoch)
+            case .parent:
+                parents[stripe] = ClaimedPlace.Parent(neighbour: other, epoch: link.epoch, isSource: link.isSource)
             case .child: if let other { children.append(other) }
             case .standby, .ward: break
             }
@@ -85,7 +88,7 @@ struct Standing {
         case .discover: if let data = payload["discoveryData"], data["treeID"] != nil { answered(data) }
         case .assign:
             if let stripe = Self.stripe(payload) {
-                setParent(payload["parent"]?.stringValue, stripe, Self.epoch(payload))
+                setParent(payload["parent"]?.stringValue, stripe, Self.epoch(payload), isSource: payload["depth"] == 1)
             }
         case .standby:
             removeAll { $0.kind == .standby }
@@ -116,16 +119,17 @@ struct Standing {
         var named: UInt32 = 0
         for parent in native["parents"]?.arrayValue ?? [] {
             guard let stripe = Self.stripe(parent) else { continue }
-            setParent(parent["id"]?.stringValue, stripe, Self.epoch(parent))
+            setParent(parent["id"]?.stringValue, stripe, Self.epoch(parent), isSource: parent["depth"] == 1)
             named |= 1 << UInt32(stripe)
         }
         removeAll { $0.kind == .parent && named & 1 << UInt32($0.stripe) == 0 }
         if let text = native["key"]?.stringValue { key = Text(text).unhexed.flatMap { SourceKey($0) } }
     }
 
-    private mutating func setParent(_ id: String?, _ stripe: UInt8, _ epoch: UInt32) {
+    private mutating func setParent(_ id: String?, _ stripe: UInt8, _ epoch: UInt32, isSource: Bool = false) {
         let session = id.flatMap { id in links.first { $0.isUpward && $0.id == id }?.sessionID }
-        let link = Link(id: id, sessionID: session, epoch: epoch, stripe: stripe, kind: .parent)
+        var link = Link(id: id, sessionID: session, epoch: epoch, stripe: stripe, kind: .parent)
+        link.isSource = id != nil && isSource
         if let position = links.firstIndex(where: { $0.kind == .parent && $0.stripe == stripe }) {
             links[position] = link
         } else {
@@ -200,6 +204,7 @@ struct Standing {
                 guard links[position].epoch == epoch else { continue }
                 links[position].id = nil
                 links[position].sessionID = nil
+                links[position].isSource = false
             }
         case .childLost:
             guard let id = payload?["id"]?.stringValue else { return }

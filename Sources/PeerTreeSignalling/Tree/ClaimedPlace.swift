@@ -24,10 +24,13 @@ package struct ClaimedPlace: Equatable, Sendable {
         package let neighbour: Neighbour?
         /// Of the newest assignment.
         package let epoch: UInt32
+        /// Whether it is the source, as the service before said to the peer's gateway.
+        package let isSource: Bool
 
-        package init(neighbour: Neighbour?, epoch: UInt32) {
+        package init(neighbour: Neighbour?, epoch: UInt32, isSource: Bool = false) {
             self.neighbour = neighbour
             self.epoch = epoch
+            self.isSource = isSource
         }
     }
 
@@ -46,6 +49,7 @@ package struct ClaimedPlace: Equatable, Sendable {
     init(_ payload: Payload) throws(SignallingError) {
         for entry in try payload.objects("parents", limit: Self.maximumParents) {
             let neighbour = try Neighbour(entry)
+            // Peers do not say who the source is, only their gateways.
             parents[neighbour.stripe] = Parent(neighbour: neighbour, epoch: try entry.epoch())
         }
         for entry in try payload.objects("children", limit: Self.maximumChildren) {

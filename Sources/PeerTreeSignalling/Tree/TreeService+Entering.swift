@@ -226,7 +226,7 @@ extension TreeService {
         guard let tree = treeIDs[entry.tree], let found = trees[tree] else { return nil }
         guard let source = members[found.source] else { return nil }
         guard let proof = entry.request.proof else {
-            guard source.id == entry.socket else { throw .treeExists }
+            guard source.number != 0, source.id == entry.socket else { throw .treeExists }
             return found.source
         }
         let wanted = try ask { tracker, _ throws(TrackerError) in

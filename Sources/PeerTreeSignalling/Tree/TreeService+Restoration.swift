@@ -18,7 +18,8 @@ struct RestorationClaim {
 }
 
 /// Rebuilding trees that an earlier service had, from what peers or their gateways say. A link is restored if both of its
-/// ends speak of it; who speaks first does not matter. So nobody can put itself under a peer that does not feed it.
+/// ends speak of it; who speaks first does not matter. So nobody can put itself under a peer that does not feed it. What a
+/// gateway says of a parent that is the source is enough, for the source may stay away for long.
 extension TreeService {
     /// Takes in a peer that was in a tree before.
     ///
@@ -42,6 +43,7 @@ extension TreeService {
             // A viewer's token may say what was so before the source took its tree over.
             trees[tree]?.isEncrypted = token.isEncrypted
             noteSourceIsBack(peer, insteadOf: absent)
+            for child in place.children { completeSession(of: peer, with: child) }
         } else {
             dashboard.changed(peer)
         }
@@ -57,11 +59,16 @@ extension TreeService {
         in entry: TreeEntry
     ) throws(SignallingError) -> PeerHandle {
         let token = arrival.token
+        // For children that were linked to the source while it was away no slot has to be kept.
+        let expected = place.children.filter { claimed in
+            guard token.isSource, let child = memberIDs[claimed.id] else { return true }
+            return !isFed(child, by: entry.source, stripe: claimed.stripe)
+        }
         let places = (0..<entry.layout.stripes).map { stripe in
             StripePlace(
                 epoch: place.parents[stripe]?.epoch ?? 0,
-                children: place.children.count { $0.stripe == stripe && !$0.isWhole },
-                wholes: place.children.count { $0.stripe == stripe && $0.isWhole }
+                children: expected.count { $0.stripe == stripe && !$0.isWhole },
+                wholes: expected.count { $0.stripe == stripe && $0.isWhole }
             )
         }
         guard token.isSource else {
@@ -77,8 +84,7 @@ extension TreeService {
                 )
             }
         }
-        // Only the stand-in of a source that has not come back yet has no number.
-        guard members[entry.source]?.number == 0 else { throw .unknownResume }
+        guard isAbsentSource(entry.source) else { throw .unknownResume }
         try ask { tracker, now throws(TrackerError) in
             try tracker.restoreSource(entry.source, isNative: arrival.isNative, places: places, at: now)
         }
@@ -98,7 +104,11 @@ extension TreeService {
             statusInterval: options.statusInterval
         )
         member.tokenExpiry = token.expiry
-        for name in token.ids + [arrival.socket] where !name.isEmpty { _ = member.rename(name) }
+        // Children that were linked to the stand-in of a source know it by one that its token need not have.
+        let known = members[peer]?.ids ?? []
+        for name in known + token.ids + [arrival.socket] where !name.isEmpty {
+            if let dropped = member.rename(name), memberIDs[dropped] == peer { memberIDs[dropped] = nil }
+        }
         members[peer] = member
         memberNumbers[token.number] = peer
         for name in member.ids where name == arrival.socket || memberIDs[name] == nil { memberIDs[name] = peer }
@@ -144,7 +154,9 @@ extension TreeService {
                 placeRestored(peer, stripe: stripe, isAnnounced: isAnnounced)
                 continue
             }
-            guard let parent = memberIDs[claimed.id], parent.tree == peer.tree else {
+            let isSource = place.parents[stripe]?.isSource ?? false
+            if isSource, isAnnounced, linkToAbsentSource(peer, claimed) { continue }
+            guard let parent = memberIDs[claimed.id], parent.tree == peer.tree, !isAbsentSource(parent) else {
                 restoration.awaitedParents[claimed.id, default: []].append(peer)
                 continue
             }
@@ -153,6 +165,33 @@ extension TreeService {
                 placeRestored(peer, stripe: stripe, isAnnounced: isAnnounced)
             }
         }
+    }
+
+    /// Links a peer to the source of its tree, which has not come back yet: so whoever comes has a place below the peer.
+    ///
+    /// - Parameter claimed: The source, as the service before named it to the peer's gateway.
+    private mutating func linkToAbsentSource(_ peer: PeerHandle, _ claimed: ClaimedPlace.Neighbour) -> Bool {
+        guard let source = trees[peer.tree]?.source, isAbsentSource(source), memberIDs[claimed.id] ?? source == source
+        else { return false }
+        if let dropped = members[source]?.rename(claimed.id), memberIDs[dropped] == source { memberIDs[dropped] = nil }
+        memberIDs[claimed.id] = source
+        guard reattach(peer, to: source, stripe: claimed.stripe, isAnnounced: true) else { return false }
+        if let id = claimed.sessionID, members[peer]?.sessions[id] == nil {
+            members[peer]?.add(Session(other: source, otherID: claimed.id, isInitiator: true), id: id)
+        }
+        return true
+    }
+
+    /// Whether a peer stands for a source that has not come back yet, which has no number.
+    private func isAbsentSource(_ peer: PeerHandle) -> Bool { members[peer]?.number == 0 }
+
+    /// The source is back and knows the session of a link that was restored while it was away.
+    private mutating func completeSession(of source: PeerHandle, with claimed: ClaimedPlace.Neighbour) {
+        guard let id = claimed.sessionID, let child = memberIDs[claimed.id],
+            let session = members[child]?.sessions[id], session.other == source, session.isInitiator,
+            members[source]?.sessions[id] == nil
+        else { return }
+        members[source]?.add(Session(other: child, otherID: claimed.id, isInitiator: false), id: id)
     }
 
     /// Links the children that came back before their parent; those that it does not know get other parents.
