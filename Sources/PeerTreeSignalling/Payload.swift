@@ -66,6 +66,13 @@ struct Payload {
         return bytes
     }
 
+    /// Bytes in hexadecimal.
+    func bytes(_ key: String, upTo limit: Int) throws(SignallingError) -> [UInt8] {
+        guard let string = object[key]?.stringValue, string.utf8.count <= 2 * limit, let bytes = Text(string).unhexed
+        else { throw .badField(prefix + key, "at most \(2 * limit) hexadecimal digits in small letters") }
+        return bytes
+    }
+
     func string(_ key: String) throws(SignallingError) -> String {
         guard let string = try optionalString(key), !string.isEmpty else {
             throw .badField(prefix + key, "a string of 1 to \(options.maximumStringBytes) bytes")

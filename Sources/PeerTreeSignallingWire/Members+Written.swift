@@ -75,6 +75,7 @@ extension WrittenEvent {
         case .error: self = .error
         case .iceServers: self = .iceServers
         case .status: self = .status
+        case .pulse: self = .pulse
         case .attached: self = .attached
         case .orphaned: self = .orphaned
         case .promoted: self = .promoted

@@ -67,6 +67,7 @@ nonisolated enum WrittenEvent: SwiftProtobuf.Enum, Swift.CaseIterable {
   case promoted // = 20
   case childLost // = 21
   case leave // = 22
+  case pulse // = 23
   case UNRECOGNIZED(Int)
 
   init() {
@@ -98,6 +99,7 @@ nonisolated enum WrittenEvent: SwiftProtobuf.Enum, Swift.CaseIterable {
     case 20: self = .promoted
     case 21: self = .childLost
     case 22: self = .leave
+    case 23: self = .pulse
     default: self = .UNRECOGNIZED(rawValue)
     }
   }
@@ -127,6 +129,7 @@ nonisolated enum WrittenEvent: SwiftProtobuf.Enum, Swift.CaseIterable {
     case .promoted: return 20
     case .childLost: return 21
     case .leave: return 22
+    case .pulse: return 23
     case .UNRECOGNIZED(let i): return i
     }
   }
@@ -156,6 +159,7 @@ nonisolated enum WrittenEvent: SwiftProtobuf.Enum, Swift.CaseIterable {
     .promoted,
     .childLost,
     .leave,
+    .pulse,
   ]
 
 }
@@ -2247,7 +2251,7 @@ nonisolated struct WrittenTreeShape: Sendable {
 fileprivate nonisolated let _protobuf_package = "peer_tree.signalling"
 
 nonisolated extension WrittenEvent: SwiftProtobuf._ProtoNameProviding {
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0EVENT_UNSPECIFIED\0\u{1}EVENT_DISCOVER\0\u{1}EVENT_OFFER\0\u{1}EVENT_SIGNAL\0\u{1}EVENT_REJECT\0\u{1}EVENT_ASSIGN\0\u{1}EVENT_ADMIT\0\u{1}EVENT_CHILD_GONE\0\u{1}EVENT_STANDBY\0\u{1}EVENT_SUSPECT\0\u{1}EVENT_PLACE\0\u{1}EVENT_TREE\0\u{1}EVENT_RESUME\0\u{1}EVENT_GOING_AWAY\0\u{1}EVENT_END\0\u{1}EVENT_ERROR\0\u{1}EVENT_ICE_SERVERS\0\u{1}EVENT_STATUS\0\u{1}EVENT_ATTACHED\0\u{1}EVENT_ORPHANED\0\u{1}EVENT_PROMOTED\0\u{1}EVENT_CHILD_LOST\0\u{1}EVENT_LEAVE\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0EVENT_UNSPECIFIED\0\u{1}EVENT_DISCOVER\0\u{1}EVENT_OFFER\0\u{1}EVENT_SIGNAL\0\u{1}EVENT_REJECT\0\u{1}EVENT_ASSIGN\0\u{1}EVENT_ADMIT\0\u{1}EVENT_CHILD_GONE\0\u{1}EVENT_STANDBY\0\u{1}EVENT_SUSPECT\0\u{1}EVENT_PLACE\0\u{1}EVENT_TREE\0\u{1}EVENT_RESUME\0\u{1}EVENT_GOING_AWAY\0\u{1}EVENT_END\0\u{1}EVENT_ERROR\0\u{1}EVENT_ICE_SERVERS\0\u{1}EVENT_STATUS\0\u{1}EVENT_ATTACHED\0\u{1}EVENT_ORPHANED\0\u{1}EVENT_PROMOTED\0\u{1}EVENT_CHILD_LOST\0\u{1}EVENT_LEAVE\0\u{1}EVENT_PULSE\0")
 }
 
 nonisolated extension WrittenToTree: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {

@@ -8,6 +8,7 @@ import random
 import re
 import subprocess
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -164,8 +165,8 @@ class Stage:
         self.random = random.Random(1)
         self.sent = bytearray()
 
-    async def open(self, k, k1, *options):
-        server = running(self.peer_tree, "serve", "--port", 0, "--k", k, "--k1", k1, "--json")
+    async def open(self, k, k1, *options, serve=()):
+        server = running(self.peer_tree, "serve", "--port", 0, "--k", k, "--k1", k1, "--json", *serve)
         self.server = self.stack.enter_context(server)
         port = (await in_thread(self.server.event, "listening"))["port"]
         self.url = f"http://127.0.0.1:{port}"
@@ -269,6 +270,13 @@ class Stage:
         peers = json.loads(self._ask(f"status?tree={self.tree}"))["peers"]
         return {peer["peer"]: peer["parents"][stripe] for peer in peers}
 
+    def is_over(self):
+        """Whether the server has no such tree any more."""
+        try:
+            return not self._ask(f"status?tree={self.tree}")
+        except urllib.error.HTTPError as error:
+            return error.code == 404
+
     def _ask(self, path):
         with urllib.request.urlopen(f"{self.url}/{path}", timeout=10) as answer:
             return answer.read().decode()
@@ -281,9 +289,9 @@ class Stage:
 
 
 @contextlib.asynccontextmanager
-async def stage(peer_tree, folder, open_viewer=NativeViewer.fed, *, k=1, k1=1, identity=None, options=()):
+async def stage(peer_tree, folder, open_viewer=NativeViewer.fed, *, k=1, k1=1, identity=None, options=(), serve=()):
     async with contextlib.AsyncExitStack() as stack:
         scene = Stage(stack, peer_tree, folder, open_viewer)
         # Most hostile peers speak the frames of unsigned trees: no signature protects anybody there.
-        await scene.open(k, k1, *(["--identity", identity] if identity else ["--unsigned"]), *options)
+        await scene.open(k, k1, *(["--identity", identity] if identity else ["--unsigned"]), *options, serve=serve)
         yield scene

@@ -130,6 +130,34 @@ async def test_a_relay_that_speaks_for_the_source_feeds_nobody(signed_stage, for
         await scene.everybody_goes_on()
 
 
+async def test_a_tree_goes_on_while_its_viewers_have_the_pulse_of_a_source_that_lost_its_socket(signed_stage):
+    window = 2
+    async with signed_stage(k=2, k1=1, serve=["--source-resume-window", window]) as scene:
+        await scene.bystander()
+        await scene.bystander()
+        await scene.feed()
+        await scene.everybody_is_whole()
+        await scene.line.cut()
+        cut = time.monotonic()
+        # Three windows and more, in which it would have ended, and in which viewers come.
+        while time.monotonic() < cut + 3.5 * window:
+            await scene.feed()
+            await asyncio.sleep(window / 4)
+        await scene.bystander()
+        await scene.feed()
+        await scene.everybody_is_whole()
+        # The last pulse is as good as it is young, once.
+        scene.source.signal(signal.SIGKILL)
+        await eventually(scene.is_over, scene.parents, 10 + 2 * window)
+
+
+async def test_a_tree_that_is_not_signed_ends_with_its_window_whatever_its_viewers_have(program, tmp_path):
+    async with stage(program("peer-tree"), tmp_path, k=2, k1=1, serve=["--source-resume-window", 2]) as scene:
+        await scene.bystander()
+        await scene.line.cut()
+        await eventually(scene.is_over, scene.parents, 10)
+
+
 class Tree:
     """A server that remembers, on a port of its own, and whoever broadcasts with one identity."""
 

@@ -5,8 +5,8 @@ package enum SourceFrame: Equatable, Sendable {
     /// ``SourceStatement/pulse(_:)``.
     case pulse(SourcePulse, Signature)
 
-    /// The longest of both.
-    private static let maximumLength = 2 + 41 + 10 * SourcePulse.maximumRetained + Signature.length
+    /// The longest of both, in bytes.
+    package static let maximumLength = 2 + 41 + 10 * SourcePulse.maximumRetained + Signature.length
 
     /// The frame's bytes: its type, a zero, what is said, and the signature.
     package func encoded() -> [UInt8] {
@@ -22,9 +22,14 @@ package enum SourceFrame: Equatable, Sendable {
     ///
     /// - Throws: ``FrameError`` for anything that no conforming sender writes. Whether it is true is another question.
     package static func decode(_ frame: borrowing some FrameBuffer) throws(FrameError) -> SourceFrame {
-        guard frame.count > 2 + Signature.length else { throw .truncated }
-        guard frame.count <= maximumLength else { throw .oversized }
-        let bytes: [UInt8] = frame.withPrefix(maximumLength) { Array($0) }
+        // One more than there may be tells that there are too many.
+        try decode(frame.withPrefix(maximumLength + 1) { Array($0) })
+    }
+
+    /// Reads the bytes of a frame, likewise.
+    package static func decode(_ bytes: [UInt8]) throws(FrameError) -> SourceFrame {
+        guard bytes.count > 2 + Signature.length else { throw .truncated }
+        guard bytes.count <= maximumLength else { throw .oversized }
         guard bytes[1] == 0 else { throw .badValue }
         let said = Array(bytes[2..<bytes.count - Signature.length])
         guard let signature = Signature(Array(bytes.suffix(Signature.length))) else { throw .truncated }

@@ -166,6 +166,8 @@ public struct Client<Buffer: FrameBuffer, Random: RandomNumberGenerator> {
         case .treeLost: ended(.sourceLost)
         case .discover(let request): discover(request)
         case .statusDue: report()
+        case .pulseWanted:
+            if let frame = peer?.newestPulse { outputs.append(.emit(.pulse(Text(hexadecimal: frame)))) }
         case .closeChannel(let link):
             queues.close(link)
             outputs.append(.closeChannel(link))

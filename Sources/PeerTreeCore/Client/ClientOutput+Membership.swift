@@ -23,7 +23,7 @@ extension ClientOutput {
         case .emit(let event): self = .emit(event)
         case .begin, .assigned, .placed, .admitted, .childReleased, .standby, .wardAdmitted, .wardReleased, .linkOpened,
             .linkRelayed, .linkClosed, .connectFailed, .serverClock, .treeEnded, .handOver, .treeLost, .discover,
-            .statusDue,
+            .statusDue, .pulseWanted,
             .closeChannel:
             return nil
         }

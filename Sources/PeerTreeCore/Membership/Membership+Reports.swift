@@ -28,6 +28,11 @@ extension Membership {
         reports.next = now + reports.interval
     }
 
+    /// Whether to tell the server, if it asks, how lately the source has been heard of: only a signed tree's viewers can.
+    var mayHandInPulse: Bool {
+        phase == .member && !isSource && sourceKey != nil && server.isNative && server.isConnected
+    }
+
     /// Whether credentials can be renewed now.
     var mayRenew: Bool {
         phase == .member && server.isNative && server.isConnected

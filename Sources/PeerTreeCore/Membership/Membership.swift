@@ -173,6 +173,7 @@ public struct Membership<Random: RandomNumberGenerator> {
         case .resume(let token, let capacity): resumable(token, capacity)
         case .iceServers(let advice): iceServers.take(advice, at: now)
         case .statusInterval(let interval): pace(interval, at: now)
+        case .pulseWanted: if mayHandInPulse { emit(.pulseWanted) }
         case .tree(let summary): if phase == .member { emit(.tree(summary)) }
         case .goingAway: if phase == .member { emit(.serverGoingAway) }
         case .end: if phase == .member { treeEnded() }

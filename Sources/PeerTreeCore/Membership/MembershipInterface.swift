@@ -177,6 +177,8 @@ public enum MembershipOutput: Equatable, Sendable {
     case tree(Text)
     /// It is time for a report.
     case statusDue
+    /// The server wants the source's newest pulse.
+    case pulseWanted
     /// Left; nothing is open any more that needs time.
     case left
 }

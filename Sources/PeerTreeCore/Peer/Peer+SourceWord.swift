@@ -57,6 +57,11 @@ extension Peer {
         return stream.word.head?.streamID.high == stream.id && stream.word.newest != nil
     }
 
+    /// The newest pulse that was found true, as it was passed on; nil before the first.
+    var newestPulse: [UInt8]? {
+        stream.word.newest.map { newest in newest.frame.withPrefix(newest.frame.count) { Array($0) } }
+    }
+
     /// Tells a child which stream this is, and how far the source is.
     mutating func sendWord(on id: LinkID) {
         guard let head = stream.word.headFrame else { return }

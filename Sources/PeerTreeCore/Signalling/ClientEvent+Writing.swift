@@ -17,6 +17,7 @@ extension ClientEvent {
         case .leave: .leave
         case .status: .status
         case .iceServers: .iceServers
+        case .pulse: .pulse
         }
     }
 
@@ -56,6 +57,9 @@ extension ClientEvent {
             json.name(Field.reason)
             json.string(Text(reason.text))
         case .status(let report): report.write(into: &json)
+        case .pulse(let frame):
+            json.name(Field.frame)
+            json.string(frame)
         case .leave, .iceServers: break
         }
     }

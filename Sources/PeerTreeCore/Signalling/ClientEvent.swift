@@ -22,6 +22,8 @@ public enum ClientEvent: Equatable, Sendable {
     case status(StatusReport)
     /// Asks for STUN and TURN servers with fresh credentials.
     case iceServers
+    /// The source's newest pulse, as the frame that peers pass on, in hexadecimal.
+    case pulse(Text)
 }
 
 /// What is asked of the server.

@@ -35,6 +35,7 @@ extension ServerEvent {
             return .refused(code: code, message: payload["message"]?.text ?? .empty)
         case .iceServers: return ICEServerAdvice(payload).map { .iceServers($0) }
         case .status: return statusInterval(payload)
+        case .pulse: return .pulseWanted
         case .attached, .orphaned, .promoted, .childLost, .leave: return nil
         }
     }

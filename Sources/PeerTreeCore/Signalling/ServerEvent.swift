@@ -40,6 +40,8 @@ public enum ServerEvent: Equatable, Sendable {
     case iceServers(ICEServerAdvice)
     /// How often to report.
     case statusInterval(TimeSpan)
+    /// The source's socket is gone: the server asks for the source's newest pulse.
+    case pulseWanted
 
     /// Where a peer is.
     public struct Discovery: Equatable, Sendable {

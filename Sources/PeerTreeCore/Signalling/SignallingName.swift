@@ -34,6 +34,8 @@ public enum SignallingName: UInt8, CaseIterable, Sendable {
     case iceServers
     /// Both ways: a report, and how often to report.
     case status
+    /// Both ways: the newest pulse of a source whose socket is gone.
+    case pulse
     /// To the server: the parent of an assignment feeds.
     case attached
     /// To the server: a parent is lost.
@@ -65,6 +67,7 @@ public enum SignallingName: UInt8, CaseIterable, Sendable {
         case .error: "peer-tree[error]"
         case .iceServers: "peer-tree[ice-servers]"
         case .status: "peer-tree[status]"
+        case .pulse: "peer-tree[pulse]"
         case .attached: "peer-tree[attached]"
         case .orphaned: "peer-tree[orphaned]"
         case .promoted: "peer-tree[promoted]"
@@ -85,7 +88,7 @@ public enum SignallingName: UInt8, CaseIterable, Sendable {
     public var isFromClient: Bool {
         switch self {
         case .discover, .offer, .signal, .reject, .attached, .orphaned, .promoted, .childLost, .leave, .status,
-            .iceServers:
+            .iceServers, .pulse:
             true
         default: false
         }
@@ -125,6 +128,7 @@ enum SignallingField {
     static var sdp: StaticString { "sdp" }
     static var candidate: StaticString { "candidate" }
     static var key: StaticString { "key" }
+    static var frame: StaticString { "frame" }
     static var renegotiate: StaticString { "renegotiate" }
 }
 

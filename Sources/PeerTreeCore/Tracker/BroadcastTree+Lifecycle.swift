@@ -106,11 +106,10 @@ extension BroadcastTree {
 
     /// Runs the time that a peer has to come back.
     mutating func startResumeTimer(_ peer: Int32, _ context: inout TrackerContext) {
-        let isSource = peer == SpanningTree.source
-        let window = isSource ? context.options.sourceResumeWindow : context.options.resumeWindow
+        guard peer != SpanningTree.source else { return awaitSource(&context) }
         peers[Int(peer)].resumeTimer = context.timers.start(
-            TimerQueue.Subject(tree: index, peer: peer, stripe: 0, kind: isSource ? .sourceResume : .viewerResume),
-            deadline: context.now + window
+            TimerQueue.Subject(tree: index, peer: peer, stripe: 0, kind: .viewerResume),
+            deadline: context.now + context.options.resumeWindow
         )
     }
 
@@ -164,7 +163,7 @@ extension BroadcastTree {
     mutating func cancelTimer(of subject: TimerQueue.Subject, _ context: inout TrackerContext) {
         switch subject.kind {
         case .attach: cancelAttachTimer(subject.peer, stripe: Int(subject.stripe), &context)
-        case .viewerResume, .sourceResume: context.timers.cancel(&peers[Int(subject.peer)].resumeTimer)
+        case .viewerResume, .sourceResume, .sourceSearch: context.timers.cancel(&peers[Int(subject.peer)].resumeTimer)
         case .restore: cancelRestoreTimer(subject.peer, &context)
         case .eviction: cancelEvictionTimer(subject.peer, &context)
         case .shun: cancelShunTimer(subject.peer, &context)

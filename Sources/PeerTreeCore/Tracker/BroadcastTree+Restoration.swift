@@ -8,10 +8,7 @@ extension BroadcastTree {
     mutating func beginWithoutSource(children: Int, layout: StripeLayout, _ context: inout TrackerContext) {
         begin(isNative: true, children: children, layout: layout, at: context.now)
         setSuspect(SpanningTree.source, true)
-        peers[Int(SpanningTree.source)].resumeTimer = context.timers.start(
-            TimerQueue.Subject(tree: index, peer: SpanningTree.source, stripe: 0, kind: .sourceResume),
-            deadline: context.now + context.options.sourceResumeWindow
-        )
+        awaitSource(&context)
     }
 
     /// The source is back and tells which children it feeds.

@@ -34,6 +34,8 @@ struct BroadcastTree {
     var votes = SpentVotes()
     /// Who stands by for whom.
     var standbys = StandbyTable()
+    /// How long to look for a source whose signalling socket is gone.
+    var search = SourceSearch()
     /// Viewers that get the whole stream of several stripes from one parent.
     var wholes = WholeViewers(stripes: 0)
     /// Peers that came back after the tracker had lost its memory and whose links are not settled yet.

@@ -9,6 +9,7 @@ struct TimerQueue {
         case attach
         case viewerResume
         case sourceResume
+        case sourceSearch
         case restore
         case eviction
         case shun
@@ -40,6 +41,7 @@ struct TimerQueue {
     private var attach = List()
     private var viewerResume = List()
     private var sourceResume = List()
+    private var sourceSearch = List()
     private var restore = List()
     private var eviction = List()
     private var shun = List()
@@ -100,7 +102,7 @@ struct TimerQueue {
     }
 
     private var firstToFire: Int32? {
-        let resume = earlier(viewerResume.first, sourceResume.first)
+        let resume = earlier(viewerResume.first, earlier(sourceResume.first, sourceSearch.first))
         let blame = earlier(earlier(eviction.first, shun.first), probe.first)
         let first = earlier(earlier(earlier(attach.first, restore.first), resume), blame)
         return first == Self.none ? nil : first
@@ -118,6 +120,7 @@ struct TimerQueue {
         case .attach: body(&attach)
         case .viewerResume: body(&viewerResume)
         case .sourceResume: body(&sourceResume)
+        case .sourceSearch: body(&sourceSearch)
         case .restore: body(&restore)
         case .eviction: body(&eviction)
         case .shun: body(&shun)

@@ -44,6 +44,13 @@ extension Tracker {
         trees[try liveIndex(of: tree)].layout
     }
 
+    /// A native viewer of a tree whose signalling socket is not known to be gone, which one depends on `number`; nil if none is
+    /// found near the place that it stands for.
+    public func connectedViewer(of tree: TreeHandle, near number: UInt64) throws(TrackerError) -> PeerHandle? {
+        let index = try liveIndex(of: tree)
+        return trees[index].connectedViewer(near: number).map { trees[index].handle(of: $0) }
+    }
+
     /// The number of peers in a tree, less the source.
     public func viewerCount(of tree: TreeHandle) throws(TrackerError) -> Int {
         trees[try liveIndex(of: tree)].peerCount - 1

@@ -21,6 +21,9 @@ public struct Tracker: Sendable {
         case signallingUnreachable(PeerHandle)
         /// The peer's signalling socket is back.
         case signallingResumed(PeerHandle)
+        /// The source, whose signalling socket is gone, was heard of by another way: its tree goes on as if the socket was gone
+        /// only since now. A source that has its socket is none of this.
+        case sourceHeard(PeerHandle)
         /// The peer's link to the parent of `epoch` is open. An old epoch is ignored.
         case attached(PeerHandle, stripe: Int, epoch: UInt32)
         /// The peer lost the parent of `epoch`. An old epoch is answered with the current assignment.
@@ -183,6 +186,9 @@ public struct Tracker: Sendable {
             let (tree, index) = try locate(peer)
             trees[tree].resume(index, &context)
             trees[tree].readmit(index, &context)
+        case .sourceHeard(let peer):
+            let (tree, index) = try locate(peer)
+            if index == SpanningTree.source { trees[tree].sourceHeard(&context) }
         case .attached(let peer, let stripe, let epoch):
             let (tree, index, stripe) = try locate(peer, stripe: stripe)
             try trees[tree].attached(index, stripe: stripe, epoch: epoch, &context)
@@ -237,7 +243,9 @@ public struct Tracker: Sendable {
             case .viewerResume:
                 trees[index].removePeer(subject.peer, reason: .vanished, &context)
             case .sourceResume:
-                trees[index].end(.sourceLost, &context)
+                trees[index].searchSource(&context)
+            case .sourceSearch:
+                trees[index].sourceNotFound(&context)
             case .restore:
                 trees[index].restorationTimedOut(subject.peer, &context)
             case .eviction:

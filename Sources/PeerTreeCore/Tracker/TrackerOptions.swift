@@ -33,7 +33,8 @@ public struct TrackerOptions: Sendable {
     /// How long a viewer without a signalling socket keeps its place. Default 15 s.
     public var resumeWindow = TimeSpan.seconds(15)
 
-    /// How long a tree survives without its source's signalling socket. Default 15 s.
+    /// How long a tree survives without its source's signalling socket, from when that is gone or the source was heard of by
+    /// another way (``Tracker/Input/sourceHeard(_:)``). Default 15 s.
     public var sourceResumeWindow = TimeSpan.seconds(15)
 
     /// How long a peer that came back after the tracker lost its memory waits for the parent and the children it had.

@@ -92,6 +92,9 @@ public enum TrackerOutput: Equatable, Sendable {
     /// `peer` is said to be silent: ask it over its socket, and report ``Tracker/Input/signallingLost(_:)`` unless it
     /// answers within a second.
     case probe(peer: PeerHandle)
+    /// The signalling socket of `source` has not come back, and its tree is about to end: ask viewers whether they have word of
+    /// the source, and report ``Tracker/Input/sourceHeard(_:)`` if they have. Said ``SourceSearch/rounds`` times, until the end.
+    case sourceMissed(source: PeerHandle)
     /// `peer` is no longer in its tree and its handle is void.
     case removed(peer: PeerHandle, reason: RemovalReason)
     /// `peer` takes fewer children than before, or as many as it offered again, or takes them in another stripe: what it was

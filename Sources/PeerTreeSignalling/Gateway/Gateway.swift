@@ -261,7 +261,7 @@ package struct Gateway: Sendable {
                 note(event, nil, by: id)
                 send(.leave(member))
             case .offer, .signal, .reject: pass(event, try payload(arguments), by: try member(id))
-            case .attached, .orphaned, .promoted, .childLost, .status:
+            case .attached, .orphaned, .promoted, .childLost, .status, .pulse:
                 pass(event, try payload(arguments), by: try nativeMember(id))
             default: throw .unknownEvent
             }
@@ -286,7 +286,7 @@ package struct Gateway: Sendable {
     /// Passes an event on to the service of a member's tree.
     private mutating func pass(_ event: SignallingName, _ payload: JSONValue?, by member: MemberSocket) {
         switch event {
-        case .signal, .attached, .status: break
+        case .signal, .attached, .status, .pulse: break
         default: note(event, payload, by: member.socket)
         }
         send(.event(member, event, payload))

@@ -116,6 +116,8 @@ struct TreeEntry {
     var isEncrypted = false
     /// With which key it signs it; nil if it does not, or if nobody has said since the server was started again.
     var key: SourceKey?
+    /// Who may have word of a source whose socket is gone.
+    var witnesses = SourceWitnesses()
     /// Where it was made: that gateway counts it for an address.
     var origin: GatewayID?
     /// What has happened in it.

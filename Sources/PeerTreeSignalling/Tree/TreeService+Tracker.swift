@@ -33,6 +33,7 @@ extension TreeService {
             }
         case .probe(let peer):
             probe(peer)
+        case .sourceMissed(let source): askForPulse(of: source.tree)
         case .removed(let peer, let reason):
             sayRemoved(peer, reason)
             forget(peer)

@@ -119,6 +119,9 @@ package struct TreeService: Sendable {
     /// What placement has done so far.
     package var trackerStatistics: TrackerStatistics { tracker.statistics }
 
+    /// Microseconds since 1970.
+    var unixMicroseconds: UInt64 { options.unixTimeAtZero * 1_000_000 + now.nanoseconds / 1_000 }
+
     /// Seconds since 1970.
     var unixTime: UInt64 { options.unixTimeAtZero + now.nanoseconds / 1_000_000_000 }
 
@@ -221,6 +224,7 @@ package struct TreeService: Sendable {
             case .promoted: try promoted(payload, from: peer)
             case .childLost: try childLost(payload, from: peer)
             case .status: try status(payload, from: peer)
+            case .pulse: try pulse(payload, from: peer)
             default: throw .unknownEvent
             }
         } catch {

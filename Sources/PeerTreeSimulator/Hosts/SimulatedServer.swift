@@ -132,7 +132,7 @@ struct SimulatedServer {
         case .status(let report):
             guard let depth = try? tracker.depth(of: peer), depth != report.depth else { return }
             say(.place(depth: UInt32(depth)), to: client)
-        case .discover, .iceServers: break
+        case .discover, .iceServers, .pulse: break
         }
     }
 
@@ -359,6 +359,9 @@ struct SimulatedServer {
         case .restored(let peer):
             guard let client = clientOfPeer[peer] else { return }
             forgetClaim(of: client)
+        case .sourceMissed:
+            // A source that is away for so long is gone here.
+            break
         case .treeEnded:
             tree = nil
         }

@@ -98,6 +98,31 @@ struct SignedEntryTests {
         #expect(failures(outputs) == [.unproven])
     }
 
+    @Test("A viewer of a signed tree is to hand the source's pulse in when it is asked, and nobody else is")
+    func pulseWanted() throws {
+        let key = try #require(TestKey.key)
+        for (tree, key) in [(key.treeID, key), ("T", nil)] as [(Text, SourceKey?)] {
+            var harness = MembershipHarness()
+            harness.feed(.serverConnected)
+            harness.feed(.enter(tree))
+            #expect(harness.feed(.server(.pulseWanted)).isEmpty)
+            guard case .server(let event) = answer(tree, key: key) else { continue }
+            harness.feed(.server(event))
+            #expect(harness.feed(.server(.pulseWanted)) == (key == nil ? [] : [.pulseWanted]))
+        }
+        var client = make(identity: key)
+        _ = feed(.serverConnected, &client)
+        _ = feed(.enter(nil), &client)
+        _ = feed(answer(key.treeID, key: key), &client)
+        #expect(feed(.server(.pulseWanted), &client).isEmpty)
+        // One that has none has nothing to say.
+        client = make()
+        _ = feed(.serverConnected, &client)
+        _ = feed(.enter(key.treeID), &client)
+        _ = feed(answer(key.treeID, key: key), &client)
+        #expect(feed(.server(.pulseWanted), &client).isEmpty)
+    }
+
     @Test("Keys and proofs are written in hexadecimal, and read only so")
     func digits() throws {
         let key = try #require(TestKey.key)

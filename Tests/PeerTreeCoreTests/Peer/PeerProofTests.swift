@@ -312,9 +312,13 @@ struct PeerProofTests {
         world.told = []
         for pulse in [pulses[0], pulses[0], pulses[2], pulses[1], pulses[0]] { world.receive(pulse, on: 1) }
         #expect(world.told == [pulses[0], pulses[2]])
+        #expect(world.peer.newestPulse == Array(pulses[2].bytes))
         let falseButOld = world.writer.pulse(clock: World.clock).forged
         world.receive(falseButOld, on: 1)
         #expect(world.closed.isEmpty)
+        // A newer one that is false is not handed in either.
+        world.receive(world.writer.pulse(clock: World.clock + 9).forged, on: 1)
+        #expect(world.peer.newestPulse == Array(pulses[2].bytes))
     }
 
     @Test("A child is told which stream this is before it is fed")

@@ -65,7 +65,7 @@ struct SignallingCodecTests {
                 .status(StatusReport(rate: 10, children: 2, lag: 123, roundTrip: 40, depth: 3)),
                 #"{"rate":10,"children":2,"lag":12.3,"roundTrip":4,"depth":3}"#
             ),
-            (.leave, "{}"), (.iceServers, "{}"),
+            (.leave, "{}"), (.iceServers, "{}"), (.pulse("1300"), #"{"frame":"1300"}"#),
         ]
         for (event, json) in expected { #expect(text(event.payload) == json) }
     }
@@ -105,6 +105,7 @@ struct SignallingCodecTests {
         #expect(read(.standby, #"{"id":null}"#) == .standby(nil))
         #expect(read(.status, #"{"interval":2.5}"#) == .statusInterval(.milliseconds(2_500)))
         #expect(read(.status, #"{"interval":1e1}"#) == .statusInterval(.seconds(10)))
+        #expect(read(.pulse, "{}") == .pulseWanted)
         #expect(
             read(.offer, #"{"initiator":"C","sessionId":"s","signal":{"type":"offer","sdp":"\ud83d\ude00\n"}}"#)
                 == .offer(session: "s", from: "C", sdp: Text(Array("😀\n".utf8)), isNative: false)

@@ -394,7 +394,7 @@ struct RandomRun {
             case .wardGone(let standby, let ward):
                 if admitted[ward] != standby { problems.append("\(standby) never stood by for \(ward)") }
                 admitted[ward] = nil
-            case .childGone, .suspect, .probe, .restored, .admit, .capacityChanged:
+            case .childGone, .suspect, .probe, .restored, .admit, .capacityChanged, .sourceMissed:
                 break
             }
         }

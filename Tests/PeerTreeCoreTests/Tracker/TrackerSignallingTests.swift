@@ -132,6 +132,46 @@ struct TrackerSignallingTests {
         #expect(end.last == .treeEnded(tree: harness.tree, reason: .sourceLost))
     }
 
+    @Test("Viewers are asked for word of a source before its window is over, and it runs anew when they have it")
+    func sourceHeard() throws {
+        var harness = try TrackerHarness()
+        _ = try harness.join()
+        let missed = TrackerOutput.sourceMissed(source: harness.source)
+        try harness.handle(.signallingLost(harness.source))
+        try #expect(harness.wait(.milliseconds(9_999)).isEmpty)
+        try #expect(harness.wait(.milliseconds(1)) == [missed])
+        for _ in 0..<3 { try #expect(harness.wait(.seconds(1)) == [missed]) }
+        try #expect(harness.handle(.sourceHeard(harness.source)).isEmpty)
+        try #expect(harness.wait(.milliseconds(9_999)).isEmpty)
+        try #expect(harness.wait(.milliseconds(1)) == [missed])
+        for _ in 0..<4 { try #expect(harness.wait(.seconds(1)) == [missed]) }
+        try harness.wait(.milliseconds(999))
+        #expect(harness.tracker.isLive(harness.tree))
+        try #expect(harness.wait(.milliseconds(1)).last == .treeEnded(tree: harness.tree, reason: .sourceLost))
+    }
+
+    @Test("Word of a source that has its socket, that cannot be reached, or of a viewer, is no news")
+    func heardInVain() throws {
+        var harness = try TrackerHarness()
+        let peer = try harness.join()
+        try harness.handle(.sourceHeard(harness.source))
+        #expect(harness.tracker.deadline == nil)
+        try harness.handle(.signallingUnreachable(harness.source))
+        try harness.handle(.sourceHeard(harness.source))
+        #expect(harness.tracker.deadline == nil)
+        try harness.handle(.signallingLost(peer))
+        try harness.wait(.seconds(14))
+        try harness.handle(.sourceHeard(peer))
+        try #expect(harness.wait(.seconds(1)).contains(.removed(peer: peer, reason: .vanished)))
+        // Whoever is back before the search is over has its whole window the next time.
+        try harness.handle(.signallingLost(harness.source))
+        try harness.wait(.seconds(12))
+        try harness.handle(.signallingResumed(harness.source))
+        #expect(harness.tracker.deadline == nil)
+        try harness.handle(.signallingLost(harness.source))
+        try #expect(harness.wait(.milliseconds(9_999)).isEmpty)
+    }
+
     @Test("Whatever its children say, a source without signalling keeps its tree until its window is over")
     func sourceReported() throws {
         var harness = try TrackerHarness()
