@@ -151,6 +151,31 @@ struct SlotTests {
         #expect(service.deadline == nil)
     }
 
+    @Test("The end of a tree is told where it was made, also if that gateway's node is another session by then")
+    func origin() throws {
+        let (before, after) = (GatewayID(0, at: NodeSession(1)), GatewayID(0, at: NodeSession(2)))
+        var service = makeService(SlotTenures(all: 1))
+        let made = say(.told(try entry("S", tree(1), makes: true), by: before), to: &service)
+        let token = try #require(self.token(made))
+        _ = say(.lost(before.node), to: &service)
+        let source = Announcement(
+            socket: "S",
+            address: nil,
+            isNative: true,
+            token: token,
+            place: ClaimedPlace(),
+            agent: nil,
+            key: nil
+        )
+        _ = say(.told(.announce(source), by: after), to: &service)
+        service.handle(.told(.leave(source.member), by: after), at: .zero)
+        var told: [GatewayID] = []
+        while case .tell(let message, let gateway, _)? = service.nextOutput() {
+            if message == .treeEnded(tree: tree(1)) { told.append(gateway) }
+        }
+        #expect(told == [after])
+    }
+
     // MARK: Gateways
 
     private func makeGateway() -> Gateway {

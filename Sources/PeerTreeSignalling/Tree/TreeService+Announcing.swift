@@ -34,8 +34,10 @@ extension TreeService {
         guard let member = members[peer] else { return }
         // The same socket by another way to its gateway: what was said by the one before is lost.
         guard member.id != arrival.socket else {
-            if member.gateway != gateway { seat(peer, arrival, at: gateway) }
-            return
+            guard member.gateway != gateway else { return }
+            // So is who counts the tree that was made there.
+            if peer.isSource, trees[peer.tree]?.origin == member.gateway { trees[peer.tree]?.origin = gateway }
+            return seat(peer, arrival, at: gateway)
         }
         guard member.tree == arrival.token.treeID, arrival.token.ids.dropLast().contains(member.id) else {
             return tell(.replaced(arrival.member), of: arrival.token.slot, to: gateway)
