@@ -342,7 +342,15 @@ struct AnnouncementTests {
         }
     }
 
-    @Test("A tree that is over is not made anew, nor by whoever is of no earlier term or has no number")
+    @Test("Whoever was placed by an owner of a greater term gets its place back from the one that does not know of it")
+    func fromGreaterTerm() throws {
+        var (service, arrivals) = try makeService(viewers: 1)
+        for position in arrivals.indices { arrivals[position].token.term = 3 }
+        _ = announce(arrivals, to: &service)
+        #expect(service.treeCount == 1 && service.peerCount == 2)
+    }
+
+    @Test("A tree that is over is not made anew, nor by whoever is of the same term or has no number")
     func refused() throws {
         var (service, arrivals) = try makeService(viewers: 1)
         var later = arrivals[1]

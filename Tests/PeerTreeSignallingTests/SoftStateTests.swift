@@ -364,12 +364,13 @@ struct SoftStateTests {
         #expect(comeBack("V0", as: "again", memory, to: &harness)?["code"] == "unknown-resume")
     }
 
-    @Test("A token of a later term restores nothing: who has it belongs to a service that came after this one")
+    @Test("A token of a later term restores its peer, too: who gave it may be gone before this service has heard of it")
     func laterTerm() throws {
         var stale = SignallingHarness(seed: 40)
-        let (harness, _) = try makeTree(viewers: 1, seed: 41)
+        let (harness, tree) = try makeTree(viewers: 1, seed: 41)
         let memory = try #require(try memories(harness)["V0"])
-        #expect(comeBack("V0", as: "v", memory, to: &stale)?["code"] == "unknown-resume")
+        #expect(comeBack("V0", as: "v", memory, to: &stale)?["treeID"] == .string(tree))
+        #expect(stale.service.peerCount == 2, "the viewer, and whoever stands for the source")
     }
 
     @Test("A tree that is over is not made anew by tokens from before, however long ago it ended")

@@ -54,8 +54,10 @@ extension TreeService {
 
     /// Whether a token can make a peer that is not there.
     func mayRestore(_ token: ResumeToken) throws(SignallingError) {
-        // One of this term whose peer is gone has left, or came too late; so has one that was restored and is gone.
-        guard token.number != 0, let tenure = slots[ofTree: token.treeID], token.term < tenure.term,
+        // One of this term whose peer is gone has left, or came too late; so has one that was restored and is gone. One of a
+        // greater term comes from an owner after this one, of whom nobody has told yet and who may be dead by now: its peer is
+        // where this service is asked for it.
+        guard token.number != 0, let tenure = slots[ofTree: token.treeID], token.term != tenure.term,
             !restoration.hasRestored(token)
         else { throw .unknownResume }
         guard !restoration.endedTrees.contains(token.treeID) else { throw .unknownTree }
