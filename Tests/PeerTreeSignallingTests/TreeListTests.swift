@@ -1,7 +1,7 @@
 import PeerTreeSignalling
 import Testing
 
-@Suite("Lists of trees")
+@Suite("Lists of trees", .timeLimit(.minutes(1)))
 struct TreeListTests {
     private func tree(_ id: String, _ viewers: Int) -> DashboardTree {
         DashboardTree(treeID: id, viewers: viewers, depth: 1)

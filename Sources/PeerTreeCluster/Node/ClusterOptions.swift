@@ -11,8 +11,8 @@ package struct ClusterOptions: Sendable {
     package var secrets: LinkSecrets
     package var ownership = OwnershipOptions()
     package var links = LinkOptions()
-    /// How long giving its slots away may take when it stops. Default 10 s.
-    package var leaveLimit = Duration.seconds(10)
+    /// How long giving its slots away may take when it stops. Default 20 s.
+    package var leaveLimit = Duration.seconds(20)
     /// How often this node tells the others what it has. Default 2 s.
     package var reportInterval = Duration.seconds(2)
     /// Of the program, for people. Default: none.

@@ -22,6 +22,7 @@ public struct TreeSnapshot: Equatable, Sendable {
         public var origin: UInt64?
         /// For how long it has been in the tree.
         public var age: TimeSpan
+        /// Whether its signalling socket is there.
         public var signalling: Signalling
         /// Who stands by for it.
         public var standby: Int?
@@ -52,6 +53,7 @@ public struct TreeSnapshot: Equatable, Sendable {
 
     /// What is known of a peer's signalling socket.
     public enum Signalling: Equatable, Sendable {
+        /// It is there.
         case connected
         /// Nobody can tell whether it is there.
         case unreachable
@@ -61,8 +63,11 @@ public struct TreeSnapshot: Equatable, Sendable {
 
     /// What a peer offered before it was made a leaf, and for how many times ``TrackerOptions/evictionTime`` it is one.
     public struct Eviction: Equatable, Sendable {
+        /// In which it took children.
         public var stripe: Int
+        /// How many.
         public var capacity: UInt16
+        /// At least 1, and at most 1,024.
         public var rounds: Int
 
         /// A time as a leaf.
