@@ -9,9 +9,10 @@ import Foundation
 #endif
 
 extension SlotSnapshot {
-    /// Members, and letters, in one part: what a few milliseconds are enough to write or read.
+    /// Members in one part: what a few milliseconds are enough to write or read.
     private static let membersInPart = 500
-    private static let lettersInPart = 500
+    /// From how many bytes on the next letter goes into another part. One alone may be longer.
+    private static let fullPart = 256 << 10
 
     /// The snapshot without its gateways, as it goes to another node, in parts whose order matters.
     package func written() -> [[UInt8]] {
@@ -24,11 +25,16 @@ extension SlotSnapshot {
                 parts.append(bytes(of: WrittenSnapshotPart.with { $0.trees = [written] }))
             }
         }
-        for start in stride(from: 0, to: letters.count, by: Self.lettersInPart) {
-            let some = letters[start..<min(start + Self.lettersInPart, letters.count)]
-            parts.append(bytes(of: WrittenSnapshotPart.with { $0.letters = some.map { WrittenSnapshotLetter($0) } }))
+        var part = WrittenSnapshotPart()
+        var byteCount = 0
+        for letter in letters {
+            part.letters.append(WrittenSnapshotLetter(letter))
+            byteCount += part.letters.last?.message.count ?? 0
+            guard byteCount >= Self.fullPart else { continue }
+            parts.append(bytes(of: part))
+            (part, byteCount) = (WrittenSnapshotPart(), 0)
         }
-        return parts
+        return part.letters.isEmpty ? parts : parts + [bytes(of: part)]
     }
 
     /// Adds what the next part says. Whether trees can be as they are said to be, the tracker finds out.

@@ -14,7 +14,7 @@ package struct NodeSession: Hashable, Comparable, Sendable {
 }
 
 /// Names a gateway among those that talk to a tree service.
-package struct GatewayID: Hashable, Sendable {
+package struct GatewayID: Hashable, Comparable, Sendable {
     /// Counts the gateways of one node.
     package var number: UInt32
     package var node: NodeSession
@@ -22,6 +22,10 @@ package struct GatewayID: Hashable, Sendable {
     package init(_ number: UInt32, at node: NodeSession = .here) {
         self.number = number
         self.node = node
+    }
+
+    package static func < (left: GatewayID, right: GatewayID) -> Bool {
+        (left.node, left.number) < (right.node, right.number)
     }
 }
 

@@ -23,7 +23,9 @@ struct HandOver {
     init(_ snapshot: SlotSnapshot, term: SlotTerm, at now: Instant) {
         self.term = term
         self.snapshot = snapshot
-        awaited = Set(snapshot.gateways.compactMap { $0 })
+        // Others have nobody in the slot who could say or hear anything, and may be gone.
+        let seats = Set(snapshot.trees.flatMap { $0.members.compactMap(\.gateway) })
+        awaited = Set(seats.compactMap { snapshot.gateways[$0] })
         until = now + Self.patience
     }
 

@@ -8,13 +8,18 @@ extension TreeService {
             guard let known = memberNumbers[arrival.token.number] else { return try takeBack(arrival, from: gateway) }
             meet(known, arrival, from: gateway)
         } catch {
-            // A client that hears that it has no place asks for one, with its token.
-            if arrival.isNative {
-                let event = SignallingName.discover.string
-                tell(.refuse(arrival.member, event: event, .notAMember), of: arrival.token.slot, to: gateway)
-            }
-            tell(.left(arrival.member), of: arrival.token.slot, to: gateway)
+            turnAway(arrival.member, isNative: arrival.isNative, at: gateway)
         }
+    }
+
+    /// Whoever a gateway speaks of has no place here.
+    mutating func turnAway(_ member: MemberSocket, isNative: Bool, at gateway: GatewayID) {
+        let slot = Slot(ofTree: member.tree)
+        // A client that hears that it has no place asks for one, with its token.
+        if isNative {
+            tell(.refuse(member, event: SignallingName.discover.string, .notAMember), of: slot, to: gateway)
+        }
+        tell(.left(member), of: slot, to: gateway)
     }
 
     private mutating func takeBack(_ arrival: Announcement, from gateway: GatewayID) throws(SignallingError) {

@@ -12,8 +12,9 @@ extension TreeService {
     mutating func freeze(_ slot: Slot) {
         guard let tenure = slots[slot] else { return }
         guard let snapshot = takeOut(slot) else { return give(nil, of: slot, tenure.term) }
-        slots.suspend(slot, HandOver(snapshot, term: tenure.term, at: now))
-        for gateway in snapshot.gateways.compactMap({ $0 }) { say(.hold, to: gateway, slot, tenure.term) }
+        let handOver = HandOver(snapshot, term: tenure.term, at: now)
+        slots.suspend(slot, handOver)
+        for gateway in handOver.awaited.sorted() { say(.hold, to: gateway, slot, tenure.term) }
         giveIfWhole(slot)
     }
 
@@ -144,7 +145,7 @@ extension TreeService {
     private mutating func adopt(_ known: SlotSnapshot.Tree, _ gateways: [GatewayID?]) {
         guard treeIDs[known.id] == nil, known.members.count == known.shape.peers.count,
             let peers = adopt(known.shape), let source = peers.first
-        else { return }
+        else { return turnAway(known, gateways) }
         treeIDs[known.id] = source.tree
         var entry = TreeEntry(id: known.id, source: source, layout: known.shape.layout)
         entry.isEncrypted = known.isEncrypted
@@ -159,6 +160,20 @@ extension TreeService {
             if members[peer]?.isConnected == false { track(.signallingLost(peer)) }
         }
         summarySoon(source.tree)
+    }
+
+    /// There can be no such tree here: its members hear that they have no place.
+    private mutating func turnAway(_ known: SlotSnapshot.Tree, _ gateways: [GatewayID?]) {
+        for (member, peer) in zip(known.members, known.shape.peers) {
+            guard let place = member.gateway, gateways.indices.contains(place), let gateway = gateways[place],
+                let id = member.ids.last
+            else { continue }
+            turnAway(
+                MemberSocket(tree: known.id, number: member.number, socket: id),
+                isNative: peer.isNative,
+                at: gateway
+            )
+        }
     }
 
     private mutating func register(
