@@ -24,6 +24,7 @@ extension ClusterNode {
             send(.snapshot(fence, gateways: frozen.gateways.map { self.name(of: $0) }), to: name)
             for part in frozen.parts { send(.piece(fence, part), to: name) }
         }
+        outgoing[fence.slot]?.isMade = true
         send(.offered(fence), to: name)
     }
 
@@ -34,8 +35,10 @@ extension ClusterNode {
         outputs.append(.tell(.thaw(slot)))
     }
 
-    mutating func withdrawOffers(to node: NodeID) {
-        for slot in outgoing.slots(offeredTo: node) { withdrawOffer(of: slot) }
+    /// What a node was to be offered stays. What it was offered stays frozen, whatever became of the link: the node may take it
+    /// as it was frozen, until the ownership has withdrawn the offer at etcd.
+    mutating func forgetOffers(to node: NodeID) {
+        for slot in outgoing.slots(toBeOfferedTo: node) { withdrawOffer(of: slot) }
     }
 
     private func name(of node: NodeID) -> NodeName? {

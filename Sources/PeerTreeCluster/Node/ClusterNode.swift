@@ -144,7 +144,7 @@ package struct ClusterNode: Sendable {
         counts.termChanges += UInt64(new.count)
         outputs.append(.tell(.took(new)))
         var inherited: [Slot: SlotTerm] = [:]
-        for (slot, term) in new {
+        for (slot, term) in new.sorted(by: { $0.key.number < $1.key.number }) {
             if let known = own[slot] {
                 // It was this node's all the time.
                 inherited[slot] = known
@@ -177,20 +177,11 @@ package struct ClusterNode: Sendable {
     /// The server hears what all others have together, whenever that is something else. What a node has counts until the node is
     /// gone, reachable or not: its trees are there.
     mutating func countElsewhere() {
-        let total = nodes.values.reduce(into: LoadElsewhere.none) { total, node in
-            guard let report = node.report else { return }
-            total.trees = Self.sum(total.trees, report.trees)
-            total.peers = Self.sum(total.peers, report.peers)
-        }
+        let all = nodes.values.compactMap(\.report).reduce(into: TreeList()) { $0.add(TreeList($1)) }
+        let total = LoadElsewhere(trees: all.treeCount, peers: all.peers)
         guard total != elsewhere else { return }
         elsewhere = total
         outputs.append(.tell(.elsewhere(total)))
-    }
-
-    /// Other nodes may say anything: no more than there can be.
-    private static func sum(_ total: Int, _ more: UInt64) -> Int {
-        let (sum, isOver) = total.addingReportingOverflow(Int(clamping: more))
-        return isOver ? .max : sum
     }
 
     private static func fences(_ slots: [Slot: SlotTerm]) -> [FencingToken] {
@@ -253,7 +244,7 @@ package struct ClusterNode: Sendable {
         nodes[name]?.greeted = nil
         sessions[session] = nil
         incoming.removeAll(of: session)
-        withdrawOffers(to: id)
+        forgetOffers(to: id)
         outputs.append(.tell(.lost(session)))
         outputs.append(.ownership(.reachable(id, false)))
     }

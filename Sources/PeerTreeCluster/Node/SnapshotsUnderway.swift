@@ -22,6 +22,8 @@ struct OutgoingSnapshots {
         let term: SlotTerm
         /// Of the snapshot that was sent, until it is clear what came of it.
         var byteCount = 0
+        /// Whether the other node may take the slot by now.
+        var isMade = false
     }
 
     private(set) var offers: [Slot: Offer] = [:]
@@ -46,9 +48,9 @@ struct OutgoingSnapshots {
         return true
     }
 
-    /// In the order of their slots.
-    func slots(offeredTo node: NodeID) -> [Slot] {
-        offers.filter { $0.value.node == node }.keys.sorted { $0.number < $1.number }
+    /// Those of which that node knows nothing yet, in their order.
+    func slots(toBeOfferedTo node: NodeID) -> [Slot] {
+        offers.filter { $0.value.node == node && !$0.value.isMade }.keys.sorted { $0.number < $1.number }
     }
 }
 

@@ -113,7 +113,7 @@ package enum OwnershipNotice: Hashable, Sendable, CustomStringConvertible {
         case .incarnationRaised(let value): "the cluster's incarnation is \(value) from now on"
         case .nameTaken(let node):
             "the name '\(node.name)' is in use by another node (run \(String(node.run, radix: 16))): it owns no slots until that "
-                + "one's lease is over; if that one is to stay, give this node another --name"
+                + "one's lease is over; if that one is to stay, give this node another --node-name"
         case .leaseLost: "the lease at etcd is lost: slots are owned unconfirmed until a new one is granted"
         case .storeFails(let words): "etcd fails: \(words)"
         case .tooManyKeys:

@@ -1,7 +1,8 @@
 /// Rebuilding trees after the tracker has lost its memory, from what peers say who can prove that they were in them.
 ///
 /// The caller has the proofs, knows which peer means which by its names, and calls ``reattach(_:to:stripe:isAnnounced:at:)``
-/// only if parent and child name each other, or if it knows from elsewhere that the child is the source's. Peers may come back in any order, and some never do.
+/// only if parent and child name each other, or if it knows from elsewhere that the child is the source's. Peers may come back
+/// in any order, and some never do.
 extension Tracker {
     /// Begins a tree that existed before, without its source: a viewer was quicker.
     ///
@@ -79,8 +80,8 @@ extension Tracker {
         return trees[index].handle(of: peer)
     }
 
-    /// Links a restored peer that has no parent in `stripe` to the parent it had, which may be
-    /// a source that is not back yet.
+    /// Links a restored peer that has no parent in `stripe` to the parent it had, which may be a source that is not
+    /// back yet.
     ///
     /// - Parameter isAnnounced: Whether an output is to tell the peer.
     /// - Throws: ``TrackerError/notAChild`` if the peer has a parent, or they would be in a circle or too deep;

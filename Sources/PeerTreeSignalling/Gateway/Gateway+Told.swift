@@ -4,7 +4,8 @@ import StateMachine
 
 /// What the services of trees say.
 extension Gateway {
-    mutating func take(_ message: ToGateway) {
+    /// - Parameter fence: In whose name it is said.
+    mutating func take(_ message: ToGateway, _ fence: FencingToken) {
         switch message {
         case .entered(let socket, let isNative, let token): entered(socket, isNative: isNative, token)
         case .renewed(let member, let token):
@@ -30,7 +31,10 @@ extension Gateway {
             seat(member.socket, nil)
             refuse(SignallingName.discover.string, .resumedElsewhere, to: member.socket)
         case .treeEnded(let tree): endTree(tree)
-        case .hold, .carryOn: break
+        case .hold:
+            send(.held(fence.slot))
+            owners.hold(fence)
+        case .carryOn: for message in owners.carryOn(fence.slot) { send(message) }
         case .answer(let watcher, let answer): pass(answer, to: watcher)
         }
     }

@@ -52,7 +52,7 @@ package struct Gateway: Sendable {
     /// Dashboards that were not answered yet, and the tree about which each of them asks.
     var asking: [Int: String] = [:]
     /// Whom it tells what, and whom it believes.
-    private var owners: SlotOwners
+    var owners: SlotOwners
     /// How often clients have asked for a place.
     var wishes: UInt64 = 0
     /// What addresses take, here and at other gateways.
@@ -147,18 +147,8 @@ package struct Gateway: Sendable {
         if let member = client.member(id) { send(.disconnected(member)) }
     }
 
-    private mutating func take(_ message: ToGateway, _ fence: FencingToken) {
-        switch message {
-        case .hold:
-            send(.held(fence.slot))
-            owners.hold(fence)
-        case .carryOn: for message in owners.carryOn(fence.slot) { send(message) }
-        default: take(message)
-        }
-    }
-
-    private mutating func learn(_ owners: [Slot: SlotOwner]) {
-        let news = self.owners.learn(owners)
+    private mutating func learn(_ found: [Slot: SlotOwner]) {
+        let news = owners.learn(found)
         if !news.anew.isEmpty { greetOwners(of: news.anew) }
         if !news.whole.isEmpty { goOn(with: news.whole) }
         for message in news.held { send(message) }
@@ -169,7 +159,19 @@ package struct Gateway: Sendable {
         for id in pending.keys.sorted() where pending[id]?.phase == .waiting {
             if let tree = pending[id]?.entry.tree, slots.contains(Slot(ofTree: tree)) { askAgain(id) }
         }
+        endTreesOfOthers(in: slots)
         endAsking(about: slots)
+    }
+
+    /// A tree goes on to count for whoever made it as long as its source is here: the new service tells its end to whoever
+    /// announces that, or had it.
+    private mutating func endTreesOfOthers(in slots: Set<Slot>) {
+        let kept = Set(
+            slotMembers.members(of: slots).compactMap { clients[$0]?.token }.filter(\.isSource).map(\.treeID)
+        )
+        for tree in treesMade.keys.sorted() where slots.contains(Slot(ofTree: tree)) && !kept.contains(tree) {
+            endTree(tree)
+        }
     }
 
     private mutating func endAsking(about slots: Set<Slot>) {
@@ -187,11 +189,8 @@ package struct Gateway: Sendable {
             let awaited = entry.phase == .releasing ? clients[id]?.token?.treeID : entry.entry.tree
             return awaited.map(isLost) ?? false
         }
-        // A tree goes on to count for whoever made it as long as its source is here: the new service tells its end to whoever
-        // announces that.
         let members = slotMembers.members(of: slots).sorted()
-        let kept = Set(members.compactMap { clients[$0]?.token }.filter(\.isSource).map(\.treeID))
-        for tree in treesMade.keys where isLost(tree) && !kept.contains(tree) { endTree(tree) }
+        endTreesOfOthers(in: slots)
         // Sources come first: so no tree is there without its own for long.
         for isSource in [true, false] {
             for id in members where clients[id]?.standing?.value.token.isSource == isSource { announce(id) }

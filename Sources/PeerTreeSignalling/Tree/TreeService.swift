@@ -235,7 +235,7 @@ package struct TreeService: Sendable {
     // MARK: Slots
 
     private mutating func take(_ terms: [Slot: SlotTerm]) {
-        for (slot, term) in terms {
+        for (slot, term) in terms.sorted(by: { $0.key.number < $1.key.number }) {
             if slots.handOver(of: slot) != nil { thaw(slot, term) } else { slots.begin(slot, term: term, at: now) }
         }
     }

@@ -336,12 +336,22 @@ struct ClusterNodeTests {
         #expect(try hear(.frozen(fence(0, 3), frozen)).frames.isEmpty)
     }
 
-    @Test("What has been offered to a node whose session is over stays")
+    @Test("When a session ends, what was to be offered stays; what was offered is frozen until etcd has withdrawn it")
     mutating func keepsWhatNobodyHeard() throws {
         _ = try meet()
-        _ = try hear(.ownership([.owns(slots[0], term(3))]), .ownership([.offer(slots[0], term(3), to: other)]))
+        for slot in 0...1 {
+            _ = try hear(
+                .ownership([.owns(slots[slot], term(3))]),
+                .ownership([.offer(slots[slot], term(3), to: other)])
+            )
+        }
+        _ = try hear(.frozen(fence(1, 3), FrozenSlot(snapshot)))
         let over = try hear(.link(name, .sessionEnded(.overflow, lost: 1..<2)))
         #expect(isTold(over) { if case .thaw(slots[0]) = $0 { true } else { false } })
+        // The other node may have what it needs, and take the slot as it was then.
+        #expect(!isTold(over) { if case .thaw(slots[1]) = $0 { true } else { false } })
+        let kept = try hear(.ownership([.owns(slots[1], term(4)), .keeps(slots[1])]))
+        #expect(isTold(kept) { if case .took(let terms) = $0 { terms == [slots[1]: term(4)] } else { false } })
     }
 
     /// Hears of a slot of the other node all that there is.
